@@ -1,0 +1,90 @@
+"""Policy: the frozen network of an agent, with one calling convention for all of them."""
+
+from __future__ import annotations
+
+import abc
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class PolicyOutput(NamedTuple):
+    """What a policy says about B observations.
+
+    Exactly one of ``logits`` and ``q_values`` is given, float32 [B, A]. ``value``: float32 [B]
+    where there is a critic. ``state``: float32 [B, S], the recurrent state *after* this step.
+    """
+
+    logits: Tensor | None
+    q_values: Tensor | None
+    value: Tensor | None
+    state: Tensor | None
+
+
+class ConvolutionTrunk(NamedTuple):
+    """A plain Conv2d chain at the front of a policy, as the incremental engine wants it.
+
+    ``convolutions[i]`` is followed by the pointwise, monotone or not, ``activations[i]``. The
+    trunk's output is [B, C, h, w]; ``Policy.head`` takes it from there.
+    """
+
+    convolutions: tuple[nn.Conv2d, ...]
+    activations: tuple[nn.Module, ...]
+
+
+class Policy(nn.Module, abc.ABC):
+    """A frozen policy in eval mode: no gradients into its weights, no dropout, fixed statistics.
+
+    Observations are float32 [B, K, H, W], scaled as the agent's protocol says, planes oldest
+    first, image geometry. Networks trained on another order turn it round inside, so recordings
+    and masks never see that.
+
+    Attributes:
+        observation_shape: (K, H, W).
+        action_meanings: ALE's name of each output.
+        state_size: S, or 0 for a policy without memory.
+        kind: whether outputs are "logits" or "q_values".
+        has_value: whether ``value`` is given (Q-networks: no, max Q is derived where wanted).
+    """
+
+    observation_shape: tuple[int, int, int]
+    action_meanings: tuple[str, ...]
+    state_size: int
+    kind: Literal["logits", "q_values"]
+    has_value: bool
+
+    @abc.abstractmethod
+    def forward(self, observation: Tensor, state: Tensor | None = None) -> PolicyOutput:
+        """Evaluate a batch.
+
+        Args:
+            observation: float32 (or float64 after ``.double()``) [B, K, H, W].
+            state: [B, S], the recurrent state *before* this step; ``None`` without memory.
+
+        Raises:
+            ShapeError: the observation or the state has another shape.
+        """
+
+    def initial_state(self, batch: int) -> Tensor | None:
+        """The state at an episode's start: zeros [B, S] on the policy's device; ``None`` without memory."""
+        if self.state_size == 0:
+            return None
+        parameter = next(self.parameters())
+        return torch.zeros(batch, self.state_size, device=parameter.device, dtype=parameter.dtype)
+
+    def trunk(self) -> ConvolutionTrunk | None:
+        """The Conv2d chain at the front, reading planes oldest first; ``None`` where there is no such chain.
+
+        ``head(trunk output, state)`` must equal ``forward(observation, state)``.
+        """
+        return None
+
+    def head(self, features: Tensor, state: Tensor | None = None) -> PolicyOutput:
+        """Evaluate what follows the trunk.
+
+        Args:
+            features: [B, C, h, w], the output of ``trunk()``.
+            state: as in ``forward``.
+        """
+        raise NotImplementedError("this policy has no trunk; check trunk() first")

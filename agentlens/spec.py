@@ -1,0 +1,306 @@
+"""Frozen descriptions: what an agent is, what it sees, where it plays.
+
+Nothing here imports anything heavy, touches a file or guesses. Every value that a weight file
+cannot say has a field; ``mapping`` turns these classes into TOML and JSON and back.
+
+Shape letters used throughout agentlens::
+
+    B observations in a batch    K stacked planes, oldest first    M masks
+    H W observation rows, columns    Y X native screen rows, columns (210, 160)
+    C channels    A actions    S recurrent state    T time (steps)
+
+Coordinates: index ``i`` names the centre of pixel ``i``; edges lie at ``i - 0.5`` and ``i + 0.5``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agentlens.errors import InvalidArgument
+
+SCREEN_SHAPE = (210, 160)
+"""Rows and columns of ALE's native screen (some games are 250 high: the recording says)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """Forced actions at the start of an episode or after a lost life.
+
+    ``action`` is an ALE meaning ("NOOP", "FIRE", "RIGHT") or ``"#2"`` for the third of the
+    minimal action set. It is repeated n times, n drawn uniformly from ``least`` to ``most``,
+    both included. ``unit``: "frame" advances one emulator frame each, "decision" a whole
+    frame skip. ``if_available`` skips the phase where the game lacks the action.
+    """
+
+    action: str
+    least: int = 1
+    most: int = 1
+    unit: Literal["frame", "decision"] = "frame"
+    if_available: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.least <= self.most:
+            raise InvalidArgument(
+                f"a phase of {self.least} to {self.most} {self.action}: "
+                "expected 0 <= least <= most."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentSpec:
+    """The emulator's settings and the rules around it, with nothing left to a default.
+
+    ``frame_skip``: emulator frames of a decision, drawn uniformly from the closed range each
+    time. ``repeat_action_probability``: ALE's sticky actions. ``start`` and ``after_life_loss``:
+    forced phases. ``stack_after_life_loss``: what happens to the frame stack then.
+    ``terminal_on_life_loss`` records the training protocol; a recorded episode is always a
+    whole game. ``max_frames``: emulator frames after which the game is truncated, 0 for never.
+    """
+
+    id: str
+    game: str
+    frame_skip: tuple[int, int]
+    repeat_action_probability: float
+    start: tuple[Phase, ...] = ()
+    after_life_loss: tuple[Phase, ...] = ()
+    stack_after_life_loss: Literal["keep", "zeros", "repeat"] = "keep"
+    terminal_on_life_loss: bool = False
+    full_action_space: bool = False
+    max_frames: int = 108_000
+
+    def __post_init__(self) -> None:
+        low, high = self.frame_skip
+        if not 1 <= low <= high:
+            raise InvalidArgument(
+                f"frame_skip {low} to {high}: expected 1 <= lowest <= highest, both included."
+            )
+        if not 0.0 <= self.repeat_action_probability < 1.0:
+            raise InvalidArgument(
+                f"repeat_action_probability {self.repeat_action_probability}: expected 0 <= p < 1."
+            )
+        if self.max_frames < 0:
+            raise InvalidArgument(f"max_frames {self.max_frames}: expected 0 (never) or more.")
+
+    @property
+    def frame_skip_text(self) -> str:
+        """``"4"`` or ``"2-4"``."""
+        low, high = self.frame_skip
+        return str(low) if low == high else f"{low}-{high}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservationSpec:
+    """How screens become what the network sees, step by step in this order.
+
+    ``pool``: "none"; "rgb" takes the maximum of the last two RGB screens of a decision and greys
+    it (SB3); "grey" greys both and takes the maximum (``AtariVectorEnv``); "previous_decision"
+    takes the RGB maximum of this and the previous decision's last screen.
+    ``grayscale``: "cv2" (OpenCV's RGB to grey, uint8), "ale" (ALE's own grey palette), "mean"
+    (mean of the three channels, float), or "weights" with ``luma`` (R, G, B).
+    ``grey_rounding``: how a float grey becomes uint8 ("float" keeps it).
+    ``crop``: rows and columns kept, (top, bottom, left, right), bottom and right excluded.
+    ``contrast_stretch``: per frame, minimum to 0 and maximum to 255, rounded half up to uint8.
+    ``resize``: (H, W). ``interpolation`` names the library and filter that is matched bit for bit.
+    ``stack``: planes K. ``stack_fill``: what the K-1 older planes hold at an episode's start.
+    ``scale_divisor``: the network gets uint8 / scale_divisor as float32 (255.0 -> [0, 1]).
+    """
+
+    pool: Literal["none", "rgb", "grey", "previous_decision"]
+    grayscale: Literal["cv2", "ale", "mean", "weights"]
+    resize: tuple[int, int]
+    interpolation: Literal["cv2-area", "cv2-linear", "cv2-nearest", "pillow-bilinear"]
+    stack: int
+    luma: tuple[float, float, float] | None = None
+    grey_rounding: Literal["truncate", "nearest", "float"] = "nearest"
+    crop: tuple[int, int, int, int] | None = None
+    contrast_stretch: bool = False
+    stack_fill: Literal["zeros", "repeat"] = "zeros"
+    scale_divisor: float = 255.0
+
+    def __post_init__(self) -> None:
+        if self.stack < 1:
+            raise InvalidArgument(f"stack {self.stack}: expected 1 plane or more.")
+        if min(self.resize) < 1:
+            raise InvalidArgument(f"resize {self.resize}: expected positive rows and columns.")
+        if (self.grayscale == "weights") != (self.luma is not None):
+            raise InvalidArgument('luma goes with grayscale = "weights", and only with it.')
+        if self.scale_divisor <= 0:
+            raise InvalidArgument(f"scale_divisor {self.scale_divisor}: expected more than 0.")
+        if self.crop is not None:
+            top, bottom, left, right = self.crop
+            if not (0 <= top < bottom and 0 <= left < right):
+                raise InvalidArgument(
+                    f"crop {self.crop}: expected top < bottom and left < right, from 0."
+                )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(K, H, W) of one observation."""
+        return (self.stack, *self.resize)
+
+    def screen_rectangle(
+        self, screen_shape: tuple[int, int] = SCREEN_SHAPE
+    ) -> tuple[int, int, int, int]:
+        """The part of the screen that the observation shows: (top, bottom, left, right), ends excluded."""
+        return self.crop if self.crop is not None else (0, screen_shape[0], 0, screen_shape[1])
+
+    def to_screen(
+        self, row: float, column: float, screen_shape: tuple[int, int] = SCREEN_SHAPE
+    ) -> tuple[float, float]:
+        """Screen coordinates (centre convention) of observation coordinates.
+
+        Example:
+            >>> pong = ObservationSpec(pool="rgb", grayscale="cv2", resize=(105, 80),
+            ...                        interpolation="cv2-area", stack=4)
+            >>> pong.to_screen(0, 0)
+            (0.5, 0.5)
+        """
+        top, bottom, left, right = self.screen_rectangle(screen_shape)
+        return (
+            top + (row + 0.5) * (bottom - top) / self.resize[0] - 0.5,
+            left + (column + 0.5) * (right - left) / self.resize[1] - 0.5,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionSpec:
+    """What the policy's outputs mean and how one is chosen.
+
+    ``meanings``: ALE's name of each output, in order. ``selection``: "sample" from the softmax,
+    "greedy", or "epsilon" (greedy but for ``epsilon`` of the time). ``reason``: why this one.
+    """
+
+    meanings: tuple[str, ...]
+    selection: Literal["sample", "greedy", "epsilon"]
+    epsilon: float = 0.0
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.meanings:
+            raise InvalidArgument("action meanings are empty: expected one name an output.")
+        if len(set(self.meanings)) != len(self.meanings):
+            raise InvalidArgument(f"action meanings repeat a name: {', '.join(self.meanings)}.")
+        if not 0.0 <= self.epsilon <= 1.0:
+            raise InvalidArgument(f"epsilon {self.epsilon}: expected 0 to 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSpec:
+    """One layer of a chain. Sizes of inputs follow from what comes before.
+
+    ``kind``: conv, batch_norm, linear, gru, lstm, flatten, relu, elu, leaky_relu, tanh.
+    ``out``: channels or units. ``slope``: of leaky_relu. ``epsilon``: of batch_norm.
+    """
+
+    kind: Literal[
+        "conv",
+        "batch_norm",
+        "linear",
+        "gru",
+        "lstm",
+        "flatten",
+        "relu",
+        "elu",
+        "leaky_relu",
+        "tanh",
+    ]
+    out: int | None = None
+    kernel: int | None = None
+    stride: int = 1
+    padding: int = 0
+    slope: float = 0.01
+    epsilon: float = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainSpec:
+    """A named run of layers that reads the observation or another chain.
+
+    ``output``: what its last layer gives, if anything: "logits", "q_values", "value", or the
+    two halves of a dueling head, "advantage" and "state_value" (Q = V + A - mean A).
+    A "quantiles" chain gives A x ``quantiles`` numbers, averaged to Q-values (QR-DQN).
+    """
+
+    name: str
+    reads: str = "observation"
+    layers: tuple[LayerSpec, ...] = ()
+    output: (
+        Literal["logits", "q_values", "value", "advantage", "state_value", "quantiles"] | None
+    ) = None
+    quantiles: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """A network as data: chains of layers, and the adapter in front of them.
+
+    ``plane_order``: the order the weights were trained with; observations are always handed over
+    oldest first and turned round inside. ``reshape``: rows and columns that the weights expect
+    when an (H, W) plane was reshaped (not resized) in training.
+    """
+
+    chains: tuple[ChainSpec, ...]
+    plane_order: Literal["oldest_first", "newest_first"] = "oldest_first"
+    reshape: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueSpec:
+    """What the critic was trained to predict, where that is known."""
+
+    gamma: float | None = None
+    reward: Literal["raw", "clipped", "normalised", "unknown"] = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSpec:
+    """A measured return: raw reward, whole games, mean and sd over episodes."""
+
+    mean: float
+    sd: float | None = None
+    episodes: int | None = None
+    distinct: int | None = None
+    protocol: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSpec:
+    """An agent: policy, preprocessing, environment and where it all comes from.
+
+    ``weights`` is a file name beside agent.toml ("" for agents without one, such as random);
+    ``sha256`` its digest. ``assumed`` lists what an import had to assume.
+    """
+
+    name: str
+    format: str
+    environment: EnvironmentSpec
+    observation: ObservationSpec
+    action: ActionSpec
+    network: NetworkSpec | None = None
+    weights: str = ""
+    sha256: str = ""
+    algorithm: str = ""
+    licence: str = ""
+    source: str = ""
+    preset: str = ""
+    value: ValueSpec = field(default_factory=ValueSpec)
+    score: ScoreSpec | None = None
+    assumed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridSpec:
+    """Where the values of a saliency map lie, in observation pixels (centre convention).
+
+    ``rows`` and ``columns`` are the centres of the grid's cells; ``observation`` is (H, W).
+    """
+
+    rows: tuple[float, ...]
+    columns: tuple[float, ...]
+    observation: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(gy, gx)."""
+        return (len(self.rows), len(self.columns))
