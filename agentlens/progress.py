@@ -1,0 +1,16 @@
+"""How long work reports where it is, without knowing who listens."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called with how much is done and how much there is, in units that the caller names."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report; cheap enough to be called for every step."""
+
+
+def silent(done: int, total: int) -> None:
+    """Report to nobody."""
