@@ -1,4 +1,7 @@
-"""The command line: one file a verb, found by file name, imported only when it is called."""
+"""The command line: one file a verb, found by file name.
+
+Verb modules import what computes inside ``run``, so that listing and ``--help`` are instant.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AgentlensError as error:
         return fail(str(error), code=2, hint="agentlens --help lists the commands.")
     options: object = tyro.cli(
-        verb.options, prog=f"agentlens {words[0]}", args=words[1:], description=verb.__doc__
+        verb.options,
+        prog=f"agentlens {words[0]}",
+        args=words[1:],
+        config=(tyro.conf.FlagCreatePairsOff,),
     )
     return _run(verb, options)
 
