@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 import tyro
 
-Positional = tyro.conf.Positional
+from agentlens.workflows.options import Name, Whole
+
+RecordingFolder = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECORDING")]
 Flat = tyro.conf.OmitArgPrefixes
 
 
@@ -14,13 +18,13 @@ Flat = tyro.conf.OmitArgPrefixes
 class AgentChoice:
     """Which agent, and what its file cannot say."""
 
-    agent: Positional[str]
+    agent: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="AGENT")]
     """A shipped or imported agent's name, an agent folder, or a checkpoint file."""
-    env: str | None = None
+    env: Name = None
     """Environment id such as ALE/Pong-v5, for a checkpoint."""
-    format: str | None = None
+    format: Name = None
     """Format of a checkpoint (sb3, torch-state-dict, baby-a3c, safetensors); found out if not given."""
-    preset: str | None = None
+    preset: Name = None
     """Preprocessing of a checkpoint: sb3-atari, ale-vector, cleanrl-atari, baby-a3c, ale-v5."""
     trust_code: bool = False
     """Allow an import string (module:Class) to run its code."""
@@ -40,9 +44,9 @@ class Compute:
 class Span:
     """Which steps."""
 
-    start: int | None = None
+    start: Whole = None
     """First step."""
-    end: int | None = None
+    end: Whole = None
     """The step after the last."""
 
     @property

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import Compute, Flat, Positional, Span
+from agentlens.cli._options import Compute, Flat, RecordingFolder, Span
 from agentlens.cli._verb import Verb
-from agentlens.workflows.options import MapOptions
+from agentlens.workflows.options import Location, MapOptions, Whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +20,14 @@ class Options:
     Example: agentlens explain recordings/pong --start 100 --end 400 --planes each
     """
 
-    recording: Positional[Path]
+    recording: RecordingFolder
     """Folder of a recording."""
     maps: Flat[MapOptions]
     span: Flat[Span]
     compute: Flat[Compute]
-    episode: int | None = None
+    episode: Whole = None
     """Only this episode; all if not given."""
-    output: Path | None = None
+    output: Location = None
     """Folder of the maps; RECORDING/maps/METHOD if not given."""
     force: bool = False
     """Replace maps made with other settings."""

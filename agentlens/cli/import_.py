@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from agentlens.cli._console import fail
-from agentlens.cli._options import Positional
 from agentlens.cli._verb import Verb
+from agentlens.workflows.options import Name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,15 +23,15 @@ class Options:
     Example: agentlens import ppo.zip --name my-ppo --env PongNoFrameskip-v4
     """
 
-    checkpoint: Positional[Path]
+    checkpoint: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="CHECKPOINT")]
     """An SB3 zip, a torch state dict, a safetensors file."""
     name: str
     """Name of the new agent."""
-    env: str | None = None
+    env: Name = None
     """Environment id such as ALE/Pong-v5."""
-    format: str | None = None
+    format: Name = None
     """Format of the checkpoint (sb3, torch-state-dict, baby-a3c, safetensors); found out if not given."""
-    preset: str | None = None
+    preset: Name = None
     """Preprocessing and protocol: sb3-atari, ale-vector, cleanrl-atari, baby-a3c, ale-v5."""
     output: Path = Path("agents")
     """Folder in which the agent's folder is made."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from agentlens.cli._console import progress
 from agentlens.cli._options import AgentChoice, Compute, Flat
 from agentlens.cli._verb import Verb
-from agentlens.workflows.options import PlayOptions
+from agentlens.workflows.options import Location, PlayOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +26,7 @@ class Options:
     """Decisions after which an episode is cut; 0 plays it to its end."""
     n_envs: int = 4
     """Episodes played side by side; the result does not depend on it."""
-    output: Path | None = None
+    output: Location = None
     """Folder of the recording; recordings/AGENT-seedN if not given."""
     resume: bool = False
     """Finish the missing episodes of a recording that was cut off."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import Flat, Positional, Span
+from agentlens.cli._options import Flat, RecordingFolder, Span
 from agentlens.cli._verb import Verb
-from agentlens.workflows.options import DrawOptions
+from agentlens.workflows.options import DrawOptions, Location, Whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,17 +19,17 @@ class Options:
     Example: agentlens render recordings/pong --output pong.mp4
     """
 
-    recording: Positional[Path]
+    recording: RecordingFolder
     """Folder of a recording."""
     drawing: Flat[DrawOptions]
     span: Flat[Span]
-    maps: Path | None = None
+    maps: Location = None
     """Folder of a map set; the recording's only one if not given."""
     episode: int = 0
     """Which episode."""
-    step: int | None = None
+    step: Whole = None
     """Draw only this step, as a figure."""
-    output: Path | None = None
+    output: Location = None
     """File to write; its suffix chooses the format. A fresh name in the recording's folder if not given."""
     force: bool = False
     """Overwrite an existing file."""

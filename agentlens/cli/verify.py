@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import Positional
+from agentlens.cli._options import RecordingFolder
 from agentlens.cli._verb import Verb
 
 
@@ -17,7 +16,7 @@ class Options:
     Prints "exact", or the first step and field that differ. The exit code is 1 if any does.
     """
 
-    recording: Positional[Path]
+    recording: RecordingFolder
     """Folder of a recording."""
 
 

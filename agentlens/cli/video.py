@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from agentlens.cli._console import progress
 from agentlens.cli._options import AgentChoice, Compute, Flat
 from agentlens.cli._verb import Verb
-from agentlens.workflows.options import DrawOptions, MapOptions, PlayOptions
+from agentlens.workflows.options import DrawOptions, Location, MapOptions, PlayOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +29,9 @@ class Options:
     """Decisions to play (900 at frame skip 4 is a minute); 0 for the whole game."""
     start: int = 0
     """First step that is explained and drawn."""
-    folder: Path | None = None
+    folder: Location = None
     """Folder of the recording; recordings/AGENT-seedN if not given."""
-    output: Path | None = None
+    output: Location = None
     """The video; a fresh name in the recording's folder if not given. mp4, webm, gif, webp, png."""
     force: bool = False
     """Overwrite the recording and the video."""

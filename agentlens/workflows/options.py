@@ -6,7 +6,16 @@ Nothing heavy is imported here, so ``--help`` can list every field with its note
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+Name = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
+Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
+Whole = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
+Location = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")]
+"""Optional values: their notes say what holds when they are not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,11 +24,14 @@ class PlayOptions:
 
     seed: int = 0
     """Seed of the recording; each episode depends on it and on its own index alone."""
-    selection: Literal["sample", "greedy", "epsilon"] | None = None
+    selection: Annotated[
+        Literal["sample", "greedy", "epsilon"] | None,
+        tyro.conf.arg(metavar="{sample,greedy,epsilon}", help_behavior_hint=""),
+    ] = None
     """How actions are chosen; the agent's own way if not given."""
     deterministic: bool = False
     """The same as --selection greedy."""
-    epsilon: float | None = None
+    epsilon: Number = None
     """Share of random actions with --selection epsilon."""
 
     @property
@@ -34,7 +46,9 @@ class MapOptions:
 
     method: str = "perturbation"
     """Saliency method; `agentlens methods` lists them."""
-    targets: tuple[str, ...] | None = None
+    targets: Annotated[
+        tuple[str, ...] | None, tyro.conf.arg(metavar="NAME ...", help_behavior_hint="")
+    ] = None
     """Scores such as kl, log_probability, value_l2; the method's own choice if not given."""
     planes: Literal["all", "newest", "each"] = "all"
     """One mask over the whole frame stack, over the newest plane, or a map for each plane."""
@@ -48,7 +62,7 @@ class MapOptions:
     """What fills the masked part: blur, median, mean, previous, noise or constant."""
     action: str = "taken"
     """The explained action: taken, greedy or a name such as RIGHT."""
-    contrast: str | None = None
+    contrast: Name = None
     """Explain the action against this one (for the score contrast)."""
     merge_actions: bool = False
     """Treat actions that do the same in this game as one."""
@@ -64,7 +78,7 @@ class DrawOptions:
 
     layout: Literal["full", "compact", "stack"] = "full"
     """Which panels, and where."""
-    fps: float | None = None
+    fps: Number = None
     """Output frames a second; real time if not given."""
-    scale: int | None = None
+    scale: Whole = None
     """Whole-number enlargement of the game's screen; the layout's own if not given."""
