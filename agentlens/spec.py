@@ -317,3 +317,22 @@ class GridSpec:
     def shape(self) -> tuple[int, int]:
         """(gy, gx)."""
         return (len(self.rows), len(self.columns))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetInfo:
+    """One target of a map set: a score's name and how to read it.
+
+    ``signed``: diverges around zero. ``unit``: "nats", "probability", "value^2" ... ``meaning``:
+    one sentence on what a large value means. ``noise_floor``: below this a value is rounding.
+    ``display``: "sqrt" where the square root is shown (kl), else "identity".
+    ``role``: "actor", "critic", "q" or "control" (which panel draws it).
+    """
+
+    name: str
+    signed: bool
+    unit: str
+    meaning: str
+    noise_floor: float
+    role: Literal["actor", "critic", "q", "control"]
+    display: Literal["identity", "sqrt"] = "identity"
