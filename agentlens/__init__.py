@@ -1,0 +1,78 @@
+"""agentlens shows what a reinforcement-learning agent looks at, why it acted and how two differ.
+
+The public names below are loaded on first use; importing agentlens imports neither torch nor the
+emulator. The whole job in Python::
+
+    import agentlens
+
+    agent = agentlens.load_agent("pong-ppo")
+    recording = agentlens.record(agent, episodes=1, seed=0, output="recordings/x")
+    maps = agentlens.explain(recording, "perturbation", steps=range(0, 200))
+    agentlens.render(recording, maps, "x.mp4")
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentlens.errors import AgentlensError as AgentlensError
+    from agentlens.policies.agent import Agent as Agent
+    from agentlens.policies.agent import list_agents as list_agents
+    from agentlens.policies.agent import load_agent as load_agent
+    from agentlens.policies.importing import import_agent as import_agent
+    from agentlens.render.render import render as render
+    from agentlens.render.still import still as still
+    from agentlens.rollout.recorder import record as record
+    from agentlens.rollout.replay import verify as verify
+    from agentlens.saliency.explain import explain as explain
+    from agentlens.spec import ActionSpec as ActionSpec
+    from agentlens.spec import AgentSpec as AgentSpec
+    from agentlens.spec import EnvironmentSpec as EnvironmentSpec
+    from agentlens.spec import ObservationSpec as ObservationSpec
+    from agentlens.store.maps import MapSet as MapSet
+    from agentlens.store.maps import open_maps as open_maps
+    from agentlens.store.recording import Episode as Episode
+    from agentlens.store.recording import Recording as Recording
+    from agentlens.store.recording import open_recording as open_recording
+    from agentlens.workflows.video import video as video
+
+_HOMES = {
+    "ActionSpec": "spec",
+    "Agent": "policies.agent",
+    "AgentSpec": "spec",
+    "AgentlensError": "errors",
+    "EnvironmentSpec": "spec",
+    "Episode": "store.recording",
+    "MapSet": "store.maps",
+    "ObservationSpec": "spec",
+    "Recording": "store.recording",
+    "explain": "saliency.explain",
+    "import_agent": "policies.importing",
+    "list_agents": "policies.agent",
+    "load_agent": "policies.agent",
+    "open_maps": "store.maps",
+    "open_recording": "store.recording",
+    "record": "rollout.recorder",
+    "render": "render.render",
+    "still": "render.still",
+    "verify": "rollout.replay",
+    "video": "workflows.video",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'agentlens' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"agentlens.{_HOMES[name]}"), name)
+    if "IPython" in sys.modules:
+        importlib.import_module("agentlens.workflows.notebook").install()
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,9 +1,10 @@
 """Plug-ins found by file name and imported on demand.
 
 A plug-in is one module in a folder of the package (``saliency/methods``, ``policies/formats``,
-``metrics``, ``render/panels``) that has one attribute of the folder's agreed name (``METHOD``,
-``FORMAT``, ``METRIC``, ``PANEL``). Its public name is the file's, with hyphens for underscores.
-Listing names imports nothing.
+``metrics``, ``render/panels``, ``cli``) that has one attribute of the folder's agreed name
+(``METHOD``, ``FORMAT``, ``METRIC``, ``PANEL``, ``VERB``). Its public name is the file's, with
+hyphens for underscores and a trailing underscore (``import_``) left out; a file whose name begins
+with an underscore is not a plug-in. Listing names imports none of them.
 """
 
 from __future__ import annotations
@@ -29,9 +30,7 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         """Public names in alphabetical order; imports the package but none of its modules."""
-        paths = importlib.import_module(self.package).__path__
-        found = (m.name for m in pkgutil.iter_modules(paths) if not m.name.startswith("_"))
-        return tuple(sorted(name.replace("_", "-") for name in found))
+        return tuple(sorted(self._modules()))
 
     def load(self, name: str) -> Any:
         """Import one plug-in.
@@ -39,7 +38,12 @@ class Registry:
         Raises:
             UnknownName: no such file; the message lists the nearest names.
         """
-        if name not in self.names():
-            raise UnknownName(self.kind, name, self.names())
-        module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
-        return getattr(module, self.attribute)
+        modules = self._modules()
+        if name not in modules:
+            raise UnknownName(self.kind, name, modules)
+        return getattr(importlib.import_module(f"{self.package}.{modules[name]}"), self.attribute)
+
+    def _modules(self) -> dict[str, str]:
+        paths = importlib.import_module(self.package).__path__
+        found = (m.name for m in pkgutil.iter_modules(paths) if not m.name.startswith("_"))
+        return {name.rstrip("_").replace("_", "-"): name for name in found}

@@ -1,0 +1,54 @@
+"""The command line: one file a verb, found by file name.
+
+Verb modules import what computes inside ``run``, so that listing and ``--help`` are instant.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from agentlens.cli._console import fail, print_help, print_version
+from agentlens.cli._verb import VERBS, Verb
+from agentlens.errors import AgentlensError, Interrupted
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (0, 1 on failure, 2 on bad usage, 130 on Ctrl-C)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        return print_help(VERBS)
+    if words[0] in ("-V", "--version"):
+        return print_version()
+    try:
+        verb: Verb = VERBS.load(words[0])
+    except AgentlensError as error:
+        return fail(str(error), code=2, hint="agentlens --help lists the commands.")
+    return _run(verb, words[0], words[1:])
+
+
+def _run(verb: Verb, name: str, flags: list[str]) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        options: object = tyro.cli(
+            verb.options,
+            prog=f"agentlens {name}",
+            args=flags,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+        code = verb.run(options)
+        sys.stdout.flush()
+        return code
+    except Interrupted as error:
+        return fail(str(error), code=130)
+    except KeyboardInterrupt:
+        return fail("interrupted; what was finished is on disk.", code=130)
+    except AgentlensError as error:
+        return fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -10,25 +10,7 @@ from typing import Any
 import numpy as np
 
 from agentlens.spec import GridSpec
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetInfo:
-    """One target of a map set: a score's name and how to read it.
-
-    ``signed``: diverges around zero. ``unit``: "nats", "probability", "value^2" ... ``meaning``:
-    one sentence on what a large value means. ``noise_floor``: below this a value is rounding.
-    ``display``: "sqrt" where the square root is shown (kl), else "identity".
-    ``role``: "actor", "critic", "q" or "control" (which panel draws it).
-    """
-
-    name: str
-    signed: bool
-    unit: str
-    meaning: str
-    noise_floor: float
-    role: str
-    display: str = "identity"
+from agentlens.spec import TargetInfo as TargetInfo
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,106 @@
+"""What the terminal shows: plain lines when piped, a bar with rate and time left when not."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from agentlens import progress as reporting
+from agentlens.registry import Registry
+
+SHOW_AFTER_S = 2.0
+PLAIN_LINE_EVERY_S = 5.0
+
+
+def console() -> Console:
+    """Standard output without colour codes when it is not a terminal."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def fail(message: str, *, code: int = 1, hint: str = "") -> int:
+    """Print one sentence to standard error and return the exit code."""
+    print(f"agentlens: {message}{' ' + hint if hint else ''}", file=sys.stderr)
+    return code
+
+
+def print_version() -> int:
+    """Print the version."""
+    print(f"agentlens {metadata.version('agentlens')}")
+    return 0
+
+
+def print_help(verbs: Registry) -> int:
+    """List the commands in the order of use."""
+    table = sorted((verbs.load(name).order, name, verbs.load(name)) for name in verbs.names())
+    print("usage: agentlens COMMAND [OPTIONS]      agentlens COMMAND --help\n")
+    print("See what a reinforcement-learning agent looks at, why it acted, and how two differ.\n")
+    for _, name, verb in table:
+        print(f"  {name:<10} {verb.summary}")
+    print("\nstart here: agentlens video pong-ppo")
+    return 0
+
+
+class _Rate(ProgressColumn):
+    """Units per second."""
+
+    def render(self, task: Task) -> Text:
+        """The speed of the last seconds."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s")
+
+
+@contextmanager
+def progress(what: str, unit: str) -> Iterator[reporting.Progress]:
+    """Show how far a stage is, once it has taken two seconds.
+
+    Args:
+        what: the stage ("recording").
+        unit: what is counted ("steps").
+    """
+    if not sys.stderr.isatty():
+        yield _PlainLines(what, unit)
+        return
+    columns = (
+        TextColumn(f"{what:<10}"), BarColumn(), TextColumn("{task.completed}/{task.total} " + unit),
+        _Rate(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None, visible=False)
+        began = time.monotonic()
+
+        def report(done: int, total: int) -> None:
+            late = time.monotonic() - began > SHOW_AFTER_S
+            bar.update(task, completed=done, total=total or None, visible=late)
+
+        yield report
+
+
+class _PlainLines:
+    """A line every few seconds, for logs and pipes."""
+
+    def __init__(self, what: str, unit: str) -> None:
+        self._what, self._unit = what, unit
+        self._began = self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._began < SHOW_AFTER_S or now - self._last < PLAIN_LINE_EVERY_S:
+            return
+        self._last, rate = now, done / (now - self._began)
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and total >= done else ""
+        of = f"/{total}" if total else ""
+        print(f"{self._what}: {done}{of} {self._unit}, {rate:,.0f}/s{left}", file=sys.stderr)
+
+
+def table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print an aligned table in plain text."""
+    widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
+    for row in [headings, tuple("-" * w for w in widths), *rows]:
+        print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
