@@ -10,12 +10,12 @@ from typing import Any
 from agentlens import mapping, protocols
 from agentlens.errors import InvalidArgument, ManifestError
 from agentlens.policies.checkpoint import Checkpoint, Hints, detect_format, read_checkpoint
-from agentlens.policies.manifest import decode_network, read_toml
+from agentlens.policies.manifest import decode_network, read_toml, with_nones
 from agentlens.policies.meanings import action_meanings
 from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.policies.weights import load_tensors
 from agentlens.provenance import file_digest
-from agentlens.spec import ActionSpec, AgentSpec, ScoreSpec, ValueSpec
+from agentlens.spec import ActionSpec, AgentSpec, ObservationSpec, ScoreSpec, ValueSpec
 
 WEIGHTS = "policy.safetensors"
 FULL_ACTIONS = 18
@@ -146,7 +146,7 @@ def _protocol(
         env,
         preset=preset or None,
         environment=environment,
-        observation={**found.observation, **observation},
+        observation={**found.observation, **with_nones(ObservationSpec, observation)},
     )
     return resolved, [*assumed, *resolved.assumed]
 

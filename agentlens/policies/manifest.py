@@ -64,7 +64,7 @@ def spec_from_tables(data: Mapping[str, Any]) -> AgentSpec:
             environment["id"],
             preset=agent.get("preset") or None,
             environment=environment,
-            observation=observation,
+            observation=with_nones(ObservationSpec, observation),
         )
         flat["environment"] = mapping.encode(resolved.environment)
         flat["observation"] = mapping.encode(resolved.observation)
@@ -128,6 +128,13 @@ def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(table, Mapping):
         raise ManifestError(f"{name}: expected a table, got {type(table).__name__}.")
     return table
+
+
+def with_nones(cls: type, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A table that says all but optional fields, with these as ``None``: TOML has no word for it."""
+    if not _says_all(cls, table):
+        return table
+    return {**{f.name: None for f in fields(cls) if f.default is None}, **table}
 
 
 def _says_all(cls: type, table: Mapping[str, Any]) -> bool:
