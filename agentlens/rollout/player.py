@@ -149,9 +149,7 @@ class Player:
         """Take in the newest screen: plane, stack and resets of the coming row."""
         emulator, spec = self.emulator, self.spec.observation
         self._partner = (
-            emulator.previous_screen
-            if spec.pool == "previous_decision"
-            else emulator.screen_before
+            emulator.previous_screen if spec.pool == "previous_decision" else emulator.screen_before
         )
         plane = self._preprocessor.plane(emulator.screen, self._partner)
         if self._planes.dtype != plane.dtype:

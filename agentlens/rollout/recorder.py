@@ -73,7 +73,7 @@ def record(
         force: replace a recording that is there.
         resume: finish the missing episodes of a recording that is there.
         progress: told of decisions; without ``max_steps`` nobody knows how many there will be,
-            and the total is what is done so far.
+            and the total is 0.
 
     Returns:
         The recording, opened for reading.
@@ -196,7 +196,7 @@ class _Run:
             writer.append(player.play(action, said))
             self._teach(player, writer)
         self._done += len(active)
-        self._progress(self._done, max(self._done, self._expected))
+        self._progress(self._done, self._expected)
 
     def _teach(self, player: Player, writer: EpisodeWriter) -> None:
         """Hand newly learned colours to the recording."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -12,9 +13,14 @@ from agentlens.rollout.outputs import Outputs
 from agentlens.spec import ActionSpec
 
 Selection = Literal["sample", "greedy", "epsilon"]
+SELECTIONS: Mapping[str, Selection] = {
+    "sample": "sample", "greedy": "greedy", "epsilon": "epsilon",
+}  # fmt: skip
 
 
-def chosen_selection(action: ActionSpec, selection: str | None, epsilon: float | None) -> ActionSpec:
+def chosen_selection(
+    action: ActionSpec, selection: str | None, epsilon: float | None
+) -> ActionSpec:
     """The agent's action spec with what the caller asked for instead.
 
     Args:
@@ -27,12 +33,12 @@ def chosen_selection(action: ActionSpec, selection: str | None, epsilon: float |
         InvalidArgument: an epsilon outside [0, 1], or one that would be ignored.
     """
     name = selection or ("epsilon" if epsilon is not None else action.selection)
-    if name not in get_args(Selection):
-        raise UnknownName("selection", name, get_args(Selection))
+    if name not in SELECTIONS:
+        raise UnknownName("selection", name, SELECTIONS)
     if epsilon is not None and name != "epsilon":
         raise InvalidArgument(f"epsilon {epsilon} goes with selection 'epsilon', not {name!r}.")
     return dataclasses.replace(
-        action, selection=name, epsilon=action.epsilon if epsilon is None else epsilon
+        action, selection=SELECTIONS[name], epsilon=action.epsilon if epsilon is None else epsilon
     )
 
 
