@@ -28,16 +28,17 @@ class Phase:
     """Forced actions at the start of an episode or after a lost life.
 
     ``action`` is an ALE meaning ("NOOP", "FIRE", "RIGHT") or ``"#2"`` for the third of the
-    minimal action set. It is repeated n times, n drawn uniformly from ``least`` to ``most``,
-    both included. ``unit``: "frame" advances one emulator frame each, "decision" a whole
-    frame skip. ``if_available`` skips the phase where the game lacks the action.
+    environment's action set. It is repeated n times, n drawn uniformly from ``least`` to
+    ``most``, both included. ``unit``: "frame" advances one emulator frame each, "decision" a
+    whole frame skip. ``when``: "" for always, "FIRE" only where the environment has that action,
+    "no FIRE" only where it lacks it.
     """
 
     action: str
     least: int = 1
     most: int = 1
     unit: Literal["frame", "decision"] = "frame"
-    if_available: bool = False
+    when: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.least <= self.most:
@@ -96,23 +97,28 @@ class ObservationSpec:
     ``pool``: "none"; "rgb" takes the maximum of the last two RGB screens of a decision and greys
     it (SB3); "grey" greys both and takes the maximum (``AtariVectorEnv``); "previous_decision"
     takes the RGB maximum of this and the previous decision's last screen.
-    ``grayscale``: "cv2" (OpenCV's RGB to grey, uint8), "ale" (ALE's own grey palette), "mean"
-    (mean of the three channels, float), or "weights" with ``luma`` (R, G, B).
+    ``grayscale``: "cv2" (OpenCV's RGB to grey, uint8), "cv2-bgr" (the same with red and blue
+    mixed up), "ale" (ALE's own grey palette), "mean" (mean of the three channels, float), or
+    "weights" with ``luma`` (R, G, B).
     ``grey_rounding``: how a float grey becomes uint8 ("float" keeps it).
+    ``grey_after_resize``: resize the RGB picture and grey it then (CleanRL); "cv2" only.
     ``crop``: rows and columns kept, (top, bottom, left, right), bottom and right excluded.
     ``contrast_stretch``: per frame, minimum to 0 and maximum to 255, rounded half up to uint8.
     ``resize``: (H, W). ``interpolation`` names the library and filter that is matched bit for bit.
+    ``plane_rounding``: how a plane that is still float after the resize becomes uint8.
     ``stack``: planes K. ``stack_fill``: what the K-1 older planes hold at an episode's start.
     ``scale_divisor``: the network gets uint8 / scale_divisor as float32 (255.0 -> [0, 1]).
     """
 
     pool: Literal["none", "rgb", "grey", "previous_decision"]
-    grayscale: Literal["cv2", "ale", "mean", "weights"]
+    grayscale: Literal["cv2", "cv2-bgr", "ale", "mean", "weights"]
     resize: tuple[int, int]
     interpolation: Literal["cv2-area", "cv2-linear", "cv2-nearest", "pillow-bilinear"]
     stack: int
     luma: tuple[float, float, float] | None = None
     grey_rounding: Literal["truncate", "nearest", "float"] = "nearest"
+    grey_after_resize: bool = False
+    plane_rounding: Literal["truncate", "nearest", "float"] = "nearest"
     crop: tuple[int, int, int, int] | None = None
     contrast_stretch: bool = False
     stack_fill: Literal["zeros", "repeat"] = "zeros"
@@ -125,6 +131,13 @@ class ObservationSpec:
             raise InvalidArgument(f"resize {self.resize}: expected positive rows and columns.")
         if (self.grayscale == "weights") != (self.luma is not None):
             raise InvalidArgument('luma goes with grayscale = "weights", and only with it.')
+        if self.grey_after_resize and (
+            self.grayscale != "cv2" or self.pool == "grey" or self.contrast_stretch
+        ):
+            raise InvalidArgument(
+                'grey_after_resize goes with grayscale = "cv2", no pool of greys and no '
+                "contrast stretch."
+            )
         if self.scale_divisor <= 0:
             raise InvalidArgument(f"scale_divisor {self.scale_divisor}: expected more than 0.")
         if self.crop is not None:

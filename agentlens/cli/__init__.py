@@ -1,4 +1,7 @@
-"""The command line: one file a verb, found by file name, imported only when it is called."""
+"""The command line: one file a verb, found by file name.
+
+Verb modules import what computes inside ``run``, so that listing and ``--help`` are instant.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +28,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verb: Verb = VERBS.load(words[0])
     except AgentlensError as error:
         return fail(str(error), code=2, hint="agentlens --help lists the commands.")
-    options: object = tyro.cli(
-        verb.options, prog=f"agentlens {words[0]}", args=words[1:], description=verb.__doc__
-    )
-    return _run(verb, options)
+    return _run(verb, words[0], words[1:])
 
 
-def _run(verb: Verb, options: object) -> int:
+def _run(verb: Verb, name: str, flags: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        options: object = tyro.cli(
+            verb.options,
+            prog=f"agentlens {name}",
+            args=flags,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
         code = verb.run(options)
         sys.stdout.flush()
         return code

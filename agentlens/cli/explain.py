@@ -1,0 +1,57 @@
+"""agentlens explain: saliency maps for the steps of a recording."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from agentlens.cli._console import progress
+from agentlens.cli._options import Compute, Flat, RecordingFolder, Span
+from agentlens.cli._verb import Verb
+from agentlens.workflows.options import Location, MapOptions, Whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Compute actor and critic saliency maps, with the agent-free control, for every step.
+
+    Interrupted work goes on where it stopped when the same command is given again.
+
+    Example: agentlens explain recordings/pong --start 100 --end 400 --planes each
+    """
+
+    recording: RecordingFolder
+    """Folder of a recording."""
+    maps: Flat[MapOptions]
+    span: Flat[Span]
+    compute: Flat[Compute]
+    episode: Whole = None
+    """Only this episode; all if not given."""
+    output: Location = None
+    """Folder of the maps; RECORDING/maps/METHOD if not given."""
+    force: bool = False
+    """Replace maps made with other settings."""
+
+
+def run(options: Options) -> int:
+    """Estimate, explain, print where the maps lie."""
+    from agentlens.cli._agent import use_compute
+    from agentlens.store.recording import open_recording
+    from agentlens.workflows.explain import explain_as
+
+    device = use_compute(options.compute)
+    recording = open_recording(options.recording)
+    with progress("explaining", "steps") as report:
+        maps = explain_as(
+            recording, options.maps, steps=options.span.steps, episode=options.episode,
+            device=device, threads=options.compute.threads, output=options.output,
+            force=options.force, progress=report, say=lambda line: print(line, file=sys.stderr),
+        )  # fmt: skip
+    print(
+        f"maps: {len(maps.steps)} steps, {', '.join(maps.targets)}; planes {', '.join(maps.planes)}"
+    )
+    print(f"maps: {maps.folder}")
+    return 0
+
+
+VERB = Verb(summary="compute saliency maps for a recording", options=Options, run=run, order=40)

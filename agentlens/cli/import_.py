@@ -1,0 +1,64 @@
+"""agentlens import: turn a checkpoint into an agent folder, running nothing that is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from agentlens.cli._console import fail
+from agentlens.cli._verb import Verb
+from agentlens.workflows.options import Name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Convert a checkpoint to agents/NAME/ (agent.toml and policy.safetensors).
+
+    Nothing in the checkpoint is executed. Whatever it does not say and no flag gives is printed
+    as assumed and written down.
+
+    Example: agentlens import ppo.zip --name my-ppo --env PongNoFrameskip-v4
+    """
+
+    checkpoint: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="CHECKPOINT")]
+    """An SB3 zip, a torch state dict, a safetensors file."""
+    name: str
+    """Name of the new agent."""
+    env: Name = None
+    """Environment id such as ALE/Pong-v5."""
+    format: Name = None
+    """Format of the checkpoint (sb3, torch-state-dict, baby-a3c, safetensors); found out if not given."""
+    preset: Name = None
+    """Preprocessing and protocol: sb3-atari, ale-vector, cleanrl-atari, baby-a3c, ale-v5."""
+    output: Path = Path("agents")
+    """Folder in which the agent's folder is made."""
+    force: bool = False
+    """Replace an agent of that name."""
+
+
+def run(options: Options) -> int:
+    """Import, then print what was resolved and what had to be assumed."""
+    from agentlens.policies.agent import load_agent
+    from agentlens.policies.importing import import_agent
+    from agentlens.workflows.summary import protocol_text
+
+    folder = import_agent(
+        options.checkpoint, name=options.name, format=options.format, env=options.env,
+        preset=options.preset, output=options.output, force=options.force,
+    )  # fmt: skip
+    spec = load_agent(str(folder)).spec
+    planes, rows, columns = spec.observation.shape
+    print(f"format: {spec.format} {spec.algorithm}")
+    print(f"protocol: {protocol_text(spec.environment, spec.action.selection)}")
+    print(f"observation: {planes} planes of {rows} x {columns}, preset {spec.preset or 'none'}")
+    print(f"actions: {', '.join(spec.action.meanings)}")
+    for line in spec.assumed:
+        fail(f"assumed: {line}")
+    print(f"agent: {folder}")
+    return 0
+
+
+VERB = Verb(summary="turn a checkpoint into an agent", options=Options, run=run, order=20)

@@ -1,0 +1,70 @@
+"""agentlens render: draw a recording and its maps as a video or a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentlens.cli._console import progress
+from agentlens.cli._options import Flat, RecordingFolder, Span
+from agentlens.cli._verb import Verb
+from agentlens.workflows.options import DrawOptions, Location, Whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Draw a video (mp4, webm), an animation (gif, webp) or a contact sheet (png), by suffix.
+
+    With --step, draw that one step as a figure (png, pdf, svg).
+
+    Example: agentlens render recordings/pong --output pong.mp4
+    """
+
+    recording: RecordingFolder
+    """Folder of a recording."""
+    drawing: Flat[DrawOptions]
+    span: Flat[Span]
+    maps: Location = None
+    """Folder of a map set; the recording's only one if not given."""
+    episode: int = 0
+    """Which episode."""
+    step: Whole = None
+    """Draw only this step, as a figure."""
+    output: Location = None
+    """File to write; its suffix chooses the format. A fresh name in the recording's folder if not given."""
+    force: bool = False
+    """Overwrite an existing file."""
+
+
+def run(options: Options) -> int:
+    """Render and print the path."""
+    from agentlens.render.render import render
+    from agentlens.render.still import still
+    from agentlens.store.recording import open_recording
+    from agentlens.workflows.explain import maps_of
+    from agentlens.workflows.naming import fresh_path
+
+    recording = open_recording(options.recording)
+    maps = maps_of(recording, options.maps)
+    name = recording.header.agent.name
+    if options.step is not None:
+        output = options.output or fresh_path(
+            recording.folder, f"{name}-step{options.step}", ".png"
+        )
+        path = still(
+            recording, maps, output, step=options.step, episode=options.episode,
+            force=options.force,
+        )  # fmt: skip
+        print(f"figure: {path}")
+        return 0
+    output = options.output or fresh_path(recording.folder, name, ".mp4")
+    with progress("drawing", "frames") as report:
+        path = render(
+            recording, maps, output, steps=options.span.steps, episode=options.episode,
+            fps=options.drawing.fps, scale=options.drawing.scale, layout=options.drawing.layout,
+            force=options.force, progress=report,
+        )  # fmt: skip
+    print(f"video: {path}")
+    return 0
+
+
+VERB = Verb(summary="draw the video", options=Options, run=run, order=50)

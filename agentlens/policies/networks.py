@@ -1,0 +1,248 @@
+"""Policies from declared chains of layers: the one kind of network the program runs.
+
+A chain reads the observation or an earlier chain; the chains with an ``output`` are the heads.
+
+Tensors are named ``<chain>.<layer index>.<parameter>``, for example ``torso.0.weight`` for the
+first convolution of the chain ``torso`` (layers without tensors are counted too).
+:data:`agentlens.policies.layers.PARAMETERS` lists the parameters of each kind of layer.
+
+Recurrent state is one flat vector [B, S]: the memories of the recurrent layers, in the order of
+chains and layers, a GRU's as h, an LSTM's as h then c.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from agentlens.arrays import check_shape
+from agentlens.errors import ManifestError, ShapeError
+from agentlens.policies.base import ConvolutionTrunk, Policy, PolicyOutput
+from agentlens.policies.layers import ACTIVATIONS, MAX_PARAMETERS, Shape, build_layer, memory_size
+from agentlens.policies.trunk import first_convolution_reversed, fold_batch_norm
+from agentlens.spec import ActionSpec, ChainSpec, NetworkSpec, ObservationSpec
+
+OBSERVATION = "observation"
+
+
+def build_policy(
+    network: NetworkSpec, observation: ObservationSpec, action: ActionSpec, *, seed: int = 0
+) -> ChainPolicy:
+    """Build a policy with initial weights: frozen, in eval mode, float32, on the CPU.
+
+    Args:
+        network: the chains.
+        observation: gives the size of what goes in.
+        action: gives the number and the names of the outputs.
+        seed: of PyTorch's default initialisation; the global generator is left as it was.
+
+    Raises:
+        ManifestError: the chains do not fit each other, the observation or the actions.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ChainPolicy(network, observation, action)
+
+
+class ChainPolicy(Policy):
+    """A policy made of declared chains; see :func:`build_policy`."""
+
+    def __init__(
+        self, network: NetworkSpec, observation: ObservationSpec, action: ActionSpec
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.observation_shape = observation.shape
+        self.action_meanings = action.meanings
+        self.chains = nn.ModuleList()
+        shapes: dict[str, Shape] = {OBSERVATION: _input_shape(network, observation)}
+        for index, chain in enumerate(network.chains):
+            layers, shapes[chain.name] = _build_chain(chain, shapes, f"network.chains[{index}]")
+            self.chains.append(layers)
+        self.kind, self.has_value = _check_heads(network, shapes, len(action.meanings))
+        self.state_size = sum(memory_size(m) for m in self.modules())
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> ChainPolicy:
+        """Stay in eval mode, whatever is asked: a policy here is never trained."""
+        super().train(False)
+        return self
+
+    def forward(self, observation: Tensor, state: Tensor | None = None) -> PolicyOutput:
+        """Evaluate a batch; see :meth:`Policy.forward`."""
+        check_shape("observation", observation, (None, *self.observation_shape))
+        if self.network.plane_order == "newest_first":
+            observation = observation.flip(1)
+        if self.network.reshape is not None:
+            observation = observation.reshape(*observation.shape[:2], *self.network.reshape)
+        return self._evaluate(observation, state, skip=0)
+
+    def trunk(self) -> ConvolutionTrunk | None:
+        """The leading convolutions, reading planes oldest first; batch norms are folded into them.
+
+        ``None`` where the planes are reshaped or several chains read the observation. Where
+        nothing has to be turned round or folded these are the policy's own modules.
+        """
+        reading = [c for c in self.network.chains if c.reads == OBSERVATION]
+        if self.network.reshape is not None or len(reading) != 1:
+            return None
+        convolutions: list[nn.Conv2d] = []
+        activations: list[nn.Module] = []
+        for group in _trunk_groups(reading[0]):
+            layers = [self._layers(reading[0].name)[i] for i in group]
+            convolution = layers[0]
+            assert isinstance(convolution, nn.Conv2d)
+            if isinstance(layers[1], nn.BatchNorm2d):
+                convolution = fold_batch_norm(convolution, layers[1])
+            if not convolutions and self.network.plane_order == "newest_first":
+                convolution = first_convolution_reversed(convolution)
+            convolutions.append(convolution)
+            activations.append(layers[-1])
+        return ConvolutionTrunk(tuple(convolutions), tuple(activations)) if convolutions else None
+
+    def head(self, features: Tensor, state: Tensor | None = None) -> PolicyOutput:
+        """Evaluate what follows the trunk; see :meth:`Policy.head`."""
+        reading = next(c for c in self.network.chains if c.reads == OBSERVATION)
+        return self._evaluate(features, state, skip=sum(map(len, _trunk_groups(reading))))
+
+    def _layers(self, chain: str) -> nn.ModuleList:
+        index = [c.name for c in self.network.chains].index(chain)
+        layers = self.chains[index]
+        assert isinstance(layers, nn.ModuleList)
+        return layers
+
+    def _evaluate(self, inputs: Tensor, state: Tensor | None, *, skip: int) -> PolicyOutput:
+        """Run the chains, leaving out the first ``skip`` layers of those that read the observation."""
+        memory = self._check_state(state, len(inputs))
+        features: dict[str, Tensor] = {OBSERVATION: inputs}
+        outputs: dict[str, Tensor] = {}
+        after: list[Tensor] = []
+        offset = 0
+        for chain, layers in zip(self.network.chains, self.chains, strict=True):
+            assert isinstance(layers, nn.ModuleList)
+            x = features[chain.reads]
+            for layer in layers[skip if chain.reads == OBSERVATION else 0 :]:
+                size = memory_size(layer)
+                if size and memory is not None:
+                    x, new = _step_memory(layer, x, memory[:, offset : offset + size])
+                    after.append(new)
+                    offset += size
+                else:
+                    x = layer(x)
+            features[chain.name] = x
+            if chain.output is not None:
+                outputs[chain.output] = x
+        new_state = torch.cat(after, dim=1) if after else None
+        return self._combine(outputs, new_state)
+
+    def _check_state(self, state: Tensor | None, batch: int) -> Tensor | None:
+        if self.state_size == 0:
+            if state is not None:
+                raise ShapeError("this policy has no memory, but a recurrent state was given.")
+            return None
+        if state is None:
+            raise ShapeError(
+                f"this policy has a memory: pass its state [{batch}, {self.state_size}] before "
+                "the step, initial_state() at an episode's start."
+            )
+        check_shape("state", state, (batch, self.state_size))
+        return state
+
+    def _combine(self, outputs: dict[str, Tensor], state: Tensor | None) -> PolicyOutput:
+        value = outputs["value"].squeeze(1) if "value" in outputs else None
+        if "logits" in outputs:
+            return PolicyOutput(outputs["logits"], None, value, state)
+        if "q_values" in outputs:
+            q_values = outputs["q_values"]
+        elif "quantiles" in outputs:
+            quantiles = outputs["quantiles"]
+            q_values = quantiles.reshape(len(quantiles), -1, len(self.action_meanings)).mean(1)
+        else:
+            advantage = outputs["advantage"]
+            q_values = outputs["state_value"] + advantage - advantage.mean(1, keepdim=True)
+        return PolicyOutput(None, q_values, value, state)
+
+
+def _step_memory(layer: nn.Module, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    if isinstance(layer, nn.LSTMCell):
+        hidden, cell = layer(x, tuple(memory.chunk(2, dim=1)))
+        return hidden, torch.cat((hidden, cell), dim=1)
+    hidden = layer(x, memory)
+    return hidden, hidden
+
+
+def _trunk_groups(chain: ChainSpec) -> list[range]:
+    """Layer indices of each leading convolution with its batch norm, if any, and its activation."""
+    kinds = [layer.kind for layer in chain.layers]
+    groups, start = [], 0
+    while start < len(kinds) and kinds[start] == "conv":
+        stop = start + 1
+        if kinds[stop : stop + 1] == ["batch_norm"]:
+            stop += 1
+        if stop == len(kinds) or kinds[stop] not in ACTIVATIONS:
+            break
+        groups.append(range(start, stop + 1))
+        start = stop + 1
+    return groups
+
+
+def _input_shape(network: NetworkSpec, observation: ObservationSpec) -> Shape:
+    planes, height, width = observation.shape
+    if network.reshape is None:
+        return observation.shape
+    rows, columns = network.reshape
+    if rows < 1 or rows * columns != height * width:
+        raise ManifestError(
+            f"network.reshape {rows}x{columns} does not hold the {height}x{width} pixels of a plane."
+        )
+    return (planes, rows, columns)
+
+
+def _build_chain(
+    chain: ChainSpec, shapes: dict[str, Shape], where: str
+) -> tuple[nn.ModuleList, Shape]:
+    if not chain.name or "." in chain.name or chain.name in shapes:
+        raise ManifestError(
+            f"{where}.name: got {chain.name!r}, expected a name of its own without dots."
+        )
+    if chain.reads not in shapes:
+        raise ManifestError(
+            f"{where}.reads: got {chain.reads!r}, expected one of {', '.join(shapes)}."
+        )
+    shape, layers, parameters = shapes[chain.reads], nn.ModuleList(), 0
+    for index, layer in enumerate(chain.layers):
+        module, shape = build_layer(layer, shape, f"{where}.layers[{index}]")
+        layers.append(module)
+        parameters += sum(p.numel() for p in module.parameters())
+        if parameters > MAX_PARAMETERS:
+            raise ManifestError(f"{where}: more than {MAX_PARAMETERS:,} parameters.")
+    return layers, shape
+
+
+def _check_heads(
+    network: NetworkSpec, shapes: dict[str, Shape], actions: int
+) -> tuple[Literal["logits", "q_values"], bool]:
+    heads = {c.output: c for c in network.chains if c.output is not None}
+    given = sorted(c.output for c in network.chains if c.output is not None)
+    actor = set(given) - {"value"}
+    known = ({"logits"}, {"q_values"}, {"quantiles"}, {"advantage", "state_value"})
+    if len(given) != len(heads) or actor not in known:
+        raise ManifestError(
+            f"network.chains give {', '.join(given) or 'no output'}; expected one of logits, "
+            "q_values, quantiles, or advantage and state_value, and a value at most once."
+        )
+    for output, chain in heads.items():
+        wanted = 1 if output in ("value", "state_value") else actions
+        if output == "quantiles":
+            if chain.quantiles is None or chain.quantiles < 1:
+                raise ManifestError(f"network chain {chain.name!r}: quantiles must be 1 or more.")
+            wanted = actions * chain.quantiles
+        if shapes[chain.name] != (wanted,):
+            raise ManifestError(
+                f"network chain {chain.name!r} gives {shapes[chain.name]}, expected ({wanted},) as "
+                f"its {output} for {actions} actions."
+            )
+    return ("logits" if "logits" in actor else "q_values"), "value" in heads

@@ -1,0 +1,149 @@
+"""Tensors in and out of a policy, by the names that ``networks`` documents, and their own file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from agentlens.errors import CheckpointError, NotFinite, UnsafeCheckpoint, WeightMismatch
+from agentlens.policies.layers import PARAMETERS
+from agentlens.policies.networks import ChainPolicy
+from agentlens.spec import NetworkSpec
+
+MAX_BYTES = 1 << 30
+"""A weight file larger than this (1 GiB) is refused unread."""
+
+Tensors = Mapping[str, Tensor]
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read a .safetensors file onto the CPU.
+
+    Raises:
+        CheckpointError: no such file, or not a safetensors file.
+        UnsafeCheckpoint: it is larger than ``MAX_BYTES``.
+    """
+    check_file(path)
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load_file(str(path))
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({error}).") from error
+    return tensors
+
+
+def check_file(path: Path) -> None:
+    """Check that a weight file is there and of a reasonable size.
+
+    Raises:
+        CheckpointError, UnsafeCheckpoint: with the path and the reason.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such weight file.")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise UnsafeCheckpoint(f"{path}: {size:,} bytes, expected at most {MAX_BYTES:,}.")
+    if size == 0:
+        raise CheckpointError(f"{path}: the file is empty.")
+
+
+def policy_tensors(policy: ChainPolicy) -> dict[str, Tensor]:
+    """The tensors of a policy by their documented names, as copies on the CPU."""
+    return {name: t.detach().cpu().clone() for name, t in _slots(policy)}
+
+
+def load_tensors(policy: ChainPolicy, tensors: Tensors) -> None:
+    """Copy tensors into a policy: all of its own, no others, finite, float32.
+
+    Args:
+        policy: as ``build_policy`` made it; changed in place.
+        tensors: by their documented names; float16, bfloat16, float32 or float64.
+
+    Raises:
+        WeightMismatch: a tensor is missing, unexpected or of another shape; names it.
+        NotFinite: a tensor holds a NaN or an infinity; names it.
+    """
+    slots = dict(_slots(policy))
+    for name in slots:
+        if name not in tensors:
+            raise WeightMismatch(
+                f"tensor {name!r} is missing: the network declares it, the weights have "
+                f"{len(tensors)} others."
+            )
+    for name, tensor in tensors.items():
+        if name not in slots:
+            raise WeightMismatch(f"tensor {name!r}: the declared network has no such layer.")
+        check_tensor(name, tensor, tuple(slots[name].shape))
+    for name, slot in slots.items():
+        slot.copy_(tensors[name])
+
+
+def check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """Check one tensor's shape, kind and finiteness.
+
+    Raises:
+        WeightMismatch, NotFinite: with the tensor's name.
+    """
+    if tuple(tensor.shape) != shape:
+        raise WeightMismatch(
+            f"tensor {name!r} has shape {tuple(tensor.shape)}, the declared network expects {shape}."
+        )
+    if not tensor.is_floating_point():
+        raise WeightMismatch(f"tensor {name!r} is {tensor.dtype}, expected floating point.")
+    finite = torch.isfinite(tensor)
+    if not bool(finite.all()):
+        index = tuple(int(i) for i in (~finite).nonzero()[0])
+        raise NotFinite(
+            f"tensor {name!r} holds {tensor[index].item()} at index {index}: the weights are broken."
+        )
+
+
+def collect(
+    network: NetworkSpec, tensors: Tensors, sources: Mapping[str, str]
+) -> dict[str, Tensor]:
+    """Rename foreign tensors to the documented names.
+
+    Args:
+        network: the chains to fill.
+        tensors: as a checkpoint names them.
+        sources: for each layer with tensors ("torso.0") where they are: a prefix
+            ("features.0", which stands for "features.0.*") or a pattern with one star for the
+            parameter's name ("rnn.*_l0").
+
+    Raises:
+        WeightMismatch: a layer has no source, or its source lacks a tensor; names both.
+    """
+    found = {}
+    for layer, parameter in _declared(network):
+        if layer not in sources:
+            raise WeightMismatch(f"layer {layer!r} has no source among the checkpoint's tensors.")
+        pattern = sources[layer] if "*" in sources[layer] else f"{sources[layer]}.*"
+        origin = pattern.replace("*", parameter, 1)
+        if origin not in tensors:
+            near = [n for n in tensors if n.startswith(pattern.split("*")[0])]
+            there = ", ".join(near[:6]) or f"{', '.join(list(tensors)[:6])} ..."
+            raise WeightMismatch(
+                f"tensor {origin!r}, wanted as {layer}.{parameter}, is not in the checkpoint; "
+                f"there is {there}."
+            )
+        found[f"{layer}.{parameter}"] = tensors[origin]
+    return found
+
+
+def _declared(network: NetworkSpec) -> Iterator[tuple[str, str]]:
+    for chain in network.chains:
+        for index, layer in enumerate(chain.layers):
+            for parameter in PARAMETERS.get(layer.kind, ()):
+                yield f"{chain.name}.{index}", parameter
+
+
+def _slots(policy: ChainPolicy) -> Iterator[tuple[str, Tensor]]:
+    own = policy.state_dict()
+    numbers = {chain.name: i for i, chain in enumerate(policy.network.chains)}
+    for layer, parameter in _declared(policy.network):
+        chain, index = layer.rsplit(".", 1)
+        yield f"{layer}.{parameter}", own[f"chains.{numbers[chain]}.{index}.{parameter}"]

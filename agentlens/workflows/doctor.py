@@ -1,0 +1,94 @@
+"""What a machine has of what agentlens needs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import ale_py
+import av
+import torch
+from ale_py import roms
+from PIL import features
+
+from agentlens.policies.agent import list_agents
+from agentlens.provenance import package_versions
+
+LOW_DISK_GB = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One check: its name, whether all is well, and what was found."""
+
+    name: str
+    state: Literal["ok", "missing", "optional"]
+    found: str
+
+
+def examine() -> list[Finding]:
+    """Run every check; none of them writes anything or needs a network."""
+    return [*_versions(), _device(), _roms(), *_codecs(), _font(), _browser(), _agents(), _disk()]
+
+
+def _versions() -> list[Finding]:
+    found = [Finding(name="python", state="ok", found=sys.version.split()[0])]
+    for name, version in package_versions().items():
+        missing = version == "not installed"
+        found.append(Finding(name=name, state="missing" if missing else "ok", found=version))
+    return found
+
+
+def _device() -> Finding:
+    if torch.cuda.is_available():
+        return Finding(name="GPU", state="ok", found=torch.cuda.get_device_name(0))
+    threads = torch.get_num_threads()
+    return Finding(name="GPU", state="optional", found=f"none; the CPU is used, {threads} threads")
+
+
+def _roms() -> Finding:
+    names = roms.get_all_rom_ids()
+    emulator = f"{len(names)} games shipped with ale-py {ale_py.__version__}"
+    return Finding(name="ROMs", state="ok" if names else "missing", found=emulator)
+
+
+def _codecs() -> list[Finding]:
+    found = []
+    for codec, suffix in (("libx264", "mp4"), ("libvpx-vp9", "webm")):
+        there = codec in av.codecs_available
+        state: Literal["ok", "missing"] = "ok" if there else "missing"
+        found.append(
+            Finding(name=f"{suffix} video", state=state, found=codec if there else f"no {codec}")
+        )
+    return found
+
+
+def _font() -> Finding:
+    there = features.check("freetype2")
+    return Finding(
+        name="text", state="ok" if there else "missing",
+        found="Pillow's own font" if there else "Pillow was built without FreeType",
+    )  # fmt: skip
+
+
+def _browser() -> Finding:
+    path = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "firefox"))), None)
+    return Finding(name="browser", state="ok" if path else "optional", found=path or "none found")
+
+
+def _agents() -> Finding:
+    names = [entry.spec.name for entry in list_agents()]
+    return Finding(
+        name="agents", state="ok" if names else "missing", found=", ".join(names) or "none"
+    )
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    return Finding(
+        name="disk", state="ok" if free > LOW_DISK_GB else "missing",
+        found=f"{free:.1f} GB free in {Path.cwd()}",
+    )  # fmt: skip

@@ -1,0 +1,101 @@
+"""How recordings, episodes and map sets show themselves in a notebook.
+
+The formatters are registered with IPython, so that ``store`` knows nothing of pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import sys
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from agentlens.store.maps import MapSet
+from agentlens.store.recording import Episode, Recording
+from agentlens.workflows.summary import protocol_text, returns_text
+
+SHEET_COLUMNS, SHEET_PICTURES = 6, 12
+
+
+def install() -> None:
+    """Register the formatters with the running IPython, if there is one."""
+    shell = _shell()
+    if shell is None:
+        return
+    formatter = shell.display_formatter.formatters["text/html"]
+    for kind, show in ((Recording, recording_html), (Episode, episode_html), (MapSet, maps_html)):
+        formatter.for_type(kind, show)
+
+
+def recording_html(recording: Recording) -> str:
+    """A table of the episodes above a contact sheet of the first."""
+    spec = recording.header.agent
+    rows = [
+        (str(e.index), str(len(e)), f"{e.raw_return:+.0f}", e.end or "cut off", str(e.seed))
+        for e in recording.episodes
+    ]
+    about = f"{spec.name}: {protocol_text(spec.environment, spec.action.selection)}; {returns_text(recording)}"
+    sheet = episode_sheet(recording.episodes[0]) if recording.episodes else ""
+    return (
+        f"<p>{html.escape(about)}</p>"
+        + _table(("episode", "steps", "return", "end", "seed"), rows)
+        + sheet
+    )
+
+
+def episode_html(episode: Episode) -> str:
+    """One line of facts above a contact sheet."""
+    steps = f"{len(episode)} steps, return {float(np.sum(episode.rewards)):+.0f}"
+    return f"<p>{html.escape(steps)}</p>{episode_sheet(episode)}"
+
+
+def maps_html(maps: MapSet) -> str:
+    """What each target means, its unit and its largest value."""
+    rows = [
+        (
+            t.name,
+            t.unit,
+            f"{float(np.abs(maps.values[:, i]).max()):.3g}" if len(maps.steps) else "-",
+            t.meaning,
+        )
+        for i, t in enumerate(maps.header.targets)
+    ]
+    about = (
+        f"{maps.header.method}: {len(maps.steps)} steps, planes {', '.join(maps.planes)}, "
+        f"grid {maps.grid.shape[0]} x {maps.grid.shape[1]}"
+    )
+    return f"<p>{html.escape(about)}</p>" + _table(("target", "unit", "largest", "meaning"), rows)
+
+
+def episode_sheet(episode: Episode) -> str:
+    """A contact sheet of evenly spaced screens as an inline PNG."""
+    if len(episode) == 0:
+        return ""
+    picks = np.unique(np.linspace(0, len(episode) - 1, SHEET_PICTURES).astype(int))
+    screens = np.stack([episode.screens[int(i)] for i in picks])
+    blank = -len(screens) % SHEET_COLUMNS
+    screens = np.concatenate([screens, np.zeros((blank, *screens.shape[1:]), np.uint8)])
+    rows = screens.reshape(-1, SHEET_COLUMNS, *screens.shape[1:])
+    sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, "PNG")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    steps = ", ".join(str(int(episode.steps[i])) for i in picks)
+    return f'<img alt="screens of steps {steps}" src="data:image/png;base64,{data}">'
+
+
+def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    head = "".join(f"<th>{html.escape(h)}</th>" for h in headings)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None

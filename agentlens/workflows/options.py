@@ -1,0 +1,84 @@
+"""The choices of a whole job as plain dataclasses: what the Python API and the flags share.
+
+Nothing heavy is imported here, so ``--help`` can list every field with its note and default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+Name = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
+Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
+Whole = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
+Location = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")]
+"""Optional values: their notes say what holds when they are not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayOptions:
+    """How the episodes are played."""
+
+    seed: int = 0
+    """Seed of the recording; each episode depends on it and on its own index alone."""
+    selection: Annotated[
+        Literal["sample", "greedy", "epsilon"] | None,
+        tyro.conf.arg(metavar="{sample,greedy,epsilon}", help_behavior_hint=""),
+    ] = None
+    """How actions are chosen; the agent's own way if not given."""
+    deterministic: bool = False
+    """The same as --selection greedy."""
+    epsilon: Number = None
+    """Share of random actions with --selection epsilon."""
+
+    @property
+    def chosen(self) -> Literal["sample", "greedy", "epsilon"] | None:
+        """The selection, with ``deterministic`` taken into account."""
+        return "greedy" if self.deterministic else self.selection
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapOptions:
+    """Which saliency maps, and how they are computed."""
+
+    method: str = "perturbation"
+    """Saliency method; `agentlens methods` lists them."""
+    targets: Annotated[
+        tuple[str, ...] | None, tyro.conf.arg(metavar="NAME ...", help_behavior_hint="")
+    ] = None
+    """Scores such as kl, log_probability, value_l2; the method's own choice if not given."""
+    planes: Literal["all", "newest", "each"] = "all"
+    """One mask over the whole frame stack, over the newest plane, or a map for each plane."""
+    radius: float = 5.0
+    """Gaussian mask radius (sigma), in observation pixels."""
+    stride: int = 5
+    """Distance between mask centres, in observation pixels."""
+    grid: Literal["centred", "published"] = "centred"
+    """Mask centres in the middle of their cells, or at multiples of the stride as published."""
+    reference: str = "blur"
+    """What fills the masked part: blur, median, mean, previous, noise or constant."""
+    action: str = "taken"
+    """The explained action: taken, greedy or a name such as RIGHT."""
+    contrast: Name = None
+    """Explain the action against this one (for the score contrast)."""
+    merge_actions: bool = False
+    """Treat actions that do the same in this game as one."""
+    engine: Literal["auto", "reference", "batched", "incremental"] = "auto"
+    """How the maps are computed; all give the same numbers."""
+    memory_gb: float = 1.0
+    """Memory that the engine may use beyond the model, in GB."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawOptions:
+    """How the video is drawn."""
+
+    layout: Literal["full", "compact", "stack"] = "full"
+    """Which panels, and where."""
+    fps: Number = None
+    """Output frames a second; real time if not given."""
+    scale: Whole = None
+    """Whole-number enlargement of the game's screen; the layout's own if not given."""

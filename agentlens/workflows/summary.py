@@ -1,0 +1,95 @@
+"""What a recording amounts to, in words: returns beside the agent's reference score."""
+
+from __future__ import annotations
+
+import statistics
+
+from agentlens.spec import AgentSpec, EnvironmentSpec, ScoreSpec
+from agentlens.store.recording import Recording
+
+FAR_BELOW_SD = 3.0
+FAR_BELOW_SHARE = 0.5
+"""A mean return further below the reference than this many sd (or, without an sd, than this
+share of it) is said to be a sign of wrong preprocessing or another protocol."""
+
+
+def protocol_text(environment: EnvironmentSpec, selection: str) -> str:
+    """One line that names every setting of the emulator that changes a score."""
+    sticky = environment.repeat_action_probability
+    start = ", ".join(
+        f"{p.least}-{p.most} {p.action}" if p.most != p.least else f"{p.least} {p.action}"
+        for p in environment.start
+    )
+    actions = "all 18 actions" if environment.full_action_space else "minimal actions"
+    return (
+        f"{environment.id}, frame skip {environment.frame_skip_text}, sticky {sticky:g}, "
+        f"{actions}, start {start or 'at once'}, {selection}"
+    )
+
+
+def returns_text(recording: Recording) -> str:
+    """Mean and range of the raw returns of finished episodes, and how many are distinct."""
+    finished = [e for e in recording.episodes if e.complete]
+    if not finished:
+        return "no finished episode"
+    returns = [e.raw_return for e in finished]
+    cut = sum(e.end in ("max_steps", "truncated", "stuck") for e in finished)
+    text = f"return {statistics.fmean(returns):+.1f}"
+    if len(returns) > 1:
+        text += (
+            f" (mean of {len(returns)}, sd {statistics.stdev(returns):.1f}, "
+            f"from {min(returns):+.0f} to {max(returns):+.0f}; "
+            f"{recording.distinct_episodes} distinct)"
+        )
+    return text + (f", {cut} cut before the game's end" if cut else "")
+
+
+def score_warning(spec: AgentSpec, recording: Recording) -> str:
+    """A warning where whole games return far less than the agent's reference score, else ""."""
+    whole = [e.raw_return for e in recording.episodes if e.complete and e.end == "terminated"]
+    if not whole or spec.score is None:
+        return ""
+    mean, score = statistics.fmean(whole), spec.score
+    if score.mean - mean <= _margin(score):
+        return ""
+    return (
+        f"the return of {mean:+.1f} is far below the agent's reference score {score.mean:+.1f}"
+        f"{f' (sd {score.sd:.1f})' if score.sd else ''}: check preprocessing and protocol "
+        f"(the score's: {score.protocol or 'not stated'})."
+    )
+
+
+def recording_summary(recording: Recording) -> str:
+    """Everything ``agentlens record`` prints at the end, a fact a line."""
+    spec = recording.header.agent
+    steps = sum(len(e) for e in recording.episodes)
+    lines = [
+        f"agent: {spec.name} ({spec.algorithm or spec.format})",
+        f"protocol: {protocol_text(spec.environment, spec.action.selection)}",
+        f"episodes: {len(recording.episodes)} ({steps} steps), {returns_text(recording)}",
+    ]
+    if spec.score is not None:
+        lines.append(f"reference score: {score_text(spec.score)}")
+    if spec.assumed:
+        lines.append(f"assumed at import: {'; '.join(spec.assumed)}")
+    warning = score_warning(spec, recording)
+    if warning:
+        lines.append(f"warning: {warning}")
+    return "\n".join(lines)
+
+
+def score_text(score: ScoreSpec) -> str:
+    """ "+11.4 (sd 10.2, 8 episodes, protocol)"."""
+    parts = [
+        f"sd {score.sd:.1f}" if score.sd is not None else "",
+        f"{score.episodes} episodes" if score.episodes is not None else "",
+        score.protocol,
+    ]
+    inside = ", ".join(p for p in parts if p)
+    return f"{score.mean:+.1f}" + (f" ({inside})" if inside else "")
+
+
+def _margin(score: ScoreSpec) -> float:
+    if score.sd:
+        return FAR_BELOW_SD * score.sd
+    return FAR_BELOW_SHARE * max(abs(score.mean), 1.0)

@@ -1,0 +1,91 @@
+"""The whole job: an agent plays, every step is explained, the video is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentlens.policies.agent import Agent, load_agent
+from agentlens.progress import Progress, silent
+from agentlens.render.render import render
+from agentlens.rollout.recorder import record
+from agentlens.store.maps import MapSet
+from agentlens.store.recording import Recording
+from agentlens.workflows.explain import explain_as
+from agentlens.workflows.naming import RECORDINGS, fresh_path
+from agentlens.workflows.options import DrawOptions, MapOptions, PlayOptions
+
+Stages = Callable[[str, str], AbstractContextManager[Progress]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoJob:
+    """What ``video`` made: the recording, its maps and the file."""
+
+    recording: Recording
+    maps: MapSet
+    path: Path
+
+
+def _unwatched(stage: str, unit: str) -> AbstractContextManager[Progress]:
+    return nullcontext(silent)
+
+
+def video(
+    agent: Agent | str,
+    output: Path | str | None = None,
+    *,
+    play: PlayOptions = PlayOptions(),  # noqa: B008 (frozen)
+    maps: MapOptions = MapOptions(),  # noqa: B008 (frozen)
+    draw: DrawOptions = DrawOptions(),  # noqa: B008 (frozen)
+    max_steps: int = 0,
+    start: int = 0,
+    folder: Path | str | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    force: bool = False,
+    stages: Stages = _unwatched,
+    say: Callable[[str], None] = lambda line: None,
+) -> VideoJob:
+    """Record one episode, explain it and draw it.
+
+    Args:
+        agent: an agent, or whatever ``load_agent`` takes.
+        output: the video; a fresh name in the recording's folder if not given. Its suffix
+            chooses the format.
+        play, maps, draw: the choices of the three stages.
+        max_steps: decisions after which the episode is cut; 0 for the whole game.
+        start: first step that is explained and drawn.
+        folder: of the recording; a fresh one under ``recordings/`` if not given.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        threads: CPU threads, 0 for one a core.
+        force: overwrite ``output`` and ``folder``.
+        stages: makes the progress report of a stage from its name and unit.
+        say: called with a line for the user.
+
+    Returns:
+        The recording, the maps and the path of the video.
+    """
+    agent = load_agent(agent) if isinstance(agent, str) else agent
+    name = agent.spec.name
+    where = Path(folder) if folder else fresh_path(RECORDINGS, f"{name}-seed{play.seed}")
+    with stages("recording", "steps") as report:
+        recording = record(
+            agent, episodes=1, seed=play.seed, output=where, max_steps=max_steps, device=device,
+            selection=play.chosen, epsilon=play.epsilon, force=force, progress=report,
+        )  # fmt: skip
+    steps = slice(start, None)
+    with stages("explaining", "steps") as report:
+        found = explain_as(
+            recording, maps, steps=steps, device=device, threads=threads, force=force,
+            progress=report, say=say,
+        )  # fmt: skip
+    path = Path(output) if output else fresh_path(where, name, ".mp4")
+    with stages("drawing", "frames") as report:
+        path = render(
+            recording, found, path, steps=steps, fps=draw.fps, scale=draw.scale,
+            layout=draw.layout, force=force, progress=report,
+        )  # fmt: skip
+    return VideoJob(recording=recording, maps=found, path=path)

@@ -1,0 +1,60 @@
+"""The command line as a stranger meets it: help without torch, one sentence for bad input."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentlens import cli
+from agentlens.cli._verb import VERBS
+
+HELP_WITHOUT = "import sys; from agentlens.cli import main\n{call}\nheavy = {{'torch', 'ale_py', 'gymnasium', 'cv2', 'pyarrow', 'av'}} & set(sys.modules)\nsys.exit(f'imported {{heavy}}' if heavy else 0)"
+
+
+def run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agentlens", *words],
+        capture_output=True, text=True, cwd=cwd, check=False, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VERBS.names())
+def test_help_of_every_command_imports_nothing_heavy(name: str) -> None:
+    call = f"try: main(['{name}', '--help'])\nexcept SystemExit: pass"
+    done = subprocess.run(
+        [sys.executable, "-c", HELP_WITHOUT.format(call=call)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"usage: agentlens {name}" in done.stdout
+
+
+def test_list_of_commands_names_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"\n  {name} " in printed for name in VERBS.names())
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELP_WITHOUT.format(call="import agentlens")], check=False
+    )
+    assert done.returncode == 0
+
+
+def test_a_typing_error_suggests_the_right_word() -> None:
+    done = run("vidoe")
+    assert done.returncode == 2
+    assert "did you mean 'video'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_output_in_a_pipe_has_no_colour_codes() -> None:
+    assert "\x1b[" not in run("video", "--help").stdout + run("video", "x", "--bogus").stderr
+
+
+def test_version() -> None:
+    assert run("--version").stdout.startswith("agentlens 0.")
