@@ -6,6 +6,9 @@ H W observation, A actions.
 Every unit of a batch has R rows: the unperturbed observation, then masks, then padding, so a
 batch's shape never depends on how many frames a call has. What is kept of a row is its
 difference from the unperturbed row of its own batch: outputs differ by 1e-6 between batches.
+Some matrix products also round by a row's place in the batch (where a row's bytes are not a
+multiple of 16); a policy with such a layer gets an unperturbed row for every place, at twice the
+forward passes. So a row that changes nothing differs by exactly 0 for every policy.
 """
 
 from __future__ import annotations
@@ -58,6 +61,7 @@ class BatchedEngine:
             chosen[index, list(planes)] = 1
         self._chosen = chosen.to(self._device, self._dtype)[:, :, None, None]
         self.rows = max(2, rows)
+        self._places_matter: bool | None = None
 
     @torch.inference_mode()
     def __call__(
@@ -118,21 +122,47 @@ class BatchedEngine:
         same = (inputs == observations[:, None]).flatten(2).all(-1)[:, 1 : count + 1]
         repeated = None if states is None else states.repeat_interleave(rows, 0)
         output: PolicyOutput = self._policy(inputs.flatten(0, 1), repeated)
-        first = start == 0
+        still = output
+        if self._check_places(rows * units):
+            alike = observations[:, None].expand_as(inputs).flatten(0, 1)
+            still = self._policy(alike.contiguous(), repeated)
 
-        def keep(values: Tensor, target: Tensor, base: Tensor) -> None:
-            values = values.reshape(units, rows, -1)
-            own = values[:, :1]
-            if first:
+        def keep(values: Tensor, unchanged: Tensor, target: Tensor, base: Tensor) -> None:
+            values, own = values.reshape(units, rows, -1), unchanged.reshape(units, rows, -1)
+            if still is output:
+                own = own[:, :1].expand_as(own)
+            if start == 0:
                 base[unit : unit + units] = own[:, 0]
             kept = base[unit : unit + units, None]
-            changed = values[:, 1 : count + 1] + (kept - own)
+            changed = values[:, 1 : count + 1] + (kept - own[:, 1 : count + 1])
             target[unit : unit + units, start:stop] = torch.where(same[..., None], kept, changed)
 
-        keep(_preferences(output), results.preferences, results.base_preferences)
+        keep(
+            _preferences(output), _preferences(still), results.preferences, results.base_preferences
+        )
         if results.value is not None and results.base_value is not None:
             assert output.value is not None  # has_value says so
-            keep(output.value, results.value, results.base_value)
+            assert still.value is not None
+            keep(output.value, still.value, results.value, results.base_value)
+
+    def _check_places(self, rows: int) -> bool:
+        """Whether equal rows of a batch of this size may give outputs that differ in their last bits."""
+        if self._places_matter is None:
+            self._places_matter = _has_odd_products(self._policy) or any(
+                self._tell_places_apart(rows, seed) for seed in range(2)
+            )
+        return self._places_matter
+
+    def _tell_places_apart(self, rows: int, seed: int) -> bool:
+        generator = torch.Generator().manual_seed(seed)
+        row = torch.rand(1, *self._policy.observation_shape, generator=generator)
+        state = self._policy.initial_state(rows)
+        output = self._policy(
+            row.to(self._device, self._dtype).repeat(rows, 1, 1, 1),
+            None if state is None else state + 0.1,
+        )
+        heads = [_preferences(output)] + ([] if output.value is None else [output.value])
+        return any(bool((head != head[:1]).any()) for head in heads)
 
     def _allocate(self, units: int) -> _Results:
         masks, actions = len(self._masks), len(self._policy.action_meanings)
@@ -184,7 +214,7 @@ class BatchedEngine:
                 f"memory ran out on {self._device} with a single mask in the batch: "
                 "free some, or use a device with more."
             ) from error
-        self.rows = max(2, rows // 2)
+        self.rows, self._places_matter = max(2, rows // 2), None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -244,6 +274,14 @@ def build(
     """Build with the largest batch that the memory budget allows (on a CPU: that its caches like)."""
     rows = batch_rows(policy, len(perturbation.masks), memory_bytes)
     return BatchedEngine(policy, perturbation, rows=rows, threads=threads)
+
+
+def _has_odd_products(policy: Policy) -> bool:
+    """Whether a product's rows are not a multiple of 16 bytes, so that their places' alignments differ."""
+    return any(
+        isinstance(module, torch.nn.Linear) and module.in_features % 4
+        for module in policy.modules()
+    )
 
 
 def _padded(rows: int) -> int:
