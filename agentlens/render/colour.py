@@ -33,8 +33,20 @@ BAR_GREY = 40
 """Grey under a colour bar: about that of a dark game's background."""
 
 # lightness, chroma and hue (degrees) of evenly spaced stops
-_WARM = ((0.38, 0.16, 310), (0.52, 0.22, 355), (0.66, 0.21, 38), (0.82, 0.17, 74), (0.97, 0.12, 104))
-_COOL = ((0.38, 0.16, 285), (0.52, 0.18, 262), (0.66, 0.14, 232), (0.82, 0.13, 185), (0.97, 0.10, 140))
+_WARM = (
+    (0.38, 0.16, 310),
+    (0.52, 0.22, 355),
+    (0.66, 0.21, 38),
+    (0.82, 0.17, 74),
+    (0.97, 0.12, 104),
+)
+_COOL = (
+    (0.38, 0.16, 285),
+    (0.52, 0.18, 262),
+    (0.66, 0.14, 232),
+    (0.82, 0.13, 185),
+    (0.97, 0.10, 140),
+)
 _POSITIVE = ((0.42, 0.12, 40), (0.62, 0.19, 45), (0.80, 0.16, 68), (0.96, 0.11, 100))
 _NEGATIVE = ((0.42, 0.14, 270), (0.62, 0.16, 256), (0.80, 0.11, 228), (0.96, 0.05, 200))  # fmt: skip
 
@@ -65,7 +77,8 @@ class Ramp:
         centre = 255 if self.signed else 0
         index = np.rint(np.clip(heat, -1.0 if self.signed else 0.0, 1.0) * 255).astype(np.intp)
         mixed = self.mixtures.ravel().take((index + centre) * 256 + grey)
-        return mixed.view(np.uint8).reshape(*grey.shape, 4)[..., :3]
+        colours: np.ndarray = mixed.view(np.uint8).reshape(*grey.shape, 4)[..., :3]
+        return colours
 
 
 @functools.cache
@@ -100,11 +113,21 @@ def _table(stops: tuple[tuple[float, float, float], ...]) -> np.ndarray:
     lab = np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=1)
     place, knots = np.linspace(0, 1, 256), np.linspace(0, 1, len(stops))
     smooth = np.stack([np.interp(place, knots, lab[:, i]) for i in range(3)], axis=1)
-    return (_oklab_to_srgb(smooth) * 255).astype(np.float32)
+    table: np.ndarray = (_srgb(_in_gamut(smooth)) * 255).astype(np.float32)
+    return table
 
 
-def _oklab_to_srgb(lab: np.ndarray) -> np.ndarray:
-    """sRGB in [0, 1] of OKLab colours [n, 3]; what lies outside the gamut is clipped."""
+def _in_gamut(lab: np.ndarray) -> np.ndarray:
+    """Linear RGB of OKLab colours [n, 3], greyed as far as a screen needs: lightness stays."""
+    linear: np.ndarray = np.clip(_linear_rgb(lab * [1.0, 0.0, 0.0]), 0.0, 1.0)
+    for share in np.linspace(0.0, 1.0, 101)[:, None]:
+        candidate = _linear_rgb(lab * np.concatenate([np.ones(1), share, share]))
+        fits = ((candidate >= 0.0) & (candidate <= 1.0)).all(axis=1)
+        linear[fits] = candidate[fits]
+    return linear
+
+
+def _linear_rgb(lab: np.ndarray) -> np.ndarray:
     to_lms = np.array(
         [
             [1.0, 0.3963377774, 0.2158037573],
@@ -119,8 +142,12 @@ def _oklab_to_srgb(lab: np.ndarray) -> np.ndarray:
             [-0.0041960863, -0.7034186147, 1.7076147010],
         ]
     )
-    linear = np.clip((lab @ to_lms.T) ** 3 @ to_rgb.T, 0.0, 1.0)
+    linear: np.ndarray = (lab @ to_lms.T) ** 3 @ to_rgb.T
+    return linear
+
+
+def _srgb(linear: np.ndarray) -> np.ndarray:
     srgb: np.ndarray = np.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055
+        linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055
     )
     return srgb

@@ -20,6 +20,7 @@ MARGIN = 16
 _GAP = 16
 _UNDER = 8
 _LOWER = 160
+_SIDE = 160
 _NARROWEST = 240
 _MULTIPLE = 16
 _FLOW_COLUMNS = 3
@@ -82,16 +83,17 @@ def _full(scene: Scene, column: int, height: int) -> Layout:
         return _beside(scene, column, height, with_stack=scene.depth > 1)
     count = 1 + len(scene.layers)
     lefts = [MARGIN + i * (column + _GAP) for i in range(count)]
+    stacked = scene.depth > 1
     right = lefts[-1] + column
+    across = right - MARGIN + (_GAP + _SIDE if stacked and count == 2 else 0)
     top = MARGIN + header.HEIGHT
     below = top + height + _UNDER
     lower = below + colour_bar.HEIGHT + _UNDER
     end = lower + _LOWER
     end += _rest(end + MARGIN)
-    stacked = scene.depth > 1
     curves_right = lefts[1] + column if stacked else right
     placed = [
-        _at(header.Header(size=(right - MARGIN, header.HEIGHT)), MARGIN, MARGIN),
+        _at(header.Header(size=(across, header.HEIGHT)), MARGIN, MARGIN),
         _at(game.Game(size=(column, height)), lefts[0], top),
         _at(actions.Actions(size=(column, end - below)), lefts[0], below),
         *_heats(scene, lefts[1:], top, (column, height)),
@@ -102,8 +104,8 @@ def _full(scene: Scene, column: int, height: int) -> Layout:
         small = stack.Stack(size=(column, end - lower), target=target)
         placed.append(_at(small, lefts[2], lower))
     elif stacked:
-        row = stack.Stack(size=(right - MARGIN, _LOWER), target=target)
-        placed.append(_at(row, MARGIN, end + _GAP))
+        tall = stack.Stack(size=(_SIDE, end - top), target=target)
+        placed.append(_at(tall, right + _GAP, top))
     return _page(placed)
 
 
@@ -195,9 +197,7 @@ def _flow(scene: Scene, column: int, names: Sequence[str]) -> Layout:
     return _page(placed)
 
 
-def _heats(
-    scene: Scene, lefts: Sequence[int], top: int, size: tuple[int, int]
-) -> list[Placement]:
+def _heats(scene: Scene, lefts: Sequence[int], top: int, size: tuple[int, int]) -> list[Placement]:
     """A heat panel with its colour bar below it, for as many targets as there are places."""
     placed = []
     for left, layer in zip(lefts, scene.layers, strict=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 from PIL import Image
@@ -40,6 +41,16 @@ def fitted(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize((columns, rows), Image.Resampling.BOX))
 
 
+def filled(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A picture as large as a box allows, by any factor: enlarged sharp, then averaged down."""
+    rows, columns = picture.shape[:2]
+    ratio = min(width / columns, height / rows)
+    if ratio > 1:
+        picture = enlarged(picture, math.ceil(ratio))
+    size = (max(1, int(columns * ratio)), max(1, int(rows * ratio)))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+
+
 def canvas(size: tuple[int, int], colour: Colour = SURFACE) -> np.ndarray:
     """A new picture of one colour: uint8 [height, width, 3] for a size of (width, height)."""
     return _blank(size, colour).copy()
@@ -51,9 +62,7 @@ def _blank(size: tuple[int, int], colour: Colour) -> np.ndarray:
     return np.tile(np.array(colour, np.uint8), (height, width, 1))
 
 
-def fill(
-    picture: np.ndarray, left: int, top: int, width: int, height: int, colour: Colour
-) -> None:
+def fill(picture: np.ndarray, left: int, top: int, width: int, height: int, colour: Colour) -> None:
     """Paint a rectangle into ``picture``, clipped to it."""
     picture[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = colour
 

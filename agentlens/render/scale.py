@@ -40,15 +40,16 @@ class Scale:
         size = np.abs(values)
         part = np.where(size > self.target.noise_floor, size / self.limit, 0.0)
         part = np.minimum(self._shown(part), 1.0).astype(np.float32)
-        return np.copysign(part, values) if self.target.signed else part
+        signs = np.sign(values).astype(np.float32) if self.target.signed else np.float32(1.0)
+        heat: np.ndarray = part * signs
+        return heat
 
     def ticks(self) -> tuple[tuple[float, float], ...]:
         """(heat, raw value) of the colour bar's labels, from left to right."""
+        if self.target.signed:
+            return ((-1.0, -self.limit), (0.0, 0.0), (1.0, self.limit))
         middle = self.limit / 4 if self.target.display == "sqrt" else self.limit / 2
-        upper = ((0.0, 0.0), (0.5, middle), (1.0, self.limit))
-        if not self.target.signed:
-            return upper
-        return tuple((-heat, -value) for heat, value in upper[:0:-1]) + upper
+        return ((0.0, 0.0), (0.5, middle), (1.0, self.limit))
 
     def _shown(self, part: np.ndarray) -> np.ndarray:
         return np.sqrt(part) if self.target.display == "sqrt" else part

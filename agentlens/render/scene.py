@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from agentlens.actions import merge_groups
 from agentlens.errors import InvalidArgument
 from agentlens.render import caption
 from agentlens.render.context import Choices, Curve, FrameContext, Layer, Scene
@@ -110,15 +109,15 @@ class Film:
             if len(self._blocks) >= 2:
                 self._blocks.pop(next(iter(self._blocks)))
             self._blocks[start] = self._episode.screens[start : start + _BLOCK]
-        return self._blocks[start][step - start]
+        screen: np.ndarray = self._blocks[start][step - start]
+        return screen
 
     def _past_screens(self, step: int) -> tuple[np.ndarray | None, ...]:
         depth, start = self._stack.stack, int(self._stack_starts[step])
         places = range(step - depth + 1, step + 1)
         empty = self._stack.stack_fill == "zeros"
         return tuple(
-            None if place < start and empty else self._screen(max(place, start))
-            for place in places
+            None if place < start and empty else self._screen(max(place, start)) for place in places
         )
 
     def _make_scene(self, recording: Recording, scales: Mapping[str, Scale]) -> Scene:
@@ -157,7 +156,7 @@ class Film:
 
     def _make_choices(self, recording: Recording) -> Choices:
         agent = recording.header.agent
-        groups = merge_groups(agent.environment.game, agent.action.meanings)
+        groups = tuple((i,) for i in range(len(agent.action.meanings)))
         names = tuple(caption.action_name([agent.action.meanings[i] for i in g]) for g in groups)
         if self._episode.logits is not None:
             return Choices(names=names, groups=groups, kind="probability", low=0.0, high=1.0)

@@ -51,7 +51,7 @@ def draw_text(
     alpha = strip[top - y : bottom - y, start - left : end - left, None]
     under = picture[top:bottom, start:end]
     under[:] = (under + alpha * (np.array(colour, np.float32) - under) + 0.5).astype(np.uint8)
-    return length
+    return int(length)
 
 
 def text_width(text: str, size: int = NORMAL) -> int:

@@ -51,9 +51,7 @@ class Actions:
         return picture
 
 
-def _draw_row(
-    picture: np.ndarray, context: FrameContext, row: int, top: int, step: int
-) -> None:
+def _draw_row(picture: np.ndarray, context: FrameContext, row: int, top: int, step: int) -> None:
     choices = context.scene.choices
     width = picture.shape[1]
     size = SMALL if step >= 12 else max(8, step)
@@ -81,9 +79,7 @@ def _draw_row(
     colour = ACCENTS["actor"] if taken else (122, 132, 148)
     fill(picture, left, bar_top, round(part * room), thickness, colour)
     text = f"{value:.2f}" if choices.kind == "probability" else number(value)
-    draw_text(
-        picture, text, width - _MARGIN, text_top, size=size, colour=bright, align="right"
-    )
+    draw_text(picture, text, width - _MARGIN, text_top, size=size, colour=bright, align="right")
 
 
 def _draw_pointer(

@@ -25,9 +25,7 @@ class ColourBar:
     @classmethod
     def for_scene(cls, scene: Scene, width: int) -> tuple[ColourBar, ...]:
         """One bar a drawn target."""
-        return tuple(
-            cls(size=(width, HEIGHT), target=layer.target.name) for layer in scene.layers
-        )
+        return tuple(cls(size=(width, HEIGHT), target=layer.target.name) for layer in scene.layers)
 
     def draw(self, context: FrameContext) -> np.ndarray:
         """The bar, its numbers, the unit and what a large value means."""
@@ -44,15 +42,11 @@ class ColourBar:
             draw_text(picture, "nothing above rounding", 0, below, size=SMALL, width=width)
         for place, value in scale.ticks() if scale.limit else ():
             _write_tick(picture, place, value, layer, below)
-        draw_text(
-            picture, target.meaning, 0, below + 15, size=SMALL, colour=MUTED, width=width
-        )
+        draw_text(picture, target.meaning, 0, below + 15, size=SMALL, colour=MUTED, width=width)
         return picture
 
 
-def _write_tick(
-    picture: np.ndarray, place: float, value: float, layer: Layer, top: int
-) -> None:
+def _write_tick(picture: np.ndarray, place: float, value: float, layer: Layer, top: int) -> None:
     width = picture.shape[1]
     low = -1.0 if layer.target.signed else 0.0
     x = round((place - low) / (1.0 - low) * width)

@@ -41,9 +41,7 @@ class Header:
         used = draw_text(
             picture, scene.method, width, 28, size=SMALL, colour=MUTED, align="right", width=half
         )
-        draw_text(
-            picture, scene.facts, 0, 28, size=SMALL, colour=MUTED, width=width - used - 24
-        )
+        draw_text(picture, scene.facts, 0, 28, size=SMALL, colour=MUTED, width=width - used - 24)
         fill(picture, 0, height - 8, width, 1, LINE)
         return picture
 

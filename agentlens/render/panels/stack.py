@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentlens.render.colour import BACKGROUND, LINE, MUTED, darkened_grey
+from agentlens.render.colour import BACKGROUND, MUTED, darkened_grey
 from agentlens.render.context import FrameContext, Scene
 from agentlens.render.heat import heat_on_screen, plane_map
-from agentlens.render.pixels import canvas, fill, fitted, fitted_size, paste
+from agentlens.render.pixels import canvas, fill, filled, paste
 from agentlens.render.text import NORMAL, SMALL, draw_text
 
 _MARGIN, _GAP, _TITLE_HEIGHT, _LABEL_HEIGHT = 12, 8, 28, 18
@@ -30,7 +30,7 @@ class Stack:
     def for_scene(cls, scene: Scene, width: int) -> tuple[Stack, ...]:
         """One panel with all planes in a row."""
         cell = (width - 2 * _MARGIN - _GAP * (scene.depth - 1)) // scene.depth
-        height, _ = fitted_size(scene.screen_shape, max(1, cell), 10_000)
+        height = cell * scene.screen_shape[0] // scene.screen_shape[1]
         total = height + _TITLE_HEIGHT + _LABEL_HEIGHT + _MARGIN
         target = scene.layers[0].target.name if scene.layers else ""
         return (cls(size=(width, total), target=target),)
@@ -44,17 +44,15 @@ class Stack:
             picture, _note(scene, self.target), width - _MARGIN, 8, size=SMALL, colour=MUTED,
             align="right", width=max(0, width - 120),
         )  # fmt: skip
-        columns, rows = _grid(scene, self.size)
-        cell_width = (width - 2 * _MARGIN - _GAP * (columns - 1)) // columns
-        inner = self.size[1] - _TITLE_HEIGHT - _MARGIN // 2
-        cell_height = inner // rows
-        if cell_width < 4 or cell_height <= _LABEL_HEIGHT + 4:
+        columns, cell = _grid(scene, self.size)
+        if min(cell) < 4:
             return picture
+        indent = (width - columns * (cell[0] + _GAP) + _GAP) // 2
         for plane in range(scene.depth):
             row, column = divmod(plane, columns)
-            left = _MARGIN + column * (cell_width + _GAP)
-            top = _TITLE_HEIGHT + row * cell_height
-            self._draw_cell(picture, context, plane, (left, top), (cell_width, cell_height))
+            left = indent + column * (cell[0] + _GAP)
+            top = _TITLE_HEIGHT + row * (cell[1] + _LABEL_HEIGHT)
+            self._draw_cell(picture, context, plane, (left, top), cell)
         return picture
 
     def _draw_cell(
@@ -63,26 +61,19 @@ class Stack:
         context: FrameContext,
         plane: int,
         corner: tuple[int, int],
-        room: tuple[int, int],
+        cell: tuple[int, int],
     ) -> None:
-        scene = context.scene
-        left, top = corner
-        height, width = fitted_size(scene.screen_shape, room[0], room[1] - _LABEL_HEIGHT)
-        left += (room[0] - width) // 2
+        (left, top), (width, height) = corner, cell
         screen = context.past_screens[plane]
-        ago = scene.depth - 1 - plane
+        ago = context.scene.depth - 1 - plane
         label = "now" if ago == 0 else f"{ago} before"
         if screen is None:
             fill(picture, left, top, width, height, BACKGROUND)
             label = "empty"
         else:
-            small = fitted(self._on_screen(context, plane, screen), room[0], room[1] - _LABEL_HEIGHT)
-            paste(picture, small, left, top)
-        fill(picture, left, top + height, width, 1, LINE)
-        middle = left + width // 2
-        draw_text(
-            picture, label, middle, top + height + 2, size=SMALL, colour=MUTED, align="centre"
-        )
+            paste(picture, filled(self._on_screen(context, plane, screen), *cell), left, top)
+        middle, below = left + width // 2, top + height + 2
+        draw_text(picture, label, middle, below, size=SMALL, colour=MUTED, align="centre")
 
     def _on_screen(self, context: FrameContext, plane: int, screen: np.ndarray) -> np.ndarray:
         scene = context.scene
@@ -102,18 +93,17 @@ def _note(scene: Scene, target: str) -> str:
     return f"{target}, newest plane"
 
 
-def _grid(scene: Scene, size: tuple[int, int]) -> tuple[int, int]:
-    """(columns, rows) that make the planes largest."""
-    best, largest = (scene.depth, 1), 0
-    for columns in range(1, scene.depth + 1):
-        rows = -(-scene.depth // columns)
-        width = (size[0] - 2 * _MARGIN - _GAP * (columns - 1)) // columns
-        height = (size[1] - _TITLE_HEIGHT) // rows - _LABEL_HEIGHT
-        if width < 1 or height < 1:
-            continue
-        area = fitted_size(scene.screen_shape, width, height)[0]
-        if area > largest:
-            best, largest = (columns, rows), area
+def _grid(scene: Scene, size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+    """Columns, and (width, height) of one plane, such that the planes are largest."""
+    rows, columns = scene.screen_shape
+    best, largest = (1, (0, 0)), 0.0
+    for across in range(1, scene.depth + 1):
+        down = -(-scene.depth // across)
+        width = (size[0] - 2 * _MARGIN - _GAP * (across - 1)) // across
+        height = (size[1] - _TITLE_HEIGHT - _MARGIN // 2) // down - _LABEL_HEIGHT
+        ratio = min(width / columns, height / rows)
+        if ratio > largest:
+            best, largest = (across, (int(columns * ratio), int(rows * ratio))), ratio
     return best
 
 
