@@ -103,7 +103,7 @@ def measure_noise(
         Costs the frames' maps once more in float32 and once in float64.
     """
     exact_policy = copy.deepcopy(policy).double()
-    exact = method.bind(exact_policy, dataclasses.replace(setup, engine="batched"))
+    exact = method.bind(exact_policy, dataclasses.replace(setup, engine="auto"))
     doubled = dataclasses.replace(
         frames,
         observations=frames.observations.double(),

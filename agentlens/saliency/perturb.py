@@ -76,7 +76,10 @@ class PerturbationExplainer:
             self.engine = f"{name}: {reason}"
             self.forward_passes = 1 + len(selections) * len(masks)
             self._engine = build(
-                policy, self._perturbation, memory_bytes=setup.memory_bytes, threads=setup.threads
+                policy,
+                self._perturbation,
+                memory_bytes=setup.memory_bytes,
+                threads=setup.threads or torch.get_num_threads(),
             )
 
     @torch.inference_mode()

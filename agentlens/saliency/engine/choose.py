@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import logging
-from typing import Protocol, cast
+from typing import Protocol
 
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.policies.base import Policy
-from agentlens.saliency.engine import batched, reference
+from agentlens.saliency.engine import batched, incremental, reference
 from agentlens.saliency.engine.base import Engine, Perturbation
 from agentlens.saliency.engine.settings import device_of
 
 _log = logging.getLogger(__name__)
-_INCREMENTAL = "agentlens.saliency.engine.incremental"
 
 
 class BuildEngine(Protocol):
@@ -50,16 +47,11 @@ def choose_engine(name: str, policy: Policy) -> tuple[BuildEngine, str, str]:
     if obstacle:
         _log.info("engine batched: %s", obstacle)
         return batched.build, "batched", obstacle
-    build = cast(BuildEngine, importlib.import_module(_INCREMENTAL).build)
-    return build, "incremental", "a plain convolution chain on a CPU"
+    return incremental.build, "incremental", "a plain convolution chain on a CPU"
 
 
 def _obstacle(policy: Policy) -> str:
     """Why the incremental engine cannot or should not be used; "" where it can."""
     if device_of(policy).type != "cpu":
         return f"the policy is on {device_of(policy)}, where large batches are faster"
-    if policy.trunk() is None:
-        return "the policy does not begin with a plain chain of convolutions"
-    if importlib.util.find_spec(_INCREMENTAL) is None:
-        return "the incremental engine is not part of this installation"
-    return ""
+    return incremental.unsupported(policy) or ""
