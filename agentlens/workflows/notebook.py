@@ -9,6 +9,7 @@ import base64
 import html
 import io
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def recording_html(recording: Recording) -> str:
         (str(e.index), str(len(e)), f"{e.raw_return:+.0f}", e.end or "cut off", str(e.seed))
         for e in recording.episodes
     ]
-    about = f"{spec.name}: {protocol_text(spec.environment, spec.action.selection)}; {returns_text(recording)}"
+    about = f"{spec.name}: {protocol_text(spec)}; {returns_text(recording)}"
     sheet = episode_sheet(recording.episodes[0]) if recording.episodes else ""
     return (
         f"<p>{html.escape(about)}</p>"
@@ -88,7 +89,7 @@ def episode_sheet(episode: Episode) -> str:
     return f'<img alt="screens of steps {steps}" src="data:image/png;base64,{data}">'
 
 
-def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     head = "".join(f"<th>{html.escape(h)}</th>" for h in headings)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
