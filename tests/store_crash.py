@@ -1,7 +1,7 @@
 """Run as ``python -m tests.store_crash recording|maps FOLDER COUNT``: writers killed at random points.
 
 For each trial a fork writes into FOLDER/<trial>, noting in FOLDER/<trial>.count how many steps its
-``append`` has returned from, and is killed with SIGKILL after a random time.
+``append`` has returned from, and is killed with SIGKILL a moment after a random step.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from tests.store_samples import COLOURS, MAPS, SCREEN, header, map_values, row
 
 EPISODE_STEPS = 150
 """Long enough for several batches, short enough for kills while an episode is being finished."""
+
+LONGEST = 400
+"""Steps after which a writer is killed at the latest."""
 
 
 def write_recording(folder: Path, note: Callable[[int], None]) -> None:
@@ -57,6 +60,17 @@ def note_in(path: Path) -> Callable[[int], None]:
     return note
 
 
+def read_count(path: Path) -> int:
+    data = path.read_bytes() if path.exists() else b""
+    return int(struct.unpack("<q", data)[0]) if data else 0
+
+
+def wait_for(path: Path, count: int) -> None:
+    until = time.monotonic() + 30
+    while read_count(path) < count and time.monotonic() < until:
+        time.sleep(0.0005)
+
+
 def main(kind: str, folder: Path, count: int) -> None:
     write = {"recording": write_recording, "maps": write_maps}[kind]
     rng = random.Random(count)
@@ -65,7 +79,8 @@ def main(kind: str, folder: Path, count: int) -> None:
         if pid == 0:
             write(folder / str(trial), note_in(folder / f"{trial}.count"))
             os._exit(0)
-        time.sleep(rng.uniform(0.0, 0.12))
+        wait_for(folder / f"{trial}.count", rng.randrange(LONGEST))
+        time.sleep(rng.uniform(0.0, 0.005))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import struct
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from agentlens.errors import Corrupt, StoreError
 from agentlens.store.maps import MapWriter, open_maps
 from agentlens.store.recording import Episode, RecordingWriter, open_recording
 from agentlens.store.schema import BATCH_STEPS
-from tests.store_crash import EPISODE_STEPS
+from tests.store_crash import EPISODE_STEPS, read_count
 from tests.store_samples import COLOURS, MAPS, append_rows, header, map_values, record, row
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -39,18 +38,13 @@ def crash(kind: str, folder: Path, kills: int) -> list[int]:
     """Kill so many writers; returns how many steps each had been told were appended."""
     command = [sys.executable, "-m", "tests.store_crash", kind, str(folder), str(kills)]
     subprocess.run(command, cwd=REPOSITORY, check=True, timeout=300)
-    counts = []
-    for trial in range(kills):
-        note = folder / f"{trial}.count"
-        data = note.read_bytes() if note.exists() else b""
-        counts.append(struct.unpack("<q", data)[0] if data else 0)
-    return counts
+    return [read_count(folder / f"{trial}.count") for trial in range(kills)]
 
 
 @pytest.mark.parametrize("kills", KILLS)
 def test_a_killed_recorder_loses_one_batch_at_most(tmp_path: Path, kills: int) -> None:
     counts = crash("recording", tmp_path, kills)
-    assert sum(count > BATCH_STEPS for count in counts) > kills // 4
+    assert sum(count > BATCH_STEPS for count in counts) > kills // 2
     for trial, appended in enumerate(counts):
         folder = tmp_path / str(trial)
         if not appended and not (folder / "recording.json").exists():
