@@ -1,10 +1,12 @@
-"""Episodes on disk: the recorder's writer and everybody's reader. (Contract; see the docstrings.)
+"""Episodes on disk: the recorder's writer and everybody's reader.
 
 Layout of a recording::
 
     <folder>/
-      recording.json            header, episode table, completion marker
+      recording.json            header, palette, episode table, completion marker, sealed by a digest
       episodes/00000.arrow      one Arrow IPC file an episode (zstd, 32 steps a batch)
+      episodes/00000.chain      a line a batch with a chained digest (see store.journal)
+      episodes/00001.arrow.part an episode that is being written, or whose writer was killed
       agent/agent.toml ...      copy of the agent's folder
       maps/<name>/              map sets (store.maps)
       .lock                     the one writer, while it writes
@@ -12,188 +14,99 @@ Layout of a recording::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from agentlens.spec import AgentSpec
+from agentlens.errors import Corrupt
+from agentlens.provenance import file_digest
+from agentlens.store.atomic import checked_folder, disk_errors
+from agentlens.store.columns import StepRow
+from agentlens.store.episode import Episode, Observations, Planes, Screens
+from agentlens.store.episode_file import EpisodeFile, unfinished
+from agentlens.store.episode_writer import EpisodeWriter
+from agentlens.store.header import RecordingHeader
+from agentlens.store.layout import AGENT, RecordingDocument, read_recording_json
+from agentlens.store.writer import RecordingWriter
 
-
-@dataclass(frozen=True, kw_only=True)
-class RecordingHeader:
-    """What holds for all episodes: written into recording.json.
-
-    ``agent``: the complete spec with every resolved value, as played (selection included).
-    ``player``: for a revisit, the name of the agent whose actions drove the episode, else "".
-    ``seed``: as given by the user. ``episodes_wanted``: how many were asked for.
-    ``screen_shape``: (210, 160) for nearly all games. ``provenance``: see ``provenance``.
-    """
-
-    agent: AgentSpec
-    seed: int
-    episodes_wanted: int
-    rom_md5: str
-    emulator_actions: tuple[str, ...]
-    screen_shape: tuple[int, int] = (210, 160)
-    max_steps: int = 0
-    player: str = ""
-    provenance: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepRow:
-    """One decision. Arrays are copied by the writer before ``append`` returns.
-
-    ``screen``, ``screen_before``: uint8 [Y, X] palette indices, the last two native screens at
-    the moment of the decision. ``plane``: uint8 or float32 [H, W], the newest observation plane,
-    unscaled. ``state``: float32 [S] *before* the step, or None. ``ram``: uint8 [128].
-    ``logits`` / ``q_values``: float32 [A], one of them. ``value``: float or None.
-    ``action``: index into the agent's action meanings. ``forced``: the actions that wrappers
-    (start phases, life loss) executed between the previous row's decision and this one, int32
-    [n, 2] of (emulator action, emulator frames). ``reward``: raw sum over the decision's frames,
-    the forced ones that follow it included.
-    """
-
-    emulator_frame: int
-    frames_advanced: int
-    screen: np.ndarray
-    screen_before: np.ndarray
-    plane: np.ndarray
-    stack_reset: bool
-    state_reset: bool
-    ram: np.ndarray
-    state: np.ndarray | None
-    logits: np.ndarray | None
-    q_values: np.ndarray | None
-    value: float | None
-    action: int
-    forced: np.ndarray
-    reward: float
-    clipped_reward: float
-    lives: int
-    terminated: bool
-    truncated: bool
-
-
-class EpisodeWriter:
-    """Appends the steps of one episode; obtained from ``RecordingWriter.episode``."""
-
-    def append(self, row: StepRow) -> None:
-        """Add one step; every 32nd call writes a batch and flushes it to the file."""
-        raise NotImplementedError
-
-    def learn_palette(self, indices: np.ndarray, rgb: np.ndarray) -> None:
-        """Learn palette entries from one screen: uint8 [Y, X] and uint8 [Y, X, 3] (cheap once complete)."""
-        raise NotImplementedError
-
-    def finish(self, *, last_screen: np.ndarray, end: str) -> None:
-        """Close the episode: footer, fsync, rename, row in the episode table.
-
-        Args:
-            last_screen: uint8 [Y, X] palette indices after the last action.
-            end: "terminated", "truncated", "max_steps", "stuck".
-        """
-        raise NotImplementedError
-
-
-class RecordingWriter:
-    """The one writer of a recording folder (a context manager).
-
-    Leaving it on an exception or Ctrl-C keeps every whole batch of unfinished episodes; a later
-    ``open_recording`` shows them as incomplete, and ``resume=True`` records them again.
-
-    Raises:
-        AlreadyExists: the folder holds something and neither ``force`` nor ``resume`` was given.
-        Locked: another process writes there; the message names it.
-        DiskError: read-only, full or failing disk.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        header: RecordingHeader,
-        *,
-        agent_files: Sequence[Path] = (),
-        force: bool = False,
-        resume: bool = False,
-    ) -> None:
-        raise NotImplementedError
-
-    def __enter__(self) -> RecordingWriter:
-        raise NotImplementedError
-
-    def __exit__(self, *exception: object) -> None:
-        raise NotImplementedError
-
-    @property
-    def finished_episodes(self) -> tuple[int, ...]:
-        """Indices already complete (when resuming)."""
-        raise NotImplementedError
-
-    def episode(self, index: int, *, seed: int, seed_words: Sequence[int]) -> EpisodeWriter:
-        """Begin an episode; several may be open at a time."""
-        raise NotImplementedError
-
-    def complete(self) -> None:
-        """Write the completion marker once all wanted episodes are finished."""
-        raise NotImplementedError
-
-
-class Screens:
-    """Palette screens of an episode: ``screens[i]`` -> RGB uint8 [Y, X, 3]; slices give [n, Y, X, 3]."""
-
-    def __len__(self) -> int:
-        raise NotImplementedError
-
-    def __getitem__(self, index: int | slice) -> np.ndarray:
-        raise NotImplementedError
-
-
-class Episode:
-    """One episode, read lazily; ``episode[10:20]`` is an Episode of those steps that keeps its step numbers.
-
-    Attributes (arrays of T rows, read once and cached unless large):
-        rewards, clipped_rewards: float32. actions: int64. lives, emulator_frames,
-        frames_advanced: int64. terminated, truncated, stack_resets, state_resets: bool.
-        logits, q_values: float32 [T, A] or None. values: float32 [T] or None.
-        states: float32 [T, S] or None (before each step). ram: uint8 [T, 128].
-        steps: int64, the step numbers within the whole episode.
-        screens, screens_before: RGB access. planes: [n, H, W] access by slice.
-        observations: ``observations[a:b]`` -> float32 [n, K, H, W] exactly as the network saw them
-        (indices relative to this episode object; stacks reach back before a slice's start).
-        index, seed, end, complete, digest, raw_return, last_screen.
-    """
-
-    def __len__(self) -> int:
-        raise NotImplementedError
-
-    def __getitem__(self, steps: slice) -> Episode:
-        raise NotImplementedError
+__all__ = [
+    "Episode",
+    "EpisodeWriter",
+    "Observations",
+    "Planes",
+    "Recording",
+    "RecordingHeader",
+    "RecordingWriter",
+    "Screens",
+    "StepRow",
+    "open_recording",
+]
 
 
 class Recording:
-    """A recording opened for reading: ``folder``, ``header``, ``episodes``, ``complete``, ``palette`` uint8 [256, 3]."""
+    """A recording opened for reading, as it was at that moment.
 
-    folder: Path
-    header: RecordingHeader
-    episodes: tuple[Episode, ...]
-    complete: bool
-    palette: np.ndarray
+    Attributes:
+        folder: where it lies. header: what holds for all episodes.
+        episodes: by index, unfinished ones (``episode.complete`` is false) included.
+        complete: whether all wanted episodes are finished. palette: uint8 [256, 3].
+        agent_folder: the copy of the agent that played.
+    """
+
+    def __init__(self, folder: Path, document: RecordingDocument) -> None:
+        self.folder = folder
+        self.header = document.header
+        self.complete = document.complete
+        self.palette: np.ndarray = document.palette.colours
+        self._agent_digests = document.agent_digests
+        known = {entry.index: entry for entry in document.entries}
+        indices = sorted([*known, *unfinished(folder, list(known))])
+        files = (EpisodeFile(folder, index, known.get(index)) for index in indices)
+        self.episodes: tuple[Episode, ...] = tuple(
+            Episode(file, self.header, document.palette) for file in files
+        )
+
+    def __repr__(self) -> str:
+        state = "complete" if self.complete else "incomplete"
+        return f"Recording({str(self.folder)!r}, {len(self.episodes)} episodes, {state})"
+
+    @property
+    def agent_folder(self) -> Path:
+        """The copy of the agent's folder."""
+        return self.folder / AGENT
 
     @property
     def distinct_episodes(self) -> int:
-        """How many episodes differ in their actions or screens."""
-        raise NotImplementedError
+        """How many finished episodes differ in their actions, RAM or last screens."""
+        return len({episode.content for episode in self.episodes if episode.complete})
+
+    def check(self) -> None:
+        """Compare every finished episode and every file of the agent with its digest.
+
+        Costs one pass over all bytes.
+
+        Raises:
+            Corrupt: the first file that was altered, and where.
+        """
+        for episode in self.episodes:
+            episode.check()
+        for name, digest in self._agent_digests.items():
+            path = self.agent_folder / Path(name).name
+            if not path.is_file():
+                raise Corrupt(f"{path}: a file of the agent is missing.")
+            with disk_errors(path, "read"):
+                found = file_digest(path)
+            if found != digest:
+                raise Corrupt(f"{path}: it was altered after it was recorded with.")
 
 
 def open_recording(folder: Path | str) -> Recording:
-    """Open a recording, finished or not.
+    """Open a recording, finished or not; costs one file, however many finished episodes there are.
 
     Raises:
         Corrupt: no recording, or a truncated or altered file; names file and reason.
         Incompatible: another schema version.
+        DiskError: a file cannot be read.
     """
-    raise NotImplementedError
+    path = checked_folder(folder)
+    return Recording(path, read_recording_json(path))

@@ -1,0 +1,158 @@
+"""From screens to observation planes, bit for bit as an ``ObservationSpec`` names it.
+
+Everything up to the resize is a function of one pixel's palette index, or of two where screens
+are pooled; so it is tabulated once for a palette, and a plane costs a look-up and a resize.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from agentlens.arrays import check_dtype, check_shape
+from agentlens.envs.palette import Palette
+from agentlens.errors import InvalidArgument
+from agentlens.spec import ObservationSpec
+
+_CV2 = {
+    "cv2-area": cv2.INTER_AREA,
+    "cv2-linear": cv2.INTER_LINEAR,
+    "cv2-nearest": cv2.INTER_NEAREST,
+}
+
+
+class Preprocessor:
+    """Turns palette screens into planes; holds the tables of its palette's latest version."""
+
+    def __init__(
+        self, spec: ObservationSpec, screen_shape: tuple[int, int], palette: Palette
+    ) -> None:
+        """Prepare for one game.
+
+        Raises:
+            InvalidArgument: the crop does not fit the screen.
+        """
+        self._top, self._bottom, self._left, self._right = spec.screen_rectangle(screen_shape)
+        if self._bottom > screen_shape[0] or self._right > screen_shape[1]:
+            raise InvalidArgument(
+                f"crop {spec.crop} does not fit the game's screen of {screen_shape[0]} rows and "
+                f"{screen_shape[1]} columns."
+            )
+        self.spec, self.screen_shape, self.palette = spec, screen_shape, palette
+        self._version = -1
+        self._single: np.ndarray = np.zeros(0)
+        self._pairs: np.ndarray = np.zeros(0)
+
+    def plane(self, screen: np.ndarray, partner: np.ndarray) -> np.ndarray:
+        """The newest plane of an observation.
+
+        Args:
+            screen: uint8 [Y, X] palette indices, the last screen of a decision.
+            partner: the screen that pooling pairs with it: one frame earlier, or the previous
+                decision's last for ``pool = "previous_decision"``; ``screen`` itself where there
+                is nothing to pool. Ignored by ``pool = "none"``.
+
+        Returns:
+            uint8 [H, W], or float32 where the spec keeps floats; not yet divided by
+            ``scale_divisor``.
+
+        Raises:
+            ShapeError, DtypeError: not screens of this game.
+        """
+        for name, array in (("screen", screen), ("partner", partner)):
+            check_shape(name, array, self.screen_shape)
+            check_dtype(name, array, "uint8")
+        if self._version != self.palette.version:
+            self._tabulate()
+        screen = screen[self._top : self._bottom, self._left : self._right]
+        partner = partner[self._top : self._bottom, self._left : self._right]
+        picture = self._look_up(screen, partner)
+        if self.spec.contrast_stretch:
+            picture = _stretch(picture)
+        return self._finish(self._resize(picture))
+
+    def _look_up(self, screen: np.ndarray, partner: np.ndarray) -> np.ndarray:
+        """Grey [Y, X], or RGB [Y, X, 3] where greying comes after the resize."""
+        picture: np.ndarray
+        if self.spec.grey_after_resize:
+            picture = self.palette.rgb[screen]
+            if self.spec.pool != "none":
+                np.maximum(picture, self.palette.rgb[partner], out=picture)
+            return picture
+        picture = cv2.LUT(screen, self._single)
+        if self.spec.pool != "none":
+            rows, columns = np.nonzero(cv2.absdiff(screen, partner))
+            if len(rows):
+                picture[rows, columns] = self._pairs[partner[rows, columns], screen[rows, columns]]
+        return picture
+
+    def _resize(self, picture: np.ndarray) -> np.ndarray:
+        rows, columns = self.spec.resize
+        if picture.shape[:2] == (rows, columns):
+            return picture
+        if self.spec.interpolation == "pillow-bilinear":
+            image = Image.fromarray(picture if picture.dtype == np.uint8 else picture.astype("f4"))
+            return np.asarray(image.resize((columns, rows), Image.Resampling.BILINEAR))
+        resized: np.ndarray = cv2.resize(
+            picture, (columns, rows), interpolation=_CV2[self.spec.interpolation]
+        )
+        return resized
+
+    def _finish(self, plane: np.ndarray) -> np.ndarray:
+        if self.spec.grey_after_resize:
+            grey: np.ndarray = cv2.cvtColor(plane, cv2.COLOR_RGB2GRAY)
+            return grey
+        if plane.dtype == np.uint8:
+            return plane
+        if self.spec.plane_rounding == "float":
+            return plane.astype(np.float32)
+        return _to_uint8(plane, self.spec.plane_rounding)
+
+    def _tabulate(self) -> None:
+        """Grey of every index, and of every pair of indices, for what the palette knows by now."""
+        self._version = self.palette.version
+        rgb = self.palette.rgb
+        if self.spec.grey_after_resize:
+            return
+        if self.spec.grayscale == "ale":
+            self._single = self.palette.grey.copy()
+        else:
+            self._single = self._grey(rgb[None])[0]
+        if self.spec.pool == "grey":
+            self._pairs = np.maximum.outer(self._single, self._single)
+        elif self.spec.pool != "none":
+            if self.spec.grayscale == "ale":
+                raise InvalidArgument(
+                    'grayscale = "ale" greys the emulator\'s own screens: use pool = "grey" or '
+                    '"none" with it.'
+                )
+            self._pairs = self._grey(np.maximum(rgb[:, None], rgb[None, :]))
+
+    def _grey(self, rgb: np.ndarray) -> np.ndarray:
+        """uint8 or float64 [., .] of uint8 [., ., 3]."""
+        if self.spec.grayscale in ("cv2", "cv2-bgr"):
+            bgr = self.spec.grayscale == "cv2-bgr"
+            grey: np.ndarray = cv2.cvtColor(rgb, cv2.COLOR_BGR2GRAY if bgr else cv2.COLOR_RGB2GRAY)
+            return grey
+        if self.spec.luma is not None:
+            red, green, blue = (rgb[..., i] * weight for i, weight in enumerate(self.spec.luma))
+            values = red + green + blue
+        else:
+            values = rgb.mean(axis=-1)
+        if self.spec.grey_rounding == "float":
+            return values
+        return _to_uint8(values, self.spec.grey_rounding)
+
+
+def _stretch(picture: np.ndarray) -> np.ndarray:
+    """Minimum to 0 and maximum to 255, rounded half up to uint8; a flat picture becomes 0."""
+    values = picture.astype(np.float64)
+    low, high = values.min(), values.max()
+    scale = 255.0 / (high - low) if high > low else 1.0
+    return _to_uint8((values - low) * scale, "nearest")
+
+
+def _to_uint8(values: np.ndarray, rounding: str) -> np.ndarray:
+    offset = 0.5 if rounding == "nearest" else 0.0
+    return (values.clip(0, 255) + offset).astype(np.uint8)

@@ -1,0 +1,116 @@
+"""Writing so that a crash leaves the old file or the new one, and saying clearly when a disk refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from agentlens.errors import DiskError, InvalidArgument
+
+_ADVICE = {
+    errno.ENOSPC: "free some space or choose another folder; what was finished before is intact",
+    errno.EDQUOT: "your quota is used up; free some space, what was finished before is intact",
+    errno.EFBIG: "a file size limit was reached; what was finished before is intact",
+    errno.EROFS: "choose a folder on a disk that can be written",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EIO: "the disk fails; choose another one, and copy what is on it",
+    errno.ENOTDIR: "a part of this path is a file; choose another folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
+}
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path, action: str) -> Iterator[None]:
+    """Turn the operating system's refusals into ``DiskError`` with the file, the reason and advice.
+
+    Args:
+        path: the file or folder worked on.
+        action: a verb for the message: "write", "read", "create".
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        advice = _ADVICE.get(error.errno or 0)
+        raise DiskError(
+            f"{path}: cannot {action}: {reason}{f'; {advice}' if advice else ''}."
+        ) from error
+
+
+def checked_folder(folder: Path | str) -> Path:
+    """A folder's path, refusing what no file system takes.
+
+    Raises:
+        InvalidArgument: empty, or with a NUL character.
+    """
+    text = os.fspath(folder)
+    if not text or "\0" in text:
+        raise InvalidArgument(f"folder {text!r}: expected a path without NUL characters.")
+    return Path(text)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents; existing ones are fine."""
+    with disk_errors(folder, "create"):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and new names in a folder survive a power loss."""
+    with disk_errors(folder, "sync"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write every byte; ``os.write`` may take fewer than it is given."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_file(path: Path, data: bytes | memoryview) -> None:
+    """Replace a file at once: temporary name, fsync, rename, fsync of the folder.
+
+    Raises:
+        DiskError: the old file is then unchanged.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with disk_errors(path, "write"):
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            try:
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, path)
+    except DiskError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def require_space(folder: Path, n_bytes: int) -> None:
+    """Refuse to begin what will not fit.
+
+    Raises:
+        DiskError: the folder's disk has less than ``n_bytes`` free; both numbers are named.
+    """
+    with disk_errors(folder, "read"):
+        free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise DiskError(
+            f"{folder}: about {n_bytes / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB are free; "
+            "free some space or choose another folder."
+        )

@@ -1,0 +1,207 @@
+"""Steps to Arrow columns and back: the one place that knows how a column is laid out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from agentlens.arrays import check_dtype, check_finite, check_shape
+from agentlens.errors import Corrupt, InvalidArgument
+from agentlens.store import schema
+from agentlens.store.header import RecordingHeader
+
+_SCALARS: Mapping[str, type] = {
+    schema.EMULATOR_FRAME: np.int64,
+    schema.FRAMES_ADVANCED: np.int32,
+    schema.STACK_RESET: np.bool_,
+    schema.STATE_RESET: np.bool_,
+    schema.ACTION: np.int32,
+    schema.REWARD: np.float32,
+    schema.CLIPPED_REWARD: np.float32,
+    schema.LIVES: np.int32,
+    schema.TERMINATED: np.bool_,
+    schema.TRUNCATED: np.bool_,
+}
+_OPTIONAL = (schema.STATE, schema.LOGITS, schema.Q_VALUES, schema.VALUE)
+REQUIRED = frozenset(
+    {*_SCALARS, schema.STEP, schema.SCREEN, schema.SCREEN_BEFORE, schema.PLANE, schema.RAM}
+    | {schema.FORCED}
+)
+"""Columns that every episode has; ``state``, ``logits``, ``q_values`` and ``value`` depend on the agent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRow:
+    """One decision. Arrays are copied by the writer before ``append`` returns.
+
+    ``screen``, ``screen_before``: uint8 [Y, X] palette indices, the last two native screens at
+    the moment of the decision. ``plane``: uint8 or float32 [H, W], the newest observation plane,
+    unscaled. ``state``: float32 [S] *before* the step, or None. ``ram``: uint8 [128].
+    ``logits`` / ``q_values``: float32 [A], one of them. ``value``: float or None.
+    ``action``: index into the agent's action meanings. ``forced``: the actions that wrappers
+    (start phases, life loss) executed between the previous row's decision and this one, int32
+    [n, 2] of (emulator action, emulator frames). ``reward``: raw sum over the decision's frames,
+    the forced ones that follow it included.
+    """
+
+    emulator_frame: int
+    frames_advanced: int
+    screen: np.ndarray
+    screen_before: np.ndarray
+    plane: np.ndarray
+    stack_reset: bool
+    state_reset: bool
+    ram: np.ndarray
+    state: np.ndarray | None
+    logits: np.ndarray | None
+    q_values: np.ndarray | None
+    value: float | None
+    action: int
+    forced: np.ndarray
+    reward: float
+    clipped_reward: float
+    lives: int
+    terminated: bool
+    truncated: bool
+
+
+class StepBuffer:
+    """Up to 32 steps of one episode, in preallocated arrays, until they become a record batch.
+
+    The first row decides which optional columns there are, their dtypes and the size of the
+    recurrent state; every other row must agree with it.
+    """
+
+    def __init__(self, row: StepRow, header: RecordingHeader) -> None:
+        actions = (len(header.agent.action.meanings),)
+        shapes = {
+            schema.SCREEN: header.screen_shape,
+            schema.SCREEN_BEFORE: header.screen_shape,
+            schema.PLANE: header.agent.observation.resize,
+            schema.RAM: row.ram.shape,
+        }
+        if (row.logits is None) == (row.q_values is None):
+            raise InvalidArgument("a step needs either logits or q_values.")
+        shapes[schema.Q_VALUES if row.logits is None else schema.LOGITS] = actions
+        if row.state is not None:
+            shapes[schema.STATE] = row.state.shape
+        self._n_actions = actions[0]
+        self._rows: dict[str, np.ndarray] = {}
+        for name, shape in shapes.items():
+            dtype = np.uint8 if name in (schema.SCREEN, schema.SCREEN_BEFORE, schema.RAM) else None
+            if name == schema.PLANE:
+                check_dtype(name, row.plane, "uint8", "float32")
+                dtype = row.plane.dtype.type
+            self._rows[name] = np.zeros((schema.BATCH_STEPS, *shape), dtype or np.float32)
+        scalars = {**_SCALARS, schema.VALUE: np.float32} if row.value is not None else _SCALARS
+        self._scalars: dict[str, np.ndarray] = {
+            name: np.zeros(schema.BATCH_STEPS, kind) for name, kind in scalars.items()
+        }
+        self._forced: list[np.ndarray] = []
+        self._first = 0
+        self.schema = pa.schema(
+            [
+                pa.field(schema.STEP, pa.int64(), nullable=False),
+                *(
+                    pa.field(name, pa.from_numpy_dtype(column.dtype), nullable=False)
+                    for name, column in self._scalars.items()
+                ),
+                *(_array_field(name, column) for name, column in self._rows.items()),
+                pa.field(schema.FORCED, pa.list_(pa.list_(pa.int32(), 2)), nullable=False),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self._forced)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next row needs ``take`` first."""
+        return len(self) == schema.BATCH_STEPS
+
+    def add(self, row: StepRow) -> None:
+        """Copy a row in.
+
+        Raises:
+            ShapeError, DtypeError, InvalidArgument: it does not fit the episode's first row.
+        """
+        at = len(self)
+        for name in _OPTIONAL:
+            if (getattr(row, name) is None) == (name in self._rows or name in self._scalars):
+                raise InvalidArgument(
+                    f"step {self._first + at}: {name} is "
+                    f"{'missing' if getattr(row, name) is None else 'given'}, unlike in step 0."
+                )
+        if not isinstance(row.action, int | np.integer) or not 0 <= row.action < self._n_actions:
+            raise InvalidArgument(
+                f"action {row.action!r}: expected an integer from 0 to {self._n_actions - 1}, "
+                "an index into the agent's action meanings."
+            )
+        check_shape(schema.FORCED, row.forced, (None, 2))
+        for name, column in self._rows.items():
+            value = getattr(row, name)
+            check_dtype(name, value, str(column.dtype))
+            check_shape(name, value, column.shape[1:])
+            column[at] = value
+        for name, column in self._scalars.items():
+            column[at] = getattr(row, name)
+        self._forced.append(np.array(row.forced, np.int32))
+
+    def take(self) -> pa.RecordBatch:
+        """The rows so far as a batch that shares this buffer's memory: write it before adding more.
+
+        Raises:
+            NotFinite: a NaN or an infinity; names the column and the place within the batch.
+        """
+        count = len(self)
+        columns = [pa.array(np.arange(self._first, self._first + count))]
+        for name, column in (*self._scalars.items(), *self._rows.items()):
+            part = column[:count]
+            if part.dtype.kind == "f":
+                check_finite(f"{name} of steps {self._first} to {self._first + count - 1}", part)
+            flat = pa.array(part.reshape(-1))
+            columns.append(
+                flat if part.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, part[0].size)
+            )
+        offsets = np.cumsum([0, *map(len, self._forced)], dtype=np.int32)
+        pairs = pa.array(np.concatenate(self._forced).reshape(-1))
+        forced = pa.FixedSizeListArray.from_arrays(pairs, 2)
+        columns.append(pa.ListArray.from_arrays(pa.array(offsets), forced))
+        self._first += count
+        self._forced = []
+        return pa.record_batch(columns, schema=self.schema)
+
+
+def _array_field(name: str, column: np.ndarray) -> pa.Field:
+    shape = column.shape[1:]
+    kind = pa.list_(pa.from_numpy_dtype(column.dtype), int(np.prod(shape)))
+    return pa.field(name, kind, False, metadata={"shape": ",".join(map(str, shape))})
+
+
+def to_numpy(name: str, column: Any, field: pa.Field) -> np.ndarray:
+    """A column of a record batch as an array [n, ...] of the field's shape.
+
+    Raises:
+        Corrupt: the column is not laid out as ``StepBuffer`` does.
+    """
+    try:
+        if not pa.types.is_fixed_size_list(field.type):
+            flat: np.ndarray = column.to_numpy(zero_copy_only=False)
+            return flat
+        shape = [int(n) for n in field.metadata[b"shape"].split(b",")]
+        values: np.ndarray = column.flatten().to_numpy(zero_copy_only=False)
+        return values.reshape(len(column), *shape)
+    except (TypeError, KeyError, ValueError) as error:
+        raise Corrupt(f"column {name}: not laid out as expected: {error}.") from error
+
+
+def to_pairs(column: Any) -> list[np.ndarray]:
+    """The ``forced`` column of a record batch: int32 [n, 2] for each row."""
+    flat = column.values.flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
+    offsets = column.offsets.to_numpy()
+    return [flat[a:b] for a, b in itertools.pairwise(offsets)]

@@ -1,0 +1,113 @@
+"""What recording.json says: the header that holds for all episodes, and one entry for each."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from agentlens.errors import Corrupt, InvalidArgument
+from agentlens.mapping import decode, encode
+from agentlens.spec import AgentSpec
+
+END_REASONS = ("terminated", "truncated", "max_steps", "stuck")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingHeader:
+    """What holds for all episodes: written into recording.json.
+
+    ``agent``: the complete spec with every resolved value, as played (selection included).
+    ``player``: for a revisit, the name of the agent whose actions drove the episode, else "".
+    ``seed``: as given by the user. ``episodes_wanted``: how many were asked for.
+    ``screen_shape``: (210, 160) for nearly all games. ``provenance``: see ``provenance``.
+    """
+
+    agent: AgentSpec
+    seed: int
+    episodes_wanted: int
+    rom_md5: str
+    emulator_actions: tuple[str, ...]
+    screen_shape: tuple[int, int] = (210, 160)
+    max_steps: int = 0
+    player: str = ""
+    provenance: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.episodes_wanted < 1:
+            raise InvalidArgument(f"{self.episodes_wanted} episodes: expected 1 or more.")
+        if self.max_steps < 0:
+            raise InvalidArgument(f"max_steps {self.max_steps}: expected 0 (no cap) or more.")
+
+    def difference(self, other: RecordingHeader) -> str:
+        """The first field in which two headers describe different episodes; "" if none does.
+
+        How many episodes are wanted and where the program ran make no difference.
+        """
+        mine, theirs = encode(self), encode(other)
+        for name in mine.keys() | theirs.keys():
+            if name not in ("episodes_wanted", "provenance") and mine.get(name) != theirs.get(name):
+                return str(name)
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeEntry:
+    """A finished episode's row in the table.
+
+    ``digest``: SHA-256 of its file, which has ``n_bytes``. ``content``: SHA-256 over actions, RAM
+    and last screen, which is the same for the same game played twice. ``last_screen``: palette
+    indices, deflated, in base64. ``raw_return``: sum of the raw rewards.
+    """
+
+    index: int
+    seed: int
+    seed_words: tuple[int, ...]
+    steps: int
+    end: str
+    raw_return: float
+    n_bytes: int
+    digest: str
+    content: str
+    last_screen: str
+
+    def screen(self, shape: tuple[int, int]) -> np.ndarray:
+        """The last screen: uint8 [Y, X] palette indices.
+
+        Raises:
+            Corrupt: not such a screen.
+        """
+        n_bytes = shape[0] * shape[1]
+        try:
+            packed = base64.b64decode(self.last_screen, validate=True)
+            flat = zlib.decompressobj().decompress(packed, n_bytes + 1)
+        except (binascii.Error, zlib.error, ValueError) as error:
+            raise Corrupt(
+                f"episode {self.index}: its last screen is unreadable: {error}."
+            ) from None
+        if len(flat) != n_bytes:
+            raise Corrupt(f"episode {self.index}: its last screen is not {shape[0]} x {shape[1]}.")
+        return np.frombuffer(flat, np.uint8).reshape(shape)
+
+
+def pack_screen(screen: np.ndarray) -> str:
+    """Palette indices as ``EpisodeEntry.last_screen`` holds them."""
+    return base64.b64encode(zlib.compress(screen.tobytes())).decode()
+
+
+def decode_entry(data: Any, path: str) -> EpisodeEntry:
+    """Read a table row; keys of later minor versions are ignored.
+
+    Raises:
+        ManifestError: a key is missing or has the wrong kind.
+    """
+    known = {field.name for field in dataclasses.fields(EpisodeEntry)}
+    if isinstance(data, Mapping):
+        data = {key: value for key, value in data.items() if key in known}
+    return decode(EpisodeEntry, data, path)

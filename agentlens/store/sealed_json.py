@@ -1,0 +1,124 @@
+"""JSON documents that notice when a bit of them changes: strict to read, atomic to write.
+
+The last key of a sealed document is ``digest``, the SHA-256 of all bytes before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agentlens.errors import Corrupt, Incompatible, InvalidArgument
+from agentlens.store.atomic import disk_errors, write_file
+from agentlens.store.schema import SCHEMA_VERSION
+
+MAX_BYTES = 256 * 1024 * 1024
+MAX_DEPTH = 32
+_SEAL = re.compile(rb',\n "digest": "([0-9a-f]{64})"\n}\n\Z')
+
+
+def parse(text: str | bytes, source: str) -> Any:
+    """Parse JSON, refusing what two readers might understand differently.
+
+    Args:
+        text: UTF-8 text.
+        source: file name for messages.
+
+    Raises:
+        Corrupt: not JSON, a key twice, NaN or infinity, deeper than 32, absurdly long numbers.
+    """
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+        )
+    except RecursionError:
+        raise Corrupt(f"{source}: nested deeper than {MAX_DEPTH}.") from None
+    except ValueError as error:
+        raise Corrupt(f"{source}: not the JSON expected: {error}.") from error
+    if _depth(value) > MAX_DEPTH:
+        raise Corrupt(f"{source}: nested deeper than {MAX_DEPTH}.")
+    return value
+
+
+def write_document(path: Path, kind: str, content: Mapping[str, Any]) -> None:
+    """Write a sealed document of this schema version.
+
+    Raises:
+        InvalidArgument: ``content`` holds what JSON cannot (NaN, bytes, arrays).
+        DiskError: as ``atomic.write_file``; the old document is unchanged.
+    """
+    document = {"kind": kind, "schema_version": SCHEMA_VERSION, **content}
+    try:
+        body = json.dumps(document, indent=1, allow_nan=False).removesuffix("\n}").encode()
+    except (ValueError, TypeError) as error:
+        raise InvalidArgument(f"{path.name}: cannot be written as JSON: {error}.") from error
+    seal = f',\n "digest": "{hashlib.sha256(body).hexdigest()}"\n}}\n'
+    write_file(path, body + seal.encode())
+
+
+def read_document(path: Path, kind: str) -> dict[str, Any]:
+    """Read a sealed document and check its kind, version and digest.
+
+    Raises:
+        Corrupt: missing, foreign, truncated or altered.
+        Incompatible: another schema version.
+        DiskError: it cannot be read.
+    """
+    if not path.is_file():
+        raise Corrupt(f"{path}: there is no such file; expected an agentlens {kind} there.")
+    with disk_errors(path, "read"):
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise Corrupt(f"{path}: {size} bytes, expected at most {MAX_BYTES}.")
+        data = path.read_bytes()
+    document = parse(data, str(path))
+    if not isinstance(document, dict) or document.get("kind") != kind:
+        raise Corrupt(f"{path}: this is not an agentlens {kind}.")
+    version = document.get("schema_version")
+    if version != SCHEMA_VERSION or type(version) is not int:
+        raise Incompatible(
+            f"{path}: schema version {version!r}, this agentlens reads version {SCHEMA_VERSION}; "
+            "update agentlens, or make the file again."
+        )
+    seal = _SEAL.search(data)
+    if seal is None or hashlib.sha256(data[: seal.start()]).hexdigest().encode() != seal[1]:
+        raise Corrupt(f"{path}: its digest does not fit: it was altered after it was written.")
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} stands there twice")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number that JSON knows")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return depth
