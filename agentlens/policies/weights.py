@@ -147,3 +147,34 @@ def _slots(policy: ChainPolicy) -> Iterator[tuple[str, Tensor]]:
     for layer, parameter in _declared(policy.network):
         chain, index = layer.rsplit(".", 1)
         yield f"{layer}.{parameter}", own[f"chains.{numbers[chain]}.{index}.{parameter}"]
+
+
+def rows(tensors: Tensors, name: str, dimensions: int) -> int:
+    """Size of the first axis of a tensor that must be there.
+
+    Raises:
+        WeightMismatch: it is missing, empty or has another number of axes.
+    """
+    if name not in tensors:
+        there = ", ".join(list(tensors)[:6])
+        raise WeightMismatch(f"tensor {name!r} is missing; there is {there} ...")
+    tensor = tensors[name]
+    if tensor.ndim != dimensions or tensor.numel() == 0:
+        raise WeightMismatch(
+            f"tensor {name!r} has shape {tuple(tensor.shape)}, expected {dimensions} axes, not empty."
+        )
+    return int(tensor.shape[0])
+
+
+def output_count(network: NetworkSpec, tensors: Tensors) -> int:
+    """How many actions the heads of a network have, by their tensors.
+
+    Raises:
+        WeightMismatch: the head's tensors are not there.
+    """
+    for chain in network.chains:
+        if chain.output in ("logits", "q_values", "advantage", "quantiles"):
+            last = max((i for i, x in enumerate(chain.layers) if x.kind == "linear"), default=None)
+            name = f"{chain.name}.{last}.bias"
+            return rows(tensors, name, 1) // (chain.quantiles or 1)
+    raise WeightMismatch("the network declares no actor and no Q-values.")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agentlens.errors import DiskError, InvalidArgument
 
+_TEMPORARY = ".agentlens-tmp"
 _ADVICE = {
     errno.ENOSPC: "free some space or choose another folder; what was finished before is intact",
     errno.EDQUOT: "your quota is used up; free some space, what was finished before is intact",
@@ -61,6 +62,16 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
+def names_in(folder: Path) -> set[str]:
+    """Names in a folder, after removing what a killed ``write_file`` left (only its writer may ask)."""
+    with disk_errors(folder, "read"):
+        names = set(os.listdir(folder))
+        left = {name for name in names if name.startswith(".") and name.endswith(_TEMPORARY)}
+        for name in left:
+            (folder / name).unlink(missing_ok=True)
+    return names - left
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and new names in a folder survive a power loss."""
     with disk_errors(folder, "sync"):
@@ -84,7 +95,7 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
     Raises:
         DiskError: the old file is then unchanged.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
         with disk_errors(path, "write"):
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)

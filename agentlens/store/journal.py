@@ -126,8 +126,10 @@ def read_chain(data_path: Path, chain_path: Path) -> Chain:
     Raises:
         DiskError: a file cannot be read.
     """
-    if not (data_path.is_file() and chain_path.is_file()):
-        return Chain(batches=(), problem=f"{data_path} or its {chain_path.name} is missing")
+    if not data_path.is_file() or not chain_path.is_file():
+        begun = any(path.is_file() and path.stat().st_size for path in (data_path, chain_path))
+        problem = f"{data_path.name} or {chain_path.name} is missing" if begun else ""
+        return Chain(batches=(), problem=problem)
     batches: list[Batch] = []
     problem = ""
     with (

@@ -39,9 +39,14 @@ class FolderLock:
         self.path = self.folder / LOCK_NAME
         self._descriptor = self._acquire()
 
+    @property
+    def held(self) -> bool:
+        """Whether it was not released yet."""
+        return self._descriptor >= 0
+
     def release(self) -> None:
         """Give the folder back; twice is fine."""
-        if self._descriptor < 0:
+        if not self.held:
             return
         with contextlib.suppress(OSError):
             self.path.unlink()

@@ -1,4 +1,13 @@
-"""Saliency maps on their own grid, on disk and resumable by step range. (Contract.)"""
+"""Saliency maps on their own grid, on disk and resumable by step range.
+
+Layout of a map set::
+
+    <folder>/
+      maps.json       the header, sealed by a digest
+      values.f32      little-endian float32 [T, targets, planes, gy, gx], one batch after the other
+      values.chain    a line a batch: its episode, steps and explained actions, with a chained digest
+      .lock           the one writer, while it writes
+"""
 
 from __future__ import annotations
 
@@ -9,8 +18,18 @@ from typing import Any
 
 import numpy as np
 
+from agentlens.arrays import check_dtype, check_finite, check_shape
+from agentlens.errors import AlreadyExists, Corrupt, InvalidArgument, ManifestError
+from agentlens.mapping import decode, encode
 from agentlens.spec import GridSpec
 from agentlens.spec import TargetInfo as TargetInfo
+from agentlens.store.atomic import checked_folder, disk_errors, make_folder, names_in
+from agentlens.store.journal import Batch, Chain, JournalWriter, read_chain
+from agentlens.store.lock import LOCK_NAME, FolderLock
+from agentlens.store.sealed_json import read_document, write_document
+
+_JSON, _VALUES, _CHAIN = "maps.json", "values.f32", "values.chain"
+_KIND = "map set"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +51,24 @@ class MapHeader:
     recording_digests: Mapping[str, str]
     provenance: Mapping[str, Any]
 
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """One step's maps: (targets, planes, gy, gx)."""
+        return (len(self.targets), len(self.planes), *self.grid.shape)
 
-@dataclass(frozen=True)
+    def difference(self, other: MapHeader) -> str:
+        """The first field in which two headers describe different maps; "" if none does.
+
+        Where and when the program ran makes no difference.
+        """
+        mine, theirs = encode(self), encode(other)
+        names = (name for name in mine if name != "provenance")
+        return next((name for name in names if mine[name] != theirs.get(name)), "")
+
+
+@dataclass(frozen=True, eq=False)
 class MapSet:
-    """Saliency maps in memory (memory-mapped or cached from disk).
+    """Saliency maps in memory, or mapped from the disk and read when touched.
 
     Attributes:
         values: float32 [T, targets, planes, gy, gx], raw, never rescaled.
@@ -70,35 +103,180 @@ class MapSet:
 class MapWriter:
     """Appends maps; the same header resumes, another is refused unless ``force``.
 
-    ``done`` tells which (episode, step) pairs are there already; ``append`` takes
-    float32 [n, targets, planes, gy, gx] with their steps and refuses what is not finite.
+    A context manager, and the only writer of its folder while it is open. What a killed writer
+    left behind a whole batch is cut off; a batch that was altered since, too, with all after it.
+
+    Args:
+        folder: created if missing.
+        header: what the maps are; ``provenance`` may differ from the one that is there.
+        force: replace a map set of another header; other files are refused.
+
+    Raises:
+        AlreadyExists: maps of another header, or other files, are there.
+        Locked: another process writes there; the message names it.
+        DiskError: read-only, full or failing disk.
     """
 
     def __init__(self, folder: Path, header: MapHeader, *, force: bool = False) -> None:
-        raise NotImplementedError
+        self.folder, self.header = checked_folder(folder), header
+        make_folder(self.folder)
+        self._lock = FolderLock(self.folder)
+        try:
+            keep = self._take_over(force=force)
+            self._done = (
+                {pair for batch in keep.batches for pair in _pairs(batch)} if keep else set()
+            )
+            if keep is None:
+                write_document(self.folder / _JSON, _KIND, {"header": encode(header)})
+            self._journal = JournalWriter(self.folder / _VALUES, self.folder / _CHAIN, keep)
+        except BaseException:
+            self._lock.release()
+            raise
 
     def __enter__(self) -> MapWriter:
-        raise NotImplementedError
+        return self
 
     def __exit__(self, *exception: object) -> None:
-        raise NotImplementedError
+        self.close()
 
     @property
     def done(self) -> frozenset[tuple[int, int]]:
         """(episode, step) pairs already written."""
-        raise NotImplementedError
+        return frozenset(self._done)
 
     def append(
         self, episode: int, steps: np.ndarray, actions: np.ndarray, values: np.ndarray
     ) -> None:
-        """Write and flush one batch of maps."""
-        raise NotImplementedError
+        """Write and flush one batch of maps.
+
+        Args:
+            episode: its index.
+            steps: integers [n], the step of each map.
+            actions: integers [n], the action that each map explains.
+            values: float32 [n, targets, planes, gy, gx].
+
+        Raises:
+            ShapeError, DtypeError, InvalidArgument: the batch cannot be right, or is there already.
+            NotFinite: a NaN or an infinity; names the place.
+            DiskError: full or failing disk; the batches before are intact.
+        """
+        check_dtype("values", values, "float32")
+        check_shape("values", values, (len(steps), *self.header.shape))
+        check_shape("actions", actions, (len(steps),))
+        check_finite(f"the maps of episode {episode} from step {steps[:1]}", values)
+        fields = {
+            "episode": int(episode),
+            "steps": [int(step) for step in steps],
+            "actions": [int(action) for action in actions],
+        }
+        pairs = {(int(episode), int(step)) for step in steps}
+        if len(pairs) < len(steps) or pairs & self._done:
+            raise InvalidArgument(f"episode {episode}: some of these steps are there already.")
+        if len(steps):
+            self._journal.append(np.ascontiguousarray(values, "<f4").tobytes(), fields)
+            self._done |= pairs
+
+    def close(self) -> None:
+        """Sync what was written and give the folder back; twice is fine."""
+        if not self._lock.held:
+            return
+        try:
+            self._journal.sync()
+        finally:
+            self._journal.close()
+            self._lock.release()
+
+    def _take_over(self, *, force: bool) -> Chain | None:
+        """The maps that stay, or None to begin anew."""
+        found = names_in(self.folder) - {LOCK_NAME}
+        if not found:
+            return None
+        if _JSON not in found and not (force and found <= {_VALUES, _CHAIN}):
+            raise AlreadyExists(
+                f"{self.folder} holds {sorted(found)[0]!r} but no map set: choose another folder."
+            )
+        if force:
+            with disk_errors(self.folder, "replace"):
+                for name in (_CHAIN, _VALUES, _JSON):
+                    (self.folder / name).unlink(missing_ok=True)
+            return None
+        field = self.header.difference(_read_header(self.folder))
+        if field:
+            raise AlreadyExists(
+                f"{self.folder} holds maps of another {field}: they are not mixed; choose another "
+                "folder, or pass --force to replace them."
+            )
+        return _whole_steps(self.folder, self.header)
 
 
 def open_maps(folder: Path | str) -> MapSet:
     """Open a map set, sorted by episode and step.
 
+    Every byte is compared with its digest (a second for 1 GB). Maps that were written in order
+    are mapped from the disk, others are sorted in memory.
+
     Raises:
-        Corrupt, Incompatible: as ``open_recording``.
+        Corrupt: no map set, or truncated or altered; names file and place.
+        Incompatible: another schema version.
+        DiskError: a file cannot be read.
     """
-    raise NotImplementedError
+    path = checked_folder(folder)
+    header = _read_header(path)
+    values_path = path / _VALUES
+    chain = _whole_steps(path, header)
+    if chain.problem:
+        count = sum(len(batch.fields["steps"]) for batch in chain.batches)
+        raise Corrupt(
+            f"{values_path}: {chain.problem}; the first {count} maps are sound: run explain again "
+            "to make the others once more."
+        )
+    pairs = np.array([pair for batch in chain.batches for pair in _pairs(batch)], np.int64)
+    pairs = pairs.reshape(-1, 2)
+    actions = np.array([a for batch in chain.batches for a in batch.fields["actions"]], np.int64)
+    shape = (len(pairs), *header.shape)
+    values = np.zeros(shape, np.float32)
+    if values.size:
+        with disk_errors(values_path, "read"):
+            values = np.memmap(values_path, "<f4", mode="r", shape=shape)
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    if not np.array_equal(order, np.arange(len(pairs))):
+        pairs, actions, values = pairs[order], actions[order], values[order]
+    return MapSet(
+        values=values.view(np.ndarray),
+        steps=pairs[:, 1],
+        episodes=pairs[:, 0],
+        explained_actions=actions,
+        header=header,
+        folder=path,
+    )
+
+
+def _read_header(folder: Path) -> MapHeader:
+    path = folder / _JSON
+    try:
+        return decode(MapHeader, read_document(path, _KIND).get("header"), "header")
+    except ManifestError as error:
+        raise Corrupt(f"{path}: {error}") from error
+
+
+def _whole_steps(folder: Path, header: MapHeader) -> Chain:
+    """The chain up to the first batch that is altered or does not hold what its line says."""
+    chain = read_chain(folder / _VALUES, folder / _CHAIN)
+    n_bytes = 4 * int(np.prod(header.shape))
+    for number, batch in enumerate(chain.batches):
+        steps: Any = batch.fields.get("steps")
+        actions: Any = batch.fields.get("actions")
+        lists = _integers(steps) and _integers(actions) and _integers([batch.fields.get("episode")])
+        size = batch.stop - batch.start
+        if not lists or not len(steps) == len(actions) == size / n_bytes:
+            problem = f"batch {number} does not hold the maps that its line names"
+            return Chain(batches=chain.batches[:number], problem=problem)
+    return chain
+
+
+def _integers(found: Any) -> bool:
+    return isinstance(found, list) and all(type(item) is int for item in found)
+
+
+def _pairs(batch: Batch) -> list[tuple[int, int]]:
+    return [(batch.fields["episode"], step) for step in batch.fields["steps"]]

@@ -80,7 +80,9 @@ def read_document(path: Path, kind: str) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("kind") != kind:
         raise Corrupt(f"{path}: this is not an agentlens {kind}.")
     version = document.get("schema_version")
-    if version != SCHEMA_VERSION or type(version) is not int:
+    if type(version) is not int:
+        raise Corrupt(f"{path}: schema version {version!r}, expected a whole number.")
+    if version != SCHEMA_VERSION:
         raise Incompatible(
             f"{path}: schema version {version!r}, this agentlens reads version {SCHEMA_VERSION}; "
             "update agentlens, or make the file again."

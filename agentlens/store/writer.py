@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from agentlens.store.atomic import (
     checked_folder,
     disk_errors,
     make_folder,
+    names_in,
     require_space,
     write_file,
 )
@@ -78,11 +78,14 @@ class RecordingWriter:
             self.header = document.header
             self._entries = {entry.index: entry for entry in document.entries}
             self._palette = document.palette
-            self._agent_digests = {**document.agent_digests, **self._copy_agent(agent_files)}
+            self._agent_digests = dict(document.agent_digests)
             self._complete = False
             require_space(self.folder, self._estimate())
-            make_folder(self.folder / EPISODES)
             self._save()
+            make_folder(self.folder / EPISODES)
+            if agent_files:
+                self._agent_digests.update(self._copy_agent(agent_files))
+                self._save()
         except BaseException:
             self._lock.release()
             raise
@@ -169,8 +172,7 @@ class RecordingWriter:
     ) -> RecordingDocument:
         """What is kept of the folder: a recording to resume, or an empty one."""
         fresh = RecordingDocument(header=header, palette=Palette())
-        with disk_errors(self.folder, "read"):
-            found = {entry.name for entry in os.scandir(self.folder)} - {LOCK_NAME}
+        found = names_in(self.folder) - {LOCK_NAME}
         if not found:
             return fresh
         if resume and RECORDING_JSON in found:
@@ -215,8 +217,7 @@ class RecordingWriter:
 
     def _copy_agent(self, files: Sequence[Path]) -> dict[str, str]:
         digests: dict[str, str] = {}
-        if files:
-            make_folder(self.folder / AGENT)
+        make_folder(self.folder / AGENT)
         for file in files:
             if file.name in digests:
                 raise InvalidArgument(f"two files of the agent are called {file.name!r}.")

@@ -1,0 +1,242 @@
+"""Agents: a policy with its description, found by name or path.
+
+A name is looked for as a path, in ``./agents``, in the folder that ``AGENTLENS_AGENTS`` names, and
+among the shipped agents; the first hit counts.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from agentlens import protocols
+from agentlens.errors import CheckpointError, InvalidArgument, ManifestError, UnknownName
+from agentlens.policies.base import Policy
+from agentlens.policies.checkpoint import FORMATS, Hints, read_checkpoint
+from agentlens.policies.custom import build_custom
+from agentlens.policies.describing import describe_checkpoint
+from agentlens.policies.device import choose_device
+from agentlens.policies.manifest import MANIFEST, read_manifest
+from agentlens.policies.meanings import action_meanings
+from agentlens.policies.networks import build_policy
+from agentlens.policies.weights import check_file, load_tensors
+from agentlens.provenance import file_digest
+from agentlens.spec import ActionSpec, AgentSpec, EnvironmentSpec, ScoreSpec
+
+RANDOM = "random"
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Agent:
+    """A policy and everything said about it.
+
+    ``folder``: where agent.toml and the weights lie; ``None`` for one made in memory.
+    """
+
+    spec: AgentSpec
+    policy: Policy
+    folder: Path | None = None
+
+    def to(self, device: torch.device | str) -> Agent:
+        """The same agent on a device; this one stays where it is."""
+        target = choose_device(device) if isinstance(device, str) else device
+        return dataclasses.replace(self, policy=copy.deepcopy(self.policy).to(target))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentEntry:
+    """One agent that can be named: its description and its folder (``None``: built in)."""
+
+    spec: AgentSpec
+    folder: Path | None
+
+
+def load_agent(
+    name: str | Path,
+    *,
+    format: str | None = None,
+    env: str | None = None,
+    preset: str | None = None,
+    manifest: Path | str | None = None,
+    device: str = "cpu",
+    trust_code: bool = False,
+) -> Agent:
+    """Load an agent by name, from its folder, or straight from a checkpoint.
+
+    Args:
+        name: a name, an agent's folder, or a weight file, which is imported in memory.
+        format: of a weight file; found out by looking inside where not given.
+        env: environment id: needed for a weight file that does not say it and for "random"; for
+            an agent that has one, plays another environment instead.
+        preset: protocol and preprocessing; beats the agent's own.
+        manifest: a recipe for a weight file (see ``policies.manifest``).
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        trust_code: allow an agent whose policy is a class of its own to run that code.
+
+    Raises:
+        UnknownName: no such agent; the nearest names are listed.
+        CheckpointError: the weights cannot be used (UnsafeCheckpoint, WeightMismatch), or differ
+            from the digest in agent.toml.
+        ManifestError: agent.toml says something impossible.
+        NotFinite: the weights hold a NaN or an infinity; names the tensor.
+    """
+    target = choose_device(device)
+    path = Path(name)
+    if path.is_file() and path.name != MANIFEST:
+        spec, policy = describe_checkpoint(
+            path, name=path.stem, format=format, env=env, preset=preset,
+            manifest=Path(manifest) if manifest else None,
+        )  # fmt: skip
+        return Agent(spec=spec, policy=policy).to(target)
+    if format or manifest:
+        raise InvalidArgument(f"format and manifest go with a weight file, and {name} is none.")
+    folder = path.parent if path.is_file() else _find_folder(str(name))
+    if folder is None:
+        return random_agent(env, preset=preset).to(target)
+    spec = read_manifest(folder / MANIFEST)
+    if env or preset:
+        spec = _elsewhere(spec, env, preset)
+    return Agent(spec=spec, policy=_load_policy(spec, folder, trust_code), folder=folder).to(target)
+
+
+def random_agent(env: str | None, *, preset: str | None = None) -> Agent:
+    """The baseline that looks at nothing: every action of the minimal set equally likely.
+
+    Raises:
+        InvalidArgument: no environment given.
+    """
+    if not env:
+        raise InvalidArgument("the random agent plays any game: give env, such as 'ALE/Pong-v5'.")
+    preset = preset or "ale-v5"
+    resolved = protocols.resolve(env, preset=preset)
+    environment = resolved.environment
+    spec = dataclasses.replace(
+        _random_spec(),
+        environment=environment,
+        observation=resolved.observation,
+        preset=preset,
+        action=ActionSpec(
+            meanings=action_meanings(environment.game, full=environment.full_action_space),
+            selection="sample",
+            reason="a baseline: uniform over the actions",
+        ),
+    )
+    return Agent(spec=spec, policy=_load_policy(spec, Path(), trust_code=False))
+
+
+def list_agents() -> tuple[AgentEntry, ...]:
+    """Every agent that can be named, by name; folders that cannot be read are left out."""
+    found: dict[str, AgentEntry] = {}
+    for folder in _agent_folders():
+        try:
+            entry = AgentEntry(spec=read_manifest(folder / MANIFEST), folder=folder)
+        except (ManifestError, CheckpointError, InvalidArgument):
+            continue
+        found.setdefault(folder.name, entry)
+    found.setdefault(RANDOM, AgentEntry(spec=_random_spec(), folder=None))
+    return tuple(found[name] for name in sorted(found))
+
+
+def _random_spec() -> AgentSpec:
+    observation = protocols.resolve("ALE/Pong-v5", preset="ale-v5").observation
+    return AgentSpec(
+        name=RANDOM,
+        format="random",
+        environment=EnvironmentSpec(
+            id="any", game="any", frame_skip=(4, 4), repeat_action_probability=0.25
+        ),
+        observation=observation,
+        action=ActionSpec(meanings=("any",), selection="sample"),
+        algorithm="none: a baseline",
+        licence="MIT",
+    )
+
+
+def _places() -> Iterator[Path]:
+    yield Path("agents")
+    if os.environ.get("AGENTLENS_AGENTS"):
+        yield Path(os.environ["AGENTLENS_AGENTS"])
+    if (PACKAGE.parent / "pyproject.toml").is_file():
+        yield PACKAGE.parent / "agents"
+    yield PACKAGE / "_agents"
+
+
+def _agent_folders() -> Iterator[Path]:
+    for place in _places():
+        if place.is_dir():
+            for folder in sorted(place.iterdir()):
+                if (folder / MANIFEST).is_file():
+                    yield folder
+
+
+def _find_folder(name: str) -> Path | None:
+    """The folder of an agent; ``None`` for the built-in baseline."""
+    if (Path(name) / MANIFEST).is_file():
+        return Path(name)
+    for folder in _agent_folders():
+        if folder.name == name:
+            return folder
+    if name == RANDOM:
+        return None
+    if Path(name).is_dir():
+        raise CheckpointError(f"{name}: a folder without {MANIFEST}; expected an agent's folder.")
+    if Path(name).suffix or os.sep in name:
+        raise CheckpointError(f"{name}: no such file, folder or agent.")
+    known = {folder.name for folder in _agent_folders()} | {RANDOM}
+    raise UnknownName("agent", name, known, "A checkpoint is named by its path.")
+
+
+def _elsewhere(spec: AgentSpec, env: str | None, preset: str | None) -> AgentSpec:
+    """The agent in another environment or under another protocol; its score is no longer known."""
+    resolved = protocols.resolve(env or spec.environment.id, preset=preset or spec.preset or None)
+    environment = resolved.environment
+    known = action_meanings(environment.game, full=environment.full_action_space)
+    foreign = [m for m in spec.action.meanings if m not in known]
+    if foreign:
+        raise InvalidArgument(
+            f"agent {spec.name!r} has the action {foreign[0]!r}, which {environment.id} lacks: it "
+            f"has {', '.join(known)}."
+        )
+    score: ScoreSpec | None = spec.score if environment == spec.environment else None
+    return dataclasses.replace(
+        spec,
+        environment=environment,
+        observation=resolved.observation if preset else spec.observation,
+        preset=preset or spec.preset,
+        score=score,
+        assumed=(*spec.assumed, *(a for a in resolved.assumed if a.startswith("environment"))),
+    )
+
+
+def _load_policy(spec: AgentSpec, folder: Path, trust_code: bool) -> Policy:
+    weights = folder / spec.weights if spec.weights else None
+    if weights is not None:
+        if Path(spec.weights).name != spec.weights:
+            raise ManifestError(
+                f"agent.weights: got {spec.weights!r}, expected the name of a file beside {MANIFEST}."
+            )
+        check_file(weights)
+        if spec.sha256 and file_digest(weights) != spec.sha256:
+            raise CheckpointError(
+                f"{weights}: its SHA-256 is not the one in {MANIFEST}: the weights were altered or "
+                "damaged. Import them again."
+            )
+    if ":" in spec.format:
+        return build_custom(spec, weights, trust_code=trust_code)
+    form = FORMATS.load(spec.format)
+    if form.build is not None:
+        built: Policy = form.build(spec)
+        return built
+    if weights is None:
+        raise ManifestError(f"agent.weights: missing, and format {spec.format!r} needs them.")
+    found = read_checkpoint(weights, spec.format, Hints(network=spec.network))
+    policy = build_policy(spec.network or found.network, spec.observation, spec.action)
+    load_tensors(policy, found.tensors)
+    return policy

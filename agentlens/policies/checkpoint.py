@@ -1,0 +1,112 @@
+"""What a policy format is: from a checkpoint to a declared network, tensors and what else it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+from agentlens.errors import CheckpointError, InvalidArgument
+from agentlens.policies.base import Policy
+from agentlens.registry import Registry
+from agentlens.spec import AgentSpec, NetworkSpec, ValueSpec
+
+FORMATS = Registry(
+    package="agentlens.policies.formats", attribute="FORMAT", kind="checkpoint format"
+)
+"""Checkpoint formats by name; one file each in ``policies/formats``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hints:
+    """What the caller knows of a checkpoint before it is read.
+
+    ``network``: a declared network, where there is one. ``sources``: for each of its layers where
+    the tensors are in the checkpoint (see ``weights.collect``). ``actions``: how many outputs.
+    """
+
+    network: NetworkSpec | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    actions: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What a checkpoint says.
+
+    ``tensors``: float32, by the names that ``networks`` documents. ``actions``: number of
+    outputs. ``observation``: fields of ``ObservationSpec`` that the file states. ``preset`` and
+    ``env``: the protocol and the environment that it implies, "" where it implies none.
+    ``assumed``: what had to be taken for granted about the network.
+    """
+
+    network: NetworkSpec
+    tensors: Mapping[str, Tensor]
+    actions: int
+    algorithm: str = ""
+    observation: Mapping[str, Any] = field(default_factory=dict)
+    preset: str = ""
+    preset_assumed: bool = False
+    env: str = ""
+    selection: Literal["sample", "greedy", "epsilon"] = "sample"
+    epsilon: float = 0.0
+    reason: str = ""
+    value: ValueSpec = field(default_factory=ValueSpec)
+    assumed: tuple[str, ...] = ()
+
+
+def _no_file(path: Path) -> int:
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One checkpoint format.
+
+    Attributes:
+        summary: one line for lists.
+        likeness: 0 for a file that is not of this format, 1 for one that could be, 2 for one that
+            surely is. Looks inside, runs nothing, raises nothing.
+        read: reads a checkpoint; raises ``CheckpointError`` and its kin only.
+        build: for formats without a weight file: the policy itself.
+    """
+
+    summary: str
+    likeness: Callable[[Path], int] = _no_file
+    read: Callable[[Path, Hints], Checkpoint] | None = None
+    build: Callable[[AgentSpec], Policy] | None = None
+
+
+def detect_format(path: Path) -> str:
+    """Find out a checkpoint's format by looking inside.
+
+    Raises:
+        CheckpointError: no such file, or of no known format; lists the formats.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint.")
+    scores = {name: FORMATS.load(name).likeness(path) for name in FORMATS.names()}
+    best = max(scores, key=lambda name: scores[name])
+    if scores[best] == 0:
+        with_files = [n for n in scores if FORMATS.load(n).read is not None]
+        raise CheckpointError(
+            f"{path}: not recognised; give the format, one of {', '.join(with_files)}."
+        )
+    return best
+
+
+def read_checkpoint(path: Path, format: str, hints: Hints) -> Checkpoint:
+    """Read a checkpoint of a named format.
+
+    Raises:
+        UnknownName: no such format.
+        CheckpointError: the file cannot be used; UnsafeCheckpoint, WeightMismatch are kinds of it.
+    """
+    reader = FORMATS.load(format).read
+    if reader is None:
+        raise InvalidArgument(f"format {format!r} has no weight file to read ({path}).")
+    checkpoint: Checkpoint = reader(path, hints)
+    return checkpoint

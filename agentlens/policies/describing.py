@@ -1,0 +1,182 @@
+"""From a checkpoint and what is known about it to a complete description and its policy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agentlens import mapping, protocols
+from agentlens.errors import InvalidArgument, ManifestError
+from agentlens.policies.checkpoint import Checkpoint, Hints, detect_format, read_checkpoint
+from agentlens.policies.manifest import decode_network, read_toml, with_nones
+from agentlens.policies.meanings import action_meanings
+from agentlens.policies.networks import ChainPolicy, build_policy
+from agentlens.policies.weights import load_tensors
+from agentlens.provenance import file_digest
+from agentlens.spec import ActionSpec, AgentSpec, ObservationSpec, ScoreSpec, ValueSpec
+
+WEIGHTS = "policy.safetensors"
+FULL_ACTIONS = 18
+
+_TABLES = (
+    "agent", "environment", "observation", "action", "network", "value", "score", "sources",
+)  # fmt: skip
+_AGENT_KEYS = ("algorithm", "licence", "source", "preset", "format")
+
+
+def describe_checkpoint(
+    checkpoint: Path,
+    *,
+    name: str,
+    format: str | None = None,
+    env: str | None = None,
+    preset: str | None = None,
+    manifest: Path | None = None,
+) -> tuple[AgentSpec, ChainPolicy]:
+    """Read a checkpoint and complete its description; nothing is written.
+
+    What the caller says beats the recipe, the recipe beats the file, the file beats the preset.
+    What nobody says is in ``assumed``.
+
+    Args:
+        checkpoint: the weight file.
+        name: of the agent.
+        format: of the checkpoint; found out by looking inside where not given.
+        env: environment id.
+        preset: of ``protocols.PRESETS``.
+        manifest: a recipe: see ``manifest``.
+
+    Raises:
+        CheckpointError, ManifestError, InvalidArgument, NotFinite: and their kinds; each names
+            the file, table or tensor.
+    """
+    recipe = _read_recipe(manifest)
+    agent, environment = _table(recipe, "agent"), dict(_table(recipe, "environment"))
+    env = env or environment.pop("id", None)
+    environment.pop("id", None)
+    preset = preset or agent.get("preset")
+    format = format or agent.get("format") or detect_format(checkpoint)
+    meanings = tuple(_table(recipe, "action").get("meanings", ()))
+    found = read_checkpoint(checkpoint, format, _hints(recipe, len(meanings), env))
+    env = env or found.env
+    if not env:
+        raise InvalidArgument(
+            f"{checkpoint}: does not say which environment it is for; give env, such as "
+            "'ALE/Pong-v5'."
+        )
+    resolved, assumed = _protocol(found, env, preset, environment, _table(recipe, "observation"))
+    action, full = _actions(found, resolved, _table(recipe, "action"))
+    if full and not resolved.environment.full_action_space:
+        assumed.append(f"environment.full_action_space = true: {FULL_ACTIONS} outputs")
+    spec = AgentSpec(
+        name=name,
+        format="safetensors",
+        environment=dataclasses.replace(resolved.environment, full_action_space=full),
+        observation=resolved.observation,
+        action=action,
+        network=found.network,
+        weights=WEIGHTS,
+        algorithm=agent.get("algorithm") or found.algorithm,
+        licence=agent.get("licence", ""),
+        source=agent.get("source")
+        or f"{checkpoint.name} ({format}), sha256 {file_digest(checkpoint)}",
+        preset=preset or found.preset,
+        value=mapping.decode(ValueSpec, recipe["value"], "value")
+        if "value" in recipe
+        else found.value,
+        score=mapping.decode(ScoreSpec, recipe["score"], "score") if "score" in recipe else None,
+        assumed=(*found.assumed, *assumed),
+    )
+    policy = build_policy(found.network, spec.observation, spec.action)
+    load_tensors(policy, found.tensors)
+    return spec, policy
+
+
+def _read_recipe(path: Path | None) -> dict[str, Any]:
+    recipe = read_toml(path) if path is not None else {}
+    for key in recipe:
+        if key not in _TABLES:
+            raise ManifestError(f"{path}: [{key}]: unknown table; known: {', '.join(_TABLES)}.")
+    for key, value in _table(recipe, "agent").items():
+        if key not in _AGENT_KEYS or not isinstance(value, str):
+            raise ManifestError(
+                f"{path}: agent.{key}: a recipe may say {', '.join(_AGENT_KEYS)}, as text."
+            )
+    return recipe
+
+
+def _table(recipe: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = recipe.get(name, {})
+    if not isinstance(table, Mapping):
+        raise ManifestError(f"{name}: expected a table, got {type(table).__name__}.")
+    return table
+
+
+def _hints(recipe: Mapping[str, Any], actions: int, env: str | None) -> Hints:
+    sources = _table(recipe, "sources")
+    for layer, source in sources.items():
+        if not isinstance(source, str):
+            raise ManifestError(f"sources.{layer}: expected text, got {source!r}.")
+    if "network" not in recipe:
+        return Hints(sources=sources)
+    if not actions and env:
+        game = protocols.resolve(env).environment.game
+        actions = len(action_meanings(game, full=False))
+    if not actions:
+        raise ManifestError("network: the number of actions is unknown; give action.meanings.")
+    network = decode_network(recipe["network"], actions)
+    return Hints(network=network, sources=sources, actions=actions)
+
+
+def _protocol(
+    found: Checkpoint,
+    env: str,
+    preset: str | None,
+    environment: Mapping[str, Any],
+    observation: Mapping[str, Any],
+) -> tuple[protocols.Resolved, list[str]]:
+    assumed = []
+    if not preset and found.preset:
+        preset = found.preset
+        if found.preset_assumed:
+            assumed.append(f"preset = {preset}: the file does not say how it was trained")
+    resolved = protocols.resolve(
+        env,
+        preset=preset or None,
+        environment=environment,
+        observation={**found.observation, **with_nones(ObservationSpec, observation)},
+    )
+    return resolved, [*assumed, *resolved.assumed]
+
+
+def _actions(
+    found: Checkpoint, resolved: protocols.Resolved, table: Mapping[str, Any]
+) -> tuple[ActionSpec, bool]:
+    """The action table, and whether the full action space is meant."""
+    environment = resolved.environment
+    full = environment.full_action_space
+    known = action_meanings(environment.game, full=full)
+    if "meanings" not in table and len(known) != found.actions == FULL_ACTIONS:
+        full, known = True, action_meanings(environment.game, full=True)
+    said = {
+        "meanings": known,
+        "selection": found.selection,
+        "epsilon": found.epsilon,
+        "reason": found.reason,
+        **table,
+    }
+    action = mapping.decode(ActionSpec, said, "action")
+    if len(action.meanings) != found.actions:
+        raise InvalidArgument(
+            f"the policy has {found.actions} outputs, but {environment.id} has "
+            f"{len(action.meanings)} actions ({', '.join(action.meanings)}); give the right "
+            "environment, or the meanings of the outputs in a manifest."
+        )
+    foreign = [m for m in action.meanings if m not in known]
+    if foreign:
+        raise InvalidArgument(
+            f"action {foreign[0]!r} is none of {environment.id}: it has {', '.join(known)}."
+        )
+    return action, full

@@ -1,0 +1,53 @@
+"""Checks that observations are what a policy was trained on, before numbers are believed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from agentlens.arrays import check_dtype, check_finite
+from agentlens.errors import InvalidArgument, ShapeError
+from agentlens.spec import ObservationSpec
+
+
+def check_observations(observations: np.ndarray, spec: ObservationSpec) -> None:
+    """Check shape, axis order, dtype and scale of what a policy is about to see.
+
+    A plane of uint8 divided by ``scale_divisor`` lies in [0, 255 / scale_divisor]. Beyond that
+    the division was left out; a maximum below 1 / scale_divisor, in any picture that is not
+    black, means that it was done twice.
+
+    Args:
+        observations: float32 [B, K, H, W].
+        spec: what the policy was trained on.
+
+    Raises:
+        ShapeError: another size, or the axes in another order (nothing is transposed silently).
+        DtypeError: not float32.
+        NotFinite: a NaN or an infinity.
+        InvalidArgument: scaled otherwise than the spec says.
+    """
+    expected, got = spec.shape, tuple(observations.shape)
+    if got[1:] != expected or len(got) != 4:
+        advice = ""
+        if len(got) == 4 and got[1:] == (*expected[1:], expected[0]):
+            advice = " These look like [B, H, W, K]: move the planes to axis 1."
+        elif got == expected:
+            advice = " Add a batch axis."
+        raise ShapeError(f"observations have shape {got}, expected (any, *{expected}).{advice}")
+    check_dtype("observations", observations, "float32")
+    check_finite("observations", observations)
+    if observations.size == 0:
+        return
+    low, high = float(observations.min()), float(observations.max())
+    top = 255.0 / spec.scale_divisor
+    if low < 0.0 or high > top * 1.001:
+        raise InvalidArgument(
+            f"observations run from {low:g} to {high:g}, but with scale_divisor "
+            f"{spec.scale_divisor:g} they lie in 0 to {top:g}: divide uint8 by it, once."
+        )
+    if 0.0 < high < 0.999 / spec.scale_divisor:
+        raise InvalidArgument(
+            f"observations reach only {high:g}, less than one grey level of "
+            f"{1.0 / spec.scale_divisor:g} (scale_divisor {spec.scale_divisor:g}): "
+            "divided twice?"
+        )
