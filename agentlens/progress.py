@@ -6,7 +6,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called with how much is done and how much there is, in units that the caller names."""
+    """Called with how much is done and how much there is, in units that the caller names.
+
+    A total of 0 means that nobody knows it.
+    """
 
     def __call__(self, done: int, total: int) -> None:
         """Report; cheap enough to be called for every step."""

@@ -52,7 +52,7 @@ def run(options: Options) -> int:
     spec = load_agent(str(folder)).spec
     planes, rows, columns = spec.observation.shape
     print(f"format: {spec.format} {spec.algorithm}")
-    print(f"protocol: {protocol_text(spec.environment, spec.action.selection)}")
+    print(f"protocol: {protocol_text(spec)}")
     print(f"observation: {planes} planes of {rows} x {columns}, preset {spec.preset or 'none'}")
     print(f"actions: {', '.join(spec.action.meanings)}")
     for line in spec.assumed:

@@ -38,7 +38,7 @@ def recording_html(recording: Recording) -> str:
         (str(e.index), str(len(e)), f"{e.raw_return:+.0f}", e.end or "cut off", str(e.seed))
         for e in recording.episodes
     ]
-    about = f"{spec.name}: {protocol_text(spec.environment, spec.action.selection)}; {returns_text(recording)}"
+    about = f"{spec.name}: {protocol_text(spec)}; {returns_text(recording)}"
     sheet = episode_sheet(recording.episodes[0]) if recording.episodes else ""
     return (
         f"<p>{html.escape(about)}</p>"

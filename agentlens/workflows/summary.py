@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from agentlens.spec import AgentSpec, EnvironmentSpec, ScoreSpec
+from agentlens.spec import AgentSpec, Phase, ScoreSpec
 from agentlens.store.recording import Recording
 
 FAR_BELOW_SD = 3.0
@@ -13,17 +13,17 @@ FAR_BELOW_SHARE = 0.5
 share of it) is said to be a sign of wrong preprocessing or another protocol."""
 
 
-def protocol_text(environment: EnvironmentSpec, selection: str) -> str:
+def protocol_text(spec: AgentSpec) -> str:
     """One line that names every setting of the emulator that changes a score."""
-    sticky = environment.repeat_action_probability
+    environment = spec.environment
     start = ", ".join(
-        f"{p.least}-{p.most} {p.action}" if p.most != p.least else f"{p.least} {p.action}"
-        for p in environment.start
+        _phase_text(p) for p in environment.start if _applies(p, spec.action.meanings)
     )
     actions = "all 18 actions" if environment.full_action_space else "minimal actions"
     return (
-        f"{environment.id}, frame skip {environment.frame_skip_text}, sticky {sticky:g}, "
-        f"{actions}, start {start or 'at once'}, {selection}"
+        f"{environment.id}, frame skip {environment.frame_skip_text}, "
+        f"sticky {environment.repeat_action_probability:g}, {actions}, "
+        f"start {start or 'at once'}, actions by {spec.action.selection}"
     )
 
 
@@ -65,7 +65,7 @@ def recording_summary(recording: Recording) -> str:
     steps = sum(len(e) for e in recording.episodes)
     lines = [
         f"agent: {spec.name} ({spec.algorithm or spec.format})",
-        f"protocol: {protocol_text(spec.environment, spec.action.selection)}",
+        f"protocol: {protocol_text(spec)}",
         f"episodes: {len(recording.episodes)} ({steps} steps), {returns_text(recording)}",
     ]
     if spec.score is not None:
@@ -79,14 +79,24 @@ def recording_summary(recording: Recording) -> str:
 
 
 def score_text(score: ScoreSpec) -> str:
-    """ "+11.4 (sd 10.2, 8 episodes, protocol)"."""
+    """What was measured, briefly: "+11.4 (sd 10.2, 8 episodes)"."""
     parts = [
         f"sd {score.sd:.1f}" if score.sd is not None else "",
         f"{score.episodes} episodes" if score.episodes is not None else "",
-        score.protocol,
     ]
     inside = ", ".join(p for p in parts if p)
     return f"{score.mean:+.1f}" + (f" ({inside})" if inside else "")
+
+
+def _phase_text(phase: Phase) -> str:
+    times = str(phase.least) if phase.least == phase.most else f"{phase.least} to {phase.most}"
+    return f"{times} {phase.action}"
+
+
+def _applies(phase: Phase, meanings: tuple[str, ...]) -> bool:
+    """Whether a phase is played; the agent's action names stand for the game's."""
+    absent = phase.when.startswith("no ")
+    return not phase.when or (phase.when.removeprefix("no ") in meanings) != absent
 
 
 def _margin(score: ScoreSpec) -> float:

@@ -1,0 +1,215 @@
+"""Play episodes and keep everything that explaining, replaying and drawing them needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from agentlens.envs.palette import Palette
+from agentlens.errors import InvalidArgument
+from agentlens.policies.agent import Agent
+from agentlens.policies.device import choose_device
+from agentlens.policies.importing import save_agent
+from agentlens.progress import Progress, silent
+from agentlens.provenance import provenance
+from agentlens.rollout.interruption import Interruption
+from agentlens.rollout.outputs import evaluate
+from agentlens.rollout.player import Player
+from agentlens.rollout.seeds import episode_seed
+from agentlens.rollout.selection import choose_action, chosen_selection
+from agentlens.store.recording import (
+    EpisodeWriter,
+    Recording,
+    RecordingHeader,
+    RecordingWriter,
+    open_recording,
+)
+
+STUCK_AFTER = 2_000
+"""Decisions (two minutes at a frame skip of 4) with nothing new before an episode counts as stuck."""
+
+
+def record(
+    agent: Agent,
+    *,
+    episodes: int = 1,
+    seed: int = 0,
+    output: Path | str,
+    max_steps: int = 0,
+    n_envs: int = 1,
+    device: str = "auto",
+    selection: str | None = None,
+    epsilon: float | None = None,
+    stuck_after: int = STUCK_AFTER,
+    force: bool = False,
+    resume: bool = False,
+    progress: Progress = silent,
+) -> Recording:
+    """Record whole episodes of an agent in its own environment.
+
+    An episode depends on ``seed`` and its index alone: not on ``n_envs``, nor on the order in
+    which episodes finish, nor on other episodes. (Another device or library version may move
+    logits by 1e-6, and with it, very rarely, a sampled action.)
+
+    Args:
+        agent: as ``load_agent`` gives it.
+        episodes: whole games to play; a lost life does not end one.
+        seed: 0 or more.
+        output: folder of the recording.
+        max_steps: decisions after which an episode is cut, 0 for never.
+        n_envs: games played side by side.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        selection: "sample", "greedy" or "epsilon" instead of the agent's own.
+        epsilon: for "epsilon".
+        stuck_after: an episode ends as "stuck" after so many decisions in a row whose newest
+            plane had been seen before, since the last reward or change of lives; 0 for never.
+            Greedy agents loop for ever in some games.
+        force: replace a recording that is there.
+        resume: finish the missing episodes of a recording that is there.
+        progress: told of decisions; without ``max_steps`` nobody knows how many there will be,
+            and the total is 0.
+
+    Returns:
+        The recording, opened for reading.
+
+    Raises:
+        InvalidArgument: an argument out of range, a selection the agent cannot do.
+        EmulatorError: the agent's actions do not fit the game.
+        AlreadyExists, Locked, DiskError: see ``RecordingWriter``.
+        NotFinite: the policy gave a NaN or an infinity; names the output.
+        Interrupted: Ctrl-C or SIGTERM; the recording is readable and can be resumed.
+
+    Notes:
+        Memory does not grow with the length of an episode: 32 decisions are held for each game.
+    """
+    _check_counts(episodes=episodes, n_envs=n_envs, max_steps=max_steps, stuck_after=stuck_after)
+    episode_seed(seed, 0)
+    played = _as_played(agent, selection, epsilon)
+    where = choose_device(device)
+    new_player = functools.partial(
+        Player, played.spec, agent.policy.state_size,
+        palette=Palette(), max_steps=max_steps, stuck_after=stuck_after,
+    )  # fmt: skip
+    first = new_player()
+    header = RecordingHeader(
+        agent=played.spec,
+        seed=seed,
+        episodes_wanted=episodes,
+        rom_md5=first.emulator.rom_md5,
+        emulator_actions=first.emulator.actions,
+        screen_shape=first.emulator.screen_shape,
+        max_steps=max_steps,
+        provenance=provenance(device=str(where), n_envs=n_envs, stuck_after=stuck_after),
+    )
+    with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:
+        files = _agent_files(agent, Path(folder))
+        with RecordingWriter(
+            Path(output), header, agent_files=files, force=force, resume=resume
+        ) as writer:
+            missing = [i for i in range(episodes) if i not in writer.finished_episodes]
+            run = _Run(played.to(where), where, writer, seed, progress, interruption)
+            players = [first]
+            while len(players) < min(n_envs, len(missing)):
+                players.append(new_player())
+            run.play(players, missing)
+            writer.complete()
+    return open_recording(output)
+
+
+def _check_counts(*, episodes: int, n_envs: int, max_steps: int, stuck_after: int) -> None:
+    for name, value, least in (
+        ("episodes", episodes, 1), ("n_envs", n_envs, 1), ("max_steps", max_steps, 0),
+        ("stuck_after", stuck_after, 0),
+    ):  # fmt: skip
+        if type(value) is not int or value < least:
+            raise InvalidArgument(f"{name} {value!r}: expected an integer from {least}.")
+
+
+def _as_played(agent: Agent, selection: str | None, epsilon: float | None) -> Agent:
+    action = chosen_selection(agent.spec.action, selection, epsilon)
+    if action.selection == "sample" and agent.policy.kind != "logits":
+        raise InvalidArgument(
+            "selection 'sample' needs logits and this agent has Q-values: "
+            "use 'greedy' or 'epsilon'."
+        )
+    return dataclasses.replace(agent, spec=dataclasses.replace(agent.spec, action=action))
+
+
+class _Run:
+    """Plays episodes on some players in lock-step, each writing to its own episode."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        device: torch.device,
+        writer: RecordingWriter,
+        seed: int,
+        progress: Progress,
+        interruption: Interruption,
+    ) -> None:
+        self._agent, self._device, self._writer, self._seed = agent, device, writer, seed
+        self._progress, self._interruption = progress, interruption
+        self._done = self._expected = 0
+        self._taught = -1
+
+    def play(self, players: Sequence[Player], episodes: Sequence[int]) -> None:
+        """Play all of ``episodes``, in order, as players become free."""
+        self._expected = self._writer.header.max_steps * len(episodes)
+        waiting = list(episodes)
+        active: list[tuple[Player, EpisodeWriter]] = []
+        idle = list(players)
+        while True:
+            while idle and waiting:
+                active.append(self._begin(idle.pop(0), waiting.pop(0)))
+            if not active:
+                return
+            self._step(active)
+            for player, writer in [pair for pair in active if pair[0].end]:
+                writer.finish(last_screen=player.emulator.screen, end=player.end)
+                active.remove((player, writer))
+                idle.append(player)
+            self._interruption.check(
+                f"{self._writer.folder} holds what was played so far; --resume finishes it."
+            )
+
+    def _begin(self, player: Player, episode: int) -> tuple[Player, EpisodeWriter]:
+        seed = episode_seed(self._seed, episode)
+        player.begin(seed)
+        return player, self._writer.episode(episode, seed=self._seed, seed_words=seed.words)
+
+    def _step(self, active: Sequence[tuple[Player, EpisodeWriter]]) -> None:
+        """One decision of every active game."""
+        outputs = evaluate(
+            self._agent.policy,
+            self._device,
+            [player.observation for player, _ in active],
+            [player.state for player, _ in active],
+        )
+        for (player, writer), said in zip(active, outputs, strict=True):
+            action = choose_action(self._agent.spec.action, said, player.generator)
+            writer.append(player.play(action, said))
+            self._teach(player, writer)
+        self._done += len(active)
+        self._progress(self._done, self._expected)
+
+    def _teach(self, player: Player, writer: EpisodeWriter) -> None:
+        """Hand newly learned colours to the recording."""
+        palette = player.emulator.palette
+        if palette.version != self._taught:
+            indices = np.flatnonzero(palette.known).astype(np.uint8)
+            writer.learn_palette(indices[None], palette.rgb[indices][None])
+            self._taught = palette.version
+
+
+def _agent_files(agent: Agent, temporary: Path) -> list[Path]:
+    """The files that make the agent; one made in memory is written to ``temporary`` first."""
+    folder = agent.folder
+    if folder is None:
+        folder = save_agent(agent, temporary / "agent")
+    return sorted(path for path in folder.iterdir() if path.is_file())
