@@ -301,6 +301,29 @@ def mass_shift(shared: SharedMaps) -> np.ndarray:
     return shift
 
 
+def gaining_region(
+    shift: np.ndarray, grid: ScreenGrid, screen: tuple[int, int]
+) -> tuple[str, float]:
+    """The ninth of the screen that gains most mass, and its gain.
+
+    Args:
+        shift: float [gy, gx] from ``mass_shift``.
+        grid: where its cells lie.
+        screen: rows and columns of the native screen.
+
+    Returns:
+        Such as ("upper left", 0.07).
+    """
+    rows = np.clip(np.array(grid.rows) * 3 // screen[0], 0, 2).astype(int)
+    columns = np.clip(np.array(grid.columns) * 3 // screen[1], 0, 2).astype(int)
+    gains = np.zeros((3, 3))
+    np.add.at(gains, np.ix_(rows, columns), shift)
+    row, column = np.unravel_index(int(gains.argmax()), gains.shape)
+    vertical, across = ("upper", "middle", "lower")[row], ("left", "centre", "right")[column]
+    name = "centre" if (vertical, across) == ("middle", "centre") else f"{vertical} {across}"
+    return name, float(gains.max())
+
+
 def shares(maps: np.ndarray) -> np.ndarray:
     """Each row divided by its sum: float64 [T, N]; NaN where a row is all zeros."""
     total = maps.sum(axis=1, keepdims=True)
