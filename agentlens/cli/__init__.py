@@ -38,7 +38,7 @@ def _run(verb: Verb, name: str, flags: list[str]) -> int:
             verb.options,
             prog=f"agentlens {name}",
             args=flags,
-            config=(tyro.conf.FlagCreatePairsOff,),
+            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
         )
         code = verb.run(options)
         sys.stdout.flush()

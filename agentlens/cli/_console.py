@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 
@@ -99,7 +99,7 @@ class _PlainLines:
         print(f"{self._what}: {done}{of} {self._unit}, {rate:,.0f}/s{left}", file=sys.stderr)
 
 
-def table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print an aligned table in plain text."""
     widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
     for row in [headings, tuple("-" * w for w in widths), *rows]:

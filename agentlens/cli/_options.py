@@ -11,7 +11,6 @@ import tyro
 from agentlens.workflows.options import Name, Whole
 
 RecordingFolder = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECORDING")]
-Flat = tyro.conf.OmitArgPrefixes
 
 
 @dataclass(frozen=True, kw_only=True)

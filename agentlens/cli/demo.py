@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import Compute, Flat
+from agentlens.cli._options import Compute
 from agentlens.cli._verb import Verb
 
 AGENT = "pong-ppo"
@@ -20,7 +20,7 @@ START, END = 130, 280
 class Options:
     """Record the shipped Pong agent, explain ten seconds of play and draw the video."""
 
-    compute: Flat[Compute]
+    compute: Compute
 
 
 def run(options: Options) -> int:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import Compute, Flat, RecordingFolder, Span
+from agentlens.cli._options import Compute, RecordingFolder, Span
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location, MapOptions, Whole
 
@@ -22,9 +22,9 @@ class Options:
 
     recording: RecordingFolder
     """Folder of a recording."""
-    maps: Flat[MapOptions]
-    span: Flat[Span]
-    compute: Flat[Compute]
+    maps: MapOptions
+    span: Span
+    compute: Compute
     episode: Whole = None
     """Only this episode; all if not given."""
     output: Location = None

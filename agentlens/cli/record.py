@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import AgentChoice, Compute, Flat
+from agentlens.cli._options import AgentChoice, Compute
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location, PlayOptions
 
@@ -17,9 +17,9 @@ class Options:
     Example: agentlens record pong-ppo --episodes 3 --seed 0 --output recordings/pong
     """
 
-    source: Flat[AgentChoice]
-    play: Flat[PlayOptions]
-    compute: Flat[Compute]
+    source: AgentChoice
+    play: PlayOptions
+    compute: Compute
     episodes: int = 1
     """Whole games to play."""
     max_steps: int = 0

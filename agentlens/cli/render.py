@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import Flat, RecordingFolder, Span
+from agentlens.cli._options import RecordingFolder, Span
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import DrawOptions, Location, Whole
 
@@ -21,8 +21,8 @@ class Options:
 
     recording: RecordingFolder
     """Folder of a recording."""
-    drawing: Flat[DrawOptions]
-    span: Flat[Span]
+    drawing: DrawOptions
+    span: Span
     maps: Location = None
     """Folder of a map set; the recording's only one if not given."""
     episode: int = 0

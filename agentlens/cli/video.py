@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import AgentChoice, Compute, Flat
+from agentlens.cli._options import AgentChoice, Compute
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import DrawOptions, Location, MapOptions, PlayOptions
 
@@ -20,11 +20,11 @@ class Options:
       agentlens video model.80.tar --format baby-a3c --env ALE/Breakout-v5 --max-steps 0
     """
 
-    source: Flat[AgentChoice]
-    play: Flat[PlayOptions]
-    maps: Flat[MapOptions]
-    drawing: Flat[DrawOptions]
-    compute: Flat[Compute]
+    source: AgentChoice
+    play: PlayOptions
+    maps: MapOptions
+    drawing: DrawOptions
+    compute: Compute
     max_steps: int = 900
     """Decisions to play (900 at frame skip 4 is a minute); 0 for the whole game."""
     start: int = 0

@@ -61,8 +61,9 @@ class Preprocessor:
             ShapeError, DtypeError: not screens of this game.
         """
         for name, array in (("screen", screen), ("partner", partner)):
-            check_shape(name, array, self.screen_shape)
-            check_dtype(name, array, "uint8")
+            if array.shape != self.screen_shape or array.dtype != np.uint8:
+                check_shape(name, array, self.screen_shape)
+                check_dtype(name, array, "uint8")
         if self._version != self.palette.version:
             self._tabulate()
         screen = screen[self._top : self._bottom, self._left : self._right]
@@ -82,9 +83,10 @@ class Preprocessor:
             return picture
         picture = cv2.LUT(screen, self._single)
         if self.spec.pool != "none":
-            rows, columns = np.nonzero(cv2.absdiff(screen, partner))
-            if len(rows):
-                picture[rows, columns] = self._pairs[partner[rows, columns], screen[rows, columns]]
+            changed = np.flatnonzero(cv2.absdiff(screen, partner))
+            if len(changed):
+                pairs = partner.ravel()[changed], screen.ravel()[changed]
+                picture.ravel()[changed] = self._pairs[pairs]
         return picture
 
     def _resize(self, picture: np.ndarray) -> np.ndarray:

@@ -33,6 +33,16 @@ class ConvolutionTrunk(NamedTuple):
     activations: tuple[nn.Module, ...]
 
 
+class Projection(NamedTuple):
+    """The linear map at the front of a policy's head, of the trunk's output flattened as C, h, w.
+
+    ``weight``: [N, C * h * w]. ``bias``: [N]. The input half of a GRU or an LSTM counts.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+
 class Policy(nn.Module, abc.ABC):
     """A frozen policy in eval mode: no gradients into its weights, no dropout, fixed statistics.
 
@@ -88,3 +98,20 @@ class Policy(nn.Module, abc.ABC):
             state: as in ``forward``.
         """
         raise NotImplementedError("this policy has no trunk; check trunk() first")
+
+    def projection(self) -> Projection | None:
+        """The linear map that the head begins with; ``None`` where it begins otherwise.
+
+        ``finish(features.flatten(1) @ weight.T + bias, state)`` must equal ``head(features, state)``.
+        """
+        return None
+
+    def finish(self, projected: Tensor, state: Tensor | None = None) -> PolicyOutput:
+        """Evaluate what follows ``projection()``.
+
+        Args:
+            projected: [B, N].
+            state: [B, S], or [1, S] for one recurrent state before all B steps, whose share is
+                then worked out once; ``None`` without memory.
+        """
+        raise NotImplementedError("this policy has no projection; check projection() first")

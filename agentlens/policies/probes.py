@@ -12,9 +12,9 @@ from agentlens.spec import ObservationSpec
 def check_observations(observations: np.ndarray, spec: ObservationSpec) -> None:
     """Check shape, axis order, dtype and scale of what a policy is about to see.
 
-    A plane of uint8 divided by ``scale_divisor`` lies in [0, 255 / scale_divisor]. Beyond that
-    the division was left out; a maximum below 1 / scale_divisor, in any picture that is not
-    black, means that it was done twice.
+    A plane of uint8 divided by ``scale_divisor`` lies in [0, 255 / scale_divisor] and holds whole
+    multiples of 1 / scale_divisor. Beyond that range the division was left out; other values
+    mean that it was done twice, or with another number.
 
     Args:
         observations: float32 [B, K, H, W].
@@ -33,7 +33,9 @@ def check_observations(observations: np.ndarray, spec: ObservationSpec) -> None:
             advice = " These look like [B, H, W, K]: move the planes to axis 1."
         elif got == expected:
             advice = " Add a batch axis."
-        raise ShapeError(f"observations have shape {got}, expected (any, *{expected}).{advice}")
+        raise ShapeError(
+            f"observations have shape {got}, expected (any, {', '.join(map(str, expected))}).{advice}"
+        )
     check_dtype("observations", observations, "float32")
     check_finite("observations", observations)
     if observations.size == 0:
@@ -45,9 +47,16 @@ def check_observations(observations: np.ndarray, spec: ObservationSpec) -> None:
             f"observations run from {low:g} to {high:g}, but with scale_divisor "
             f"{spec.scale_divisor:g} they lie in 0 to {top:g}: divide uint8 by it, once."
         )
-    if 0.0 < high < 0.999 / spec.scale_divisor:
+    if spec.plane_rounding != "float":
+        _check_grey_levels(observations, spec.scale_divisor)
+
+
+def _check_grey_levels(observations: np.ndarray, divisor: float) -> None:
+    levels = observations * np.float32(divisor)
+    off = np.abs(levels - np.rint(levels)) > 0.01
+    if off.any():
+        value = float(observations[off][0])
         raise InvalidArgument(
-            f"observations reach only {high:g}, less than one grey level of "
-            f"{1.0 / spec.scale_divisor:g} (scale_divisor {spec.scale_divisor:g}): "
-            "divided twice?"
+            f"observations hold {value:g}, which is no whole grey level divided by scale_divisor "
+            f"{divisor:g}: divide uint8 planes by it, once (divided twice?)."
         )

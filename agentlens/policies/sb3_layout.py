@@ -136,15 +136,17 @@ class _Parts:
 
     def activation(self, declared: str, default: str, used: bool) -> LayerSpec:
         """The MLP's activation: what the file declares, else SB3's default, noted as assumed."""
-        match = re.search(r"activation\.(\w+)'", declared)
+        match = re.fullmatch(r"<class 'torch\.nn\.modules\.activation\.(\w+)'>", declared)
         kind = _TORCH_ACTIVATIONS.get(match.group(1), "") if match else default
+        if declared and not match:
+            kind = ""
         if kind not in ACTIVATIONS:
             raise WeightMismatch(
                 f"the MLP's activation is declared as {declared!r}; expected one of "
                 f"{', '.join(_TORCH_ACTIVATIONS)}."
             )
         if used:
-            how = "as the file declares" if match else "SB3's default"
+            how = "as the file declares" if declared else "SB3's default"
             self.assumed.append(f"network.activation = {kind} in the MLP layers ({how})")
         return LayerSpec(kind=kind)  # type: ignore[arg-type]
 

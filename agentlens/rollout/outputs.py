@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,21 @@ class Outputs(NamedTuple):
     state: np.ndarray | None
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one thread while entered.
+
+    A row at a time is not worth more, and how many threads share a matrix product changes its
+    last bits.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def evaluate(
     policy: Policy,
     device: torch.device,
@@ -50,7 +66,7 @@ def evaluate(
         Float32 outputs depend on the size of the batch (by about 1e-6), so that a sampled action
         could depend on how many games are played at once. With a fixed size they do not depend
         on what else is in the batch. On a CPU every row is a batch of its own (up to 1.5 times
-        the cost of a batch of 8); on a GPU every batch has ``ROWS_ON_GPU`` rows. Between
+        the cost of a batch of 8) and ``one_thread`` should hold; on a GPU every batch has ``ROWS_ON_GPU`` rows. Between
         devices the 1e-6 remain.
     """
     rows = 1 if device.type == "cpu" else ROWS_ON_GPU

@@ -19,7 +19,7 @@ from agentlens.policies.importing import save_agent
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
 from agentlens.rollout.interruption import Interruption
-from agentlens.rollout.outputs import evaluate
+from agentlens.rollout.outputs import evaluate, one_thread
 from agentlens.rollout.player import Player
 from agentlens.rollout.seeds import episode_seed
 from agentlens.rollout.selection import choose_action, chosen_selection
@@ -87,6 +87,7 @@ def record(
 
     Notes:
         Memory does not grow with the length of an episode: 32 decisions are held for each game.
+        On a CPU the policy runs on one thread, whatever PyTorch's setting (see ``evaluate``).
     """
     _check_counts(episodes=episodes, n_envs=n_envs, max_steps=max_steps, stuck_after=stuck_after)
     episode_seed(seed, 0)
@@ -117,7 +118,8 @@ def record(
             players = [first]
             while len(players) < min(n_envs, len(missing)):
                 players.append(new_player())
-            run.play(players, missing)
+            with one_thread():
+                run.play(players, missing)
             writer.complete()
     return open_recording(output)
 
