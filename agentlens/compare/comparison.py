@@ -108,7 +108,7 @@ class Comparison:
         """Every table by name: columns of equal length; an interval is three columns."""
         episodes = [
             {
-                "agent": g.agent, "episode": g.indices[i], "seed": g.seeds[i],
+                "agent": g.agent, "episode": g.indices[i], "start": " ".join(map(str, g.starts[i])),
                 "return": g.returns[i], "steps": g.steps[i], "end": g.ends[i],
             }
             for g in self.games

@@ -25,12 +25,12 @@ def returns_figure(games: Sequence[Played], returns: Sequence[ReturnFigures]) ->
     parts = [svg.bottom_axis(axis, 10, bottom, "raw return of an episode")]
     middles = [16 + ROW * i + ROW / 2 for i in range(len(games))]
     for i, (one, two) in enumerate(itertools.pairwise(games)):
-        place = dict(zip(two.seeds, two.returns, strict=True))
+        place = dict(zip(two.starts, two.returns, strict=True))
         parts += [
-            svg.line(axis(own), middles[i] + 7, axis(place[seed]), middles[i + 1] + 7,
+            svg.line(axis(own), middles[i] + 7, axis(place[start]), middles[i + 1] + 7,
                      colour=FAINT, opacity=0.45)
-            for seed, own in zip(one.seeds, one.returns, strict=True)
-            if seed in place
+            for start, own in zip(one.starts, one.returns, strict=True)
+            if start in place
         ]  # fmt: skip
     for i, (game, figures) in enumerate(zip(games, returns, strict=True)):
         y = middles[i]

@@ -69,7 +69,7 @@ def picture(svg_or_image: str, caption: str) -> Html:
 
 def image(uri: str, alternative: str) -> Html:
     """A picture carried in the page."""
-    return Html(f'<img src="{html.escape(uri)}" alt="{html.escape(alternative)}" loading="lazy">')
+    return Html(f'<img src="{html.escape(uri)}" alt="{html.escape(alternative)}">')
 
 
 def listing(items: Sequence[str]) -> Html:

@@ -171,7 +171,7 @@ def _returns(comparison: Comparison, drawn: Drawn) -> Html:
     pairs = [
         (
             f"{d.first} minus {d.second}", cell(d.difference, signed=True), verdict_text(d),
-            cell(d.improvement, share=True), number(d.p_holm), f"{d.distinct_pairs} of {d.pairs}",
+            cell(d.improvement, share=True), "below 0.001" if d.p_holm < 0.001 else f"{d.p_holm:.3f}", f"{d.distinct_pairs} of {d.pairs}",
         )
         for d in comparison.differences
     ]  # fmt: skip

@@ -29,13 +29,13 @@ Verdict = Literal["higher", "lower", "cannot tell", "equal"]
 class Played:
     """The finished episodes of one agent.
 
-    ``seeds``: int [n]; ``returns``: raw rewards summed, float [n]; ``steps``: decisions, int [n];
-    ``fingerprints``: equal for equal games (``Episode.content``); ``ends``: why each ended.
+    ``starts``: the seed words of each, equal for episodes that begin alike; ``returns``: raw
+    rewards summed; ``steps``: decisions; ``fingerprints``: equal for equal games (``Episode.content``); ``ends``: why each ended.
     """
 
     agent: str
     indices: tuple[int, ...]
-    seeds: tuple[int, ...]
+    starts: tuple[tuple[int, ...], ...]
     returns: tuple[float, ...]
     steps: tuple[int, ...]
     ends: tuple[str, ...]
@@ -103,7 +103,7 @@ def played(recording: Recording, agent: str) -> Played:
     return Played(
         agent=agent,
         indices=tuple(e.index for e in finished),
-        seeds=tuple(e.seed for e in finished),
+        starts=tuple(e.seed_words for e in finished),
         returns=tuple(float(e.raw_return) for e in finished),
         steps=tuple(len(e) for e in finished),
         ends=tuple(e.end for e in finished),
@@ -140,12 +140,11 @@ def paired_difference(
     Raises:
         InvalidArgument: they share no seed.
     """
-    where = {seed: i for i, seed in enumerate(second.seeds)}
-    both = [(i, where[seed]) for i, seed in enumerate(first.seeds) if seed in where]
+    where = {start: i for i, start in enumerate(second.starts)}
+    both = [(i, where[start]) for i, start in enumerate(first.starts) if start in where]
     if not both:
         raise InvalidArgument(
-            f"{first.agent} and {second.agent} share no seed (from {min(first.seeds)} and from "
-            f"{min(second.seeds)} on): record both with the same --seed."
+            f"{first.agent} and {second.agent} share no seed: record both with the same --seed."
         )
     kinds = {(first.fingerprints[i], second.fingerprints[j]): (i, j) for i, j in reversed(both)}
     distinct = sorted(kinds.values())

@@ -230,7 +230,12 @@ def of_improvement(first: np.ndarray, second: np.ndarray) -> Statistic:
     wins = (first[:, None] > second[None, :]) + 0.5 * (first[:, None] == second[None, :])
 
     def improvement(units: np.ndarray) -> np.ndarray:
-        return np.array([wins[np.ix_(u, u)].mean() for u in units])
+        resamples, drawn = units.shape
+        places = units + len(first) * np.arange(resamples)[:, None]
+        counts = np.bincount(places.ravel(), minlength=resamples * len(first))
+        often = counts.reshape(resamples, len(first)).astype(np.float64)
+        shares: np.ndarray = ((often @ wins) * often).sum(axis=1) / drawn**2
+        return shares
 
     return improvement
 
