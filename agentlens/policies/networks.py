@@ -12,6 +12,7 @@ chains and layers, a GRU's as h, an LSTM's as h then c.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -19,7 +20,8 @@ from torch import Tensor, nn
 
 from agentlens.arrays import check_shape
 from agentlens.errors import ManifestError, ShapeError
-from agentlens.policies.base import ConvolutionTrunk, Policy, PolicyOutput
+from agentlens.policies.base import ConvolutionTrunk, Policy, PolicyOutput, Projection
+from agentlens.policies.cells import step_from_input
 from agentlens.policies.layers import ACTIVATIONS, MAX_PARAMETERS, Shape, build_layer, memory_size
 from agentlens.policies.trunk import first_convolution_reversed, fold_batch_norm
 from agentlens.spec import ActionSpec, ChainSpec, NetworkSpec, ObservationSpec
@@ -78,7 +80,7 @@ class ChainPolicy(Policy):
             observation = observation.flip(1)
         if self.network.reshape is not None:
             observation = observation.reshape(*observation.shape[:2], *self.network.reshape)
-        return self._evaluate(observation, state, skip=0)
+        return self._evaluate(observation, state)
 
     def trunk(self) -> ConvolutionTrunk | None:
         """The leading convolutions, reading planes oldest first; batch norms are folded into them.
@@ -106,7 +108,36 @@ class ChainPolicy(Policy):
     def head(self, features: Tensor, state: Tensor | None = None) -> PolicyOutput:
         """Evaluate what follows the trunk; see :meth:`Policy.head`."""
         reading = next(c for c in self.network.chains if c.reads == OBSERVATION)
-        return self._evaluate(features, state, skip=sum(map(len, _trunk_groups(reading))))
+        return self._evaluate(features, state, skip=_trunk_size(reading))
+
+    def projection(self) -> Projection | None:
+        """The linear maps that read the flattened trunk, one below the other; see :meth:`Policy.projection`."""
+        layers = [self._layers(chain)[index] for chain, index in self._first_linear().items()]
+        if not layers:
+            return None
+        weights = [_input_tensors(layer) for layer in layers]
+        return Projection(torch.cat([w for w, _ in weights]), torch.cat([b for _, b in weights]))
+
+    def finish(self, projected: Tensor, state: Tensor | None = None) -> PolicyOutput:
+        """Evaluate what follows the projection; see :meth:`Policy.finish`."""
+        places = self._first_linear()
+        sizes = [len(_input_tensors(self._layers(c)[i])[0]) for c, i in places.items()]
+        parts = torch.split(projected, sizes, dim=1)
+        given = {
+            chain: (index, part) for (chain, index), part in zip(places.items(), parts, strict=True)
+        }
+        return self._evaluate(projected, state, given=given)
+
+    def _first_linear(self) -> dict[str, int]:
+        """By chain, the layer whose input is the flattened trunk; empty where another kind reads it."""
+        if self.trunk() is None:
+            return {}
+        torso = next(c for c in self.network.chains if c.reads == OBSERVATION)
+        start = _trunk_size(torso)
+        if [layer.kind for layer in torso.layers[start:]] not in ([], ["flatten"]):
+            return _first_linear_of([torso], start)
+        readers = [c for c in self.network.chains if c.reads == torso.name]
+        return _first_linear_of(readers, 0) if torso.output is None else {}
 
     def _layers(self, chain: str) -> nn.ModuleList:
         index = [c.name for c in self.network.chains].index(chain)
@@ -114,23 +145,44 @@ class ChainPolicy(Policy):
         assert isinstance(layers, nn.ModuleList)
         return layers
 
-    def _evaluate(self, inputs: Tensor, state: Tensor | None, *, skip: int) -> PolicyOutput:
-        """Run the chains, leaving out the first ``skip`` layers of those that read the observation."""
-        memory = self._check_state(state, len(inputs))
+    def _evaluate(
+        self,
+        inputs: Tensor,
+        state: Tensor | None,
+        *,
+        skip: int = 0,
+        given: Mapping[str, tuple[int, Tensor]] | None = None,
+    ) -> PolicyOutput:
+        """Run the chains.
+
+        Args:
+            inputs: the observation, or what the first ``skip`` layers make of it.
+            state: before the step.
+            skip: layers left out of the chain that reads the observation.
+            given: by chain, a layer and its input's linear map, worked out already: layers up to
+                it are left out, and so is the chain that reads the observation if not named.
+        """
+        given = given or {}
+        memory = self._check_state(state, len(inputs), shared=bool(given))
+        memories = self._split_memory(memory)
         features: dict[str, Tensor] = {OBSERVATION: inputs}
         outputs: dict[str, Tensor] = {}
         after: list[Tensor] = []
-        offset = 0
         for chain, layers in zip(self.network.chains, self.chains, strict=True):
             assert isinstance(layers, nn.ModuleList)
-            x = features[chain.reads]
-            for layer in layers[skip if chain.reads == OBSERVATION else 0 :]:
-                size = memory_size(layer)
-                if size and memory is not None:
-                    x, new = _step_memory(layer, x, memory[:, offset : offset + size])
+            start = skip if chain.reads == OBSERVATION else 0
+            if chain.name in given:
+                start, x = given[chain.name]
+            elif given and chain.reads == OBSERVATION:
+                continue
+            else:
+                x = features[chain.reads]
+            for index, layer in enumerate(layers[start:]):
+                mapped = index == 0 and chain.name in given
+                if memory_size(layer):
+                    x, new = _step_memory(layer, x, next(memories), mapped)
                     after.append(new)
-                    offset += size
-                else:
+                elif not mapped:
                     x = layer(x)
             features[chain.name] = x
             if chain.output is not None:
@@ -138,7 +190,12 @@ class ChainPolicy(Policy):
         new_state = torch.cat(after, dim=1) if after else None
         return self._combine(outputs, new_state)
 
-    def _check_state(self, state: Tensor | None, batch: int) -> Tensor | None:
+    def _split_memory(self, memory: Tensor | None) -> Iterator[Tensor]:
+        """The part of each recurrent layer, in the order of chains and layers."""
+        sizes = [size for size in map(memory_size, self.modules()) if size]
+        return iter(() if memory is None else torch.split(memory, sizes, dim=1))
+
+    def _check_state(self, state: Tensor | None, batch: int, *, shared: bool) -> Tensor | None:
         if self.state_size == 0:
             if state is not None:
                 raise ShapeError("this policy has no memory, but a recurrent state was given.")
@@ -148,7 +205,8 @@ class ChainPolicy(Policy):
                 f"this policy has a memory: pass its state [{batch}, {self.state_size}] before "
                 "the step, initial_state() at an episode's start."
             )
-        check_shape("state", state, (batch, self.state_size))
+        rows = 1 if shared and len(state) == 1 else batch
+        check_shape("state", state, (rows, self.state_size))
         return state
 
     def _combine(self, outputs: dict[str, Tensor], state: Tensor | None) -> PolicyOutput:
@@ -166,12 +224,43 @@ class ChainPolicy(Policy):
         return PolicyOutput(None, q_values, value, state)
 
 
-def _step_memory(layer: nn.Module, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+def _step_memory(
+    layer: nn.Module, x: Tensor, memory: Tensor, mapped: bool
+) -> tuple[Tensor, Tensor]:
+    """Output and memory after the step; ``mapped``: x went through the input's linear map already."""
+    assert isinstance(layer, (nn.GRUCell, nn.LSTMCell))
+    if mapped:
+        return step_from_input(layer, x, memory)
+    memory = memory.expand(len(x), -1)
     if isinstance(layer, nn.LSTMCell):
         hidden, cell = layer(x, tuple(memory.chunk(2, dim=1)))
         return hidden, torch.cat((hidden, cell), dim=1)
     hidden = layer(x, memory)
     return hidden, hidden
+
+
+def _input_tensors(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the linear map of a layer's input."""
+    if isinstance(layer, (nn.GRUCell, nn.LSTMCell)):
+        return layer.weight_ih, layer.bias_ih
+    assert isinstance(layer, nn.Linear)
+    return layer.weight, layer.bias
+
+
+def _first_linear_of(chains: Sequence[ChainSpec], start: int) -> dict[str, int]:
+    """The linear or recurrent layer that each chain begins with from ``start`` on; all or none."""
+    found = {}
+    for chain in chains:
+        kinds = [layer.kind for layer in chain.layers[start:]]
+        flattens = kinds[:1] == ["flatten"]
+        if kinds[flattens : flattens + 1] not in (["linear"], ["gru"], ["lstm"]):
+            return {}
+        found[chain.name] = start + flattens
+    return found
+
+
+def _trunk_size(chain: ChainSpec) -> int:
+    return sum(map(len, _trunk_groups(chain)))
 
 
 def _trunk_groups(chain: ChainSpec) -> list[range]:

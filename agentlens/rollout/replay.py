@@ -118,10 +118,9 @@ def _differences(player: Player, episode: Episode) -> Iterator[tuple[int, str, s
                 got, expected = np.asarray(getattr(row, field)), np.asarray(recorded[i])
                 if not np.array_equal(got, expected):
                     yield start + i, field, _describe(expected, got)
-    if episode.last_screen_indices is not None:
-        if not np.array_equal(episode.last_screen_indices, player.emulator.screen):
-            detail = _describe(episode.last_screen_indices, player.emulator.screen)
-            yield len(episode), _LAST_SCREEN, detail
+    last = episode.last_screen_indices
+    if last is not None and not np.array_equal(last, player.emulator.screen):
+        yield len(episode), _LAST_SCREEN, _describe(last, player.emulator.screen)
 
 
 def _columns(part: Episode) -> dict[str, np.ndarray | tuple[np.ndarray, ...]]:

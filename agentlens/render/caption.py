@@ -1,0 +1,65 @@
+"""The words in the header and on the bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentlens.spec import AgentSpec
+from agentlens.store.maps import MapSet
+from agentlens.store.recording import RecordingHeader
+
+_DOT = " · "
+
+
+def title(header: RecordingHeader) -> str:
+    """Agent, game and algorithm."""
+    agent = header.agent
+    parts = [agent.name, agent.environment.game.replace("_", " ").title(), agent.algorithm]
+    if header.player:
+        parts.append(f"asked about {header.player}'s game")
+    return _DOT.join(part for part in parts if part)
+
+
+def facts(header: RecordingHeader) -> str:
+    """The protocol, as played, and the score that the agent is known for."""
+    environment, action = header.agent.environment, header.agent.action
+    chosen = {"sample": "sampled actions", "greedy": "greedy actions"}.get(
+        action.selection, f"greedy but for {action.epsilon:g}"
+    )
+    parts = [
+        environment.id,
+        f"frame skip {environment.frame_skip_text}",
+        f"sticky {environment.repeat_action_probability:g}",
+        chosen,
+    ]
+    score = header.agent.score
+    if score is not None:
+        spread = f" ± {score.sd:.1f}" if score.sd is not None else ""
+        parts.append(f"known score {score.mean:.1f}{spread}")
+    return _DOT.join(parts)
+
+
+def method(header: RecordingHeader, maps: MapSet | None) -> str:
+    """How the maps were made and what they explain."""
+    if maps is None:
+        return "no maps"
+    options = [
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in maps.header.options.items()
+        if name in ("radius", "stride", "reference", "temperature") and value is not None
+    ]
+    about = f"explains the {maps.header.action} action"
+    if maps.header.action not in ("taken", "greedy"):
+        about = f"explains {maps.header.action}"
+    memory = ["memory held fixed"] if _is_recurrent(header.agent) else []
+    return _DOT.join([maps.header.method, *options, about, *memory])
+
+
+def action_name(meanings: Sequence[str]) -> str:
+    """One name for actions that do the same."""
+    return " / ".join(meanings)
+
+
+def _is_recurrent(agent: AgentSpec) -> bool:
+    chains = agent.network.chains if agent.network is not None else ()
+    return any(layer.kind in ("gru", "lstm") for chain in chains for layer in chain.layers)

@@ -1,0 +1,89 @@
+"""A recording and its maps, drawn: as a video, an animation or a contact sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from agentlens.errors import InvalidArgument
+from agentlens.progress import Progress, silent
+from agentlens.render.layout import Layout, arrange
+from agentlens.render.scale import Scale
+from agentlens.render.scene import Film
+from agentlens.render.sheet import write_sheet
+from agentlens.render.video import EMULATOR_FRAMES_PER_SECOND, VideoWriter, refuse_existing
+from agentlens.store.maps import MapSet
+from agentlens.store.recording import Recording
+
+
+def render(
+    recording: Recording,
+    maps: MapSet | None,
+    output: Path | str,
+    *,
+    steps: slice | Sequence[int] | None = None,
+    episode: int = 0,
+    fps: float | None = None,
+    scale: int = 3,
+    layout: str = "full",
+    panels: Sequence[str] | None = None,
+    scales: Mapping[str, Scale] | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Path:
+    """Draw the steps of an episode.
+
+    Args:
+        recording: an open recording.
+        maps: its saliency maps, or None for the game, the actions and the curves alone.
+        output: file to write. Its suffix chooses mp4, webm, gif, webp, or png for a contact
+            sheet of twelve steps.
+        steps: slice or list of step numbers; None for the explained steps, or all without maps.
+        episode: index of the episode.
+        fps: decisions shown a second; None for real time, each decision as long as it took at 60
+            emulator frames a second.
+        scale: pixels of a native pixel, 1 to 8.
+        layout: "full", "compact" or "stack".
+        panels: names of panels to show in rows instead of a layout.
+        scales: display scales by target (``scale.shared_scales``), for a pair of videos.
+        force: overwrite an existing file.
+        progress: called with pictures done and to do.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        AlreadyExists: the file is there and ``force`` is off.
+        InvalidArgument: steps, episode, fps or scale out of range, or maps of another recording.
+        UnknownName: an unknown suffix, layout or panel.
+        DiskError: the disk is full, failing or read-only.
+        RenderError: the video could not be encoded.
+
+    Notes:
+        Memory does not depend on the number of steps.
+    """
+    output = Path(output)
+    if fps is not None and not 0.1 <= fps <= 240:
+        raise InvalidArgument(f"fps {fps}: expected 0.1 to 240, or none for real time.")
+    refuse_existing(output, force)
+    film = Film(recording, maps, steps=steps, episode=episode, scales=scales)
+    page = arrange(film.scene, layout, scale=scale, panels=panels)
+    if output.suffix.lower() == ".png":
+        write_sheet(film, page, output, force=force, progress=progress)
+    else:
+        _write_video(film, page, output, fps, force, progress)
+    return output
+
+
+def _write_video(
+    film: Film, page: Layout, output: Path, fps: float | None, force: bool, progress: Progress
+) -> None:
+    rate = Fraction(EMULATOR_FRAMES_PER_SECOND)
+    if fps is not None:
+        rate = Fraction(fps).limit_denominator(1000)
+    with VideoWriter(output, ticks_per_second=rate, force=force) as video:
+        for context in film.contexts():
+            ticks = 1 if fps is not None else film.ticks(context.frame)
+            video.write(page.draw(context), ticks)
+            progress(context.frame + 1, len(film))

@@ -1,0 +1,119 @@
+"""Text at its final resolution, in the font that Pillow carries."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from agentlens.render.colour import TEXT, Colour
+
+SMALL = 12
+NORMAL = 14
+TITLE = 20
+
+_SPELLED = {"²": "^2", "³": "^3", "−": "-"}
+"""Characters that the font lacks, spelled out."""
+
+Align = Literal["left", "centre", "right"]
+
+
+def draw_text(
+    picture: np.ndarray,
+    text: str,
+    x: int,
+    y: int,
+    *,
+    size: int = NORMAL,
+    colour: Colour = TEXT,
+    align: Align = "left",
+    width: int | None = None,
+) -> int:
+    """Write one line into ``picture`` (uint8 [height, width, 3], changed in place).
+
+    Args:
+        x, y: left, centre or right end (by ``align``) and top of the line's box.
+        width: shortens the text with an ellipsis where it would be wider.
+
+    Returns:
+        The width written, in pixels.
+    """
+    strip = _strip(shortened(text, size, width) if width is not None else text, size)
+    height, length = strip.shape
+    left = x - {"left": 0, "centre": length // 2, "right": length}[align]
+    top, start = max(y, 0), max(left, 0)
+    end, bottom = min(left + length, picture.shape[1]), min(y + height, picture.shape[0])
+    if end <= start or bottom <= top:
+        return 0
+    alpha = strip[top - y : bottom - y, start - left : end - left, None]
+    under = picture[top:bottom, start:end]
+    under[:] = (under + alpha * (np.array(colour, np.float32) - under) + 0.5).astype(np.uint8)
+    return int(length)
+
+
+def text_width(text: str, size: int = NORMAL) -> int:
+    """Width of a line, in pixels."""
+    return math.ceil(_font(size).getlength(_clean(text)))
+
+
+def line_height(size: int = NORMAL) -> int:
+    """Height of a line's box, in pixels."""
+    ascent, descent = _font(size).getmetrics()
+    return int(ascent + descent)
+
+
+@functools.lru_cache(maxsize=1024)
+def shortened(text: str, size: int, width: int) -> str:
+    """The text, cut at its end and closed with an ellipsis where it is wider than ``width``."""
+    if text_width(text, size) <= width:
+        return text
+    while text and text_width(text + "…", size) > width:
+        text = text[:-1].rstrip()
+    return text + "…" if text else ""
+
+
+def number(value: float) -> str:
+    """A number in at most about six characters, with three significant digits."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
+    if 1e-3 <= abs(value) < 1e5:
+        digits = max(0, 2 - math.floor(math.log10(abs(value))))
+        text = f"{value:.{digits}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow is built without FreeType"
+    return font
+
+
+def _clean(text: str) -> str:
+    """One line of characters that the font has: names may hold anything."""
+    return "".join(_drawable(c) for c in text)
+
+
+@functools.lru_cache(maxsize=1024)
+def _drawable(character: str) -> str:
+    if character in _SPELLED:
+        return _SPELLED[character]
+    if not character.isprintable():
+        return " "
+    font = _font(NORMAL)
+    missing = bytes(font.getmask("\uffff")) == bytes(font.getmask(character))
+    return "?" if missing else character
+
+
+@functools.lru_cache(maxsize=2048)
+def _strip(text: str, size: int) -> np.ndarray:
+    """Coverage of a line: float32 [line height, width] in [0, 1]."""
+    text = _clean(text)
+    canvas = Image.new("L", (max(1, text_width(text, size)), line_height(size)), 0)
+    ImageDraw.Draw(canvas).text((0, 0), text, fill=255, font=_font(size))
+    return np.asarray(canvas, np.float32) / 255.0

@@ -1,0 +1,199 @@
+"""From a recording and maps to a file: durations, choices of steps, and what is refused."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from agentlens.errors import AlreadyExists, InvalidArgument, ShapeError, UnknownName
+from agentlens.render.layout import LAYOUTS, PANELS, arrange
+from agentlens.render.render import render
+from agentlens.render.scene import Film
+from agentlens.render.video import count_frames
+from agentlens.spec import GridSpec
+from agentlens.store.recording import Recording
+from tests import render_samples as samples
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    return samples.record(tmp_path_factory.mktemp("recording") / "r")
+
+
+def test_real_time_shows_each_decision_as_long_as_it_took(
+    recording: Recording, tmp_path: Path
+) -> None:
+    path = render(recording, samples.maps(range(12)), tmp_path / "x.mp4", scale=1)
+    with av.open(str(path)) as file:
+        times = [round(float(f.time) * 60) for f in file.decode(video=0)]
+    frames = [2 + s % 3 for s in range(12)]
+    assert times == [sum(frames[:s]) for s in range(12)]
+    assert count_frames(path) == (12, pytest.approx(sum(frames) / 60, abs=1e-3))
+
+
+def test_a_given_fps_shows_all_decisions_equally_long(recording: Recording, tmp_path: Path) -> None:
+    path = render(recording, None, tmp_path / "x.mp4", steps=slice(0, 15), fps=7.5, scale=1)
+    assert count_frames(path) == (15, pytest.approx(2.0, abs=1e-3))
+
+
+def test_steps_are_the_explained_ones_unless_chosen(recording: Recording) -> None:
+    maps = samples.maps(range(5, 9))
+    assert Film(recording, maps).steps == [5, 6, 7, 8]
+    assert Film(recording, None).steps == list(range(40))
+    assert Film(recording, maps, steps=slice(-3, None)).steps == [37, 38, 39]
+    film = Film(recording, maps, steps=[8, 20])
+    assert film.steps == [8, 20]
+    assert film.context(0).maps.keys() == {"kl", "value"}
+    assert film.context(1).maps == {}
+    assert film.context(1).explained is None
+
+
+def test_what_a_step_holds_is_what_was_recorded(recording: Recording) -> None:
+    film = Film(recording, samples.maps(range(40)))
+    context = film.context(33)
+    np.testing.assert_array_equal(context.screen, samples.COLOURS[samples.screen(33)])
+    assert context.past_screens[0] is not None
+    np.testing.assert_array_equal(context.past_screens[0], samples.COLOURS[samples.screen(30)])
+    assert context.total_reward == 2.0  # the rewards of steps 14 and 29, before this one
+    assert context.seconds == pytest.approx(99 / 60)
+    assert context.row_values.sum() == pytest.approx(1.0)
+    outputs = np.exp(np.sin(np.arange(6) + 11) * 2)
+    flat = np.zeros(6)
+    for row, group in enumerate(film.scene.choices.groups):
+        flat[row] = outputs[list(group)].sum() / outputs.sum()
+    np.testing.assert_allclose(context.row_values, flat[: len(context.row_values)], rtol=1e-5)
+
+
+def test_planes_from_before_the_episode_are_empty(recording: Recording) -> None:
+    first = Film(recording, None).context(1)
+    assert [s is None for s in first.past_screens] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_layouts_have_sizes_that_encoders_like(
+    recording: Recording, layout: str, scale: int
+) -> None:
+    for maps in (samples.maps(range(3)), None, samples.maps(range(3), targets=(samples.KL,))):
+        film = Film(recording, maps, steps=[0, 1])
+        page = arrange(film.scene, layout, scale=scale)
+        assert page.size[0] % 16 == page.size[1] % 16 == 0
+        boxes = [(p.left, p.top, *p.panel.size) for p in page.placements]
+        for index, (left, top, width, height) in enumerate(boxes):
+            assert left + width <= page.size[0] - 16
+            assert top + height <= page.size[1] - 16
+            for other in boxes[index + 1 :]:
+                apart = (
+                    left + width <= other[0] or other[0] + other[2] <= left
+                    or top + height <= other[1] or other[1] + other[3] <= top
+                )  # fmt: skip
+                assert apart
+        assert page.draw(film.context(0)).shape == (page.size[1], page.size[0], 3)
+
+
+def test_chosen_panels_stand_in_rows(recording: Recording, tmp_path: Path) -> None:
+    film = Film(recording, samples.maps(range(3)))
+    page = arrange(film.scene, scale=1, panels=PANELS.names())
+    assert len(page.placements) == 2 + len(PANELS.names())  # two targets: two heats, two bars
+    path = render(
+        recording, samples.maps(range(3)), tmp_path / "x.png", panels=("game", "actions"), scale=1
+    )
+    assert path.stat().st_size > 100
+    with pytest.raises(UnknownName, match="game"):
+        arrange(film.scene, panels=("gane",))
+    with pytest.raises(InvalidArgument, match="anything to show"):
+        arrange(Film(recording, None).scene, panels=("heat",))
+
+
+@pytest.mark.parametrize(
+    ("choices", "error", "message"),
+    [
+        ({"steps": [40]}, InvalidArgument, "step 40: the episode has steps 0 to 39"),
+        ({"steps": [-1]}, InvalidArgument, "step -1"),
+        ({"steps": slice(50, 60)}, InvalidArgument, "no step"),
+        ({"episode": 1}, InvalidArgument, "episode 1: the recording has 1, numbered 0 to 0"),
+        ({"fps": 0.0}, InvalidArgument, "fps"),
+        ({"scale": 0}, InvalidArgument, "scale 0"),
+        ({"layout": "ful"}, UnknownName, "'full'"),
+    ],
+)
+def test_bad_choices_are_refused_and_leave_nothing(
+    recording: Recording,
+    tmp_path: Path,
+    choices: dict[str, object],
+    error: type[Exception],
+    message: str,
+) -> None:
+    with pytest.raises(error, match=message):
+        render(recording, None, tmp_path / "x.mp4", **choices)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_maps_of_something_else_are_refused(recording: Recording, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="another recording"):
+        render(recording, samples.maps([39, 40]), tmp_path / "x.mp4")
+    other = GridSpec(rows=(0.0, 5.0), columns=(0.0, 5.0), observation=(80, 80))
+    with pytest.raises(ShapeError, match=r"\(80, 80\)"):
+        render(recording, samples.maps([3], grid=other), tmp_path / "x.mp4")
+
+
+def test_nothing_is_overwritten_unless_forced(recording: Recording, tmp_path: Path) -> None:
+    for name in ("x.mp4", "x.png"):
+        path = tmp_path / name
+        path.write_bytes(b"precious")
+        with pytest.raises(AlreadyExists):
+            render(recording, None, path, steps=[0])
+        assert path.read_bytes() == b"precious"
+        render(recording, None, path, steps=[0], force=True, scale=1)
+        assert path.stat().st_size > 100
+
+
+def test_progress_counts_pictures(recording: Recording, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    render(
+        recording, None, tmp_path / "x.mp4", steps=slice(0, 4), scale=1,
+        progress=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_contact_sheet_holds_twelve_steps(recording: Recording, tmp_path: Path) -> None:
+    film = Film(recording, None)
+    width, height = arrange(film.scene, "compact", scale=1).size
+    path = render(recording, None, tmp_path / "x.png", scale=1, layout="compact")
+    with Image.open(path) as sheet:
+        assert sheet.size == (3 * width, 4 * height)
+    assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_q_values_share_one_axis_for_the_whole_video(tmp_path: Path) -> None:
+    recording = samples.record(tmp_path / "q", 20, kind="q_values")
+    film = Film(recording, samples.maps(range(20), targets=(samples.GAP,)))
+    choices = film.scene.choices
+    assert choices.kind == "q_value"
+    assert choices.low < -1.9
+    assert choices.high > 1.9
+    assert [c.name for c in film.scene.curves] == ["max Q", "score", "max gap"]
+
+
+def test_memory_does_not_grow_with_the_number_of_frames(
+    recording: Recording, tmp_path: Path
+) -> None:
+    steps = [s % 40 for s in range(300)]
+    film = Film(recording, samples.maps(range(40)), steps=steps)
+    page = arrange(film.scene, "compact", scale=1)
+    contexts = film.contexts()
+    tracemalloc.start()
+    for _ in range(60):
+        page.draw(next(contexts))
+    early = tracemalloc.get_traced_memory()[0]
+    for context in contexts:
+        page.draw(context)
+    late = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert late - early < 3_000_000
