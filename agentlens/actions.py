@@ -1,0 +1,1 @@
+"""Which actions do the same in which game."""

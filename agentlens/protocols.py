@@ -1,0 +1,1 @@
+"""Environment ids and preprocessing presets, resolved to complete specs."""
