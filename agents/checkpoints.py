@@ -154,8 +154,10 @@ def read_curve(path: Path) -> list[CurveRow]:
     """Read a learning curve; a last line cut off by a kill is left out."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if None not in row.values()]
-    kinds = {field.name: float if field.type == "float" else int for field in
-             dataclasses.fields(CurveRow)}
+    kinds = {
+        field.name: float if field.type == "float" else int
+        for field in dataclasses.fields(CurveRow)
+    }
     return [CurveRow(**{name: kinds[name](row[name]) for name in CURVE_COLUMNS}) for row in rows]
 
 

@@ -115,9 +115,7 @@ def play_episodes(
 class _Chooser:
     """Turns observations into actions, carrying the memory of a recurrent model."""
 
-    def __init__(
-        self, model: BaseAlgorithm, evaluation: EvaluationSettings, episodes: int
-    ) -> None:
+    def __init__(self, model: BaseAlgorithm, evaluation: EvaluationSettings, episodes: int) -> None:
         self._model = model
         self._evaluation = evaluation
         self._memory: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -149,11 +147,6 @@ class _Chooser:
                     else action
                     for i, action in zip(rows, greedy, strict=True)
                 ]
-            )
-        if isinstance(self._model, DQN):
-            raise ValueError(
-                "got selection = 'sample' for a DQN, which has Q-values and no probabilities; "
-                "use greedy or epsilon"
             )
         cumulative = preferences.cumsum(axis=1)
         drawn = np.array([draws[i].random() for i in rows])[:, None]

@@ -208,6 +208,12 @@ def read_recipe(path: Path) -> Recipe:
             f"{path} [evaluation]: got selection = {evaluation.selection!r}, expected one of "
             "sample, greedy, epsilon; write how the agent is meant to play"
         )
+    algorithm = _read_algorithm(data["algorithm"], path)
+    if isinstance(algorithm, DqnSettings) and evaluation.selection == "sample":
+        raise RecipeError(
+            f"{path} [evaluation]: got selection = 'sample' for a DQN, which has Q-values and no "
+            "probabilities; write greedy or epsilon"
+        )
     return Recipe(
         name=path.parent.name,
         stop_at=run.total_steps,
@@ -215,7 +221,7 @@ def read_recipe(path: Path) -> Recipe:
         environment=_read_section(
             EnvironmentSettings, data["environment"], f"{path} [environment]"
         ),
-        algorithm=_read_algorithm(data["algorithm"], path),
+        algorithm=algorithm,
         evaluation=evaluation,
     )
 

@@ -13,9 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import os
-import signal
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,11 +23,11 @@ import numpy as np
 import torch
 from checkpoints import CurveRow, RunError, RunFolder, comparable
 from evaluation import play_episodes, summarise
+from learning import RunWriter, learn
 from recipe import Algorithm, DqnSettings, Recipe, RecipeError, RecurrentPpoSettings, read_recipe
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.utils import LinearSchedule
 from vector_env import AtariVecEnv
@@ -135,69 +133,6 @@ def load_start(model: BaseAlgorithm, start: Start, *, seed: int) -> None:
     model.set_random_seed(part_seed(seed, start.decisions))
 
 
-class RunWriter(BaseCallback):
-    """Writes the learning curve and the checkpoints while a model learns."""
-
-    def __init__(
-        self,
-        folder: RunFolder,
-        recipe: Recipe,
-        last: CurveRow | None,
-        report: Callable[[CurveRow], None],
-    ) -> None:
-        super().__init__()
-        self.stopped = False
-        self._folder = folder
-        self._recipe = recipe
-        self._report = report
-        self._episodes = last.episodes if last else 0
-        self._seconds_before = last.seconds if last else 0.0
-        self._started_at = time.perf_counter()
-        self._next_row = 0
-        self._next_checkpoint = 0
-
-    def stop(self, *_: object) -> None:
-        """End the run at the next step; the state is still written."""
-        self.stopped = True
-
-    def _on_training_start(self) -> None:
-        every = self._recipe.run
-        self._next_row = self.num_timesteps + every.curve_every
-        self._next_checkpoint = (self.num_timesteps // every.checkpoint_every + 1) * (
-            every.checkpoint_every
-        )
-
-    def _on_step(self) -> bool:
-        self._episodes += sum("episode" in info for info in self.locals["infos"])
-        return not self.stopped
-
-    def _on_rollout_start(self) -> None:
-        # Between an update and the next rollout weights, optimiser and counters belong together.
-        if self.model.num_timesteps >= self._next_row:
-            self._next_row += self._recipe.run.curve_every
-            self.write_row()
-        if self.model.num_timesteps >= self._next_checkpoint:
-            self._next_checkpoint += self._recipe.run.checkpoint_every
-            self._folder.save(self.model)
-
-    def write_row(self) -> None:
-        """Add the present mean of the last episodes to the curve, if any has ended."""
-        returns = [episode["r"] for episode in self.model.ep_info_buffer or ()]
-        if not returns:
-            return
-        row = CurveRow(
-            decisions=self.model.num_timesteps,
-            episodes=self._episodes,
-            mean_return=round(float(np.mean(returns)), 3),
-            sd_return=round(float(np.std(returns)), 3),
-            window=len(returns),
-            learning_rate=float(f"{self.model.policy.optimizer.param_groups[0]['lr']:.6g}"),
-            seconds=round(self._seconds_before + time.perf_counter() - self._started_at, 1),
-        )
-        self._folder.append_curve(row)
-        self._report(row)
-
-
 def train(
     recipe: Recipe,
     folder: RunFolder,
@@ -237,60 +172,27 @@ def train(
             load_start(model, start, seed=recipe.run.seed)
         folder.write_note(run_note(recipe, start))
         last = folder.cut_curve(0)
-    writer = RunWriter(folder, recipe, last, report)
-    signal.signal(signal.SIGTERM, writer.stop)
     try:
-        learn(model, recipe, writer)
+        learn(model, recipe, RunWriter(folder, recipe, last, report))
     finally:
         env.close()
     return folder.save(model)
 
 
-def learn(model: BaseAlgorithm, recipe: Recipe, writer: RunWriter) -> None:
-    """Go on learning up to `stop_at`, with schedules that span the whole run."""
-    total = recipe.run.total_steps
-    if model.num_timesteps >= recipe.stop_at:
-        return
-    stop_at = _StopAt(recipe.stop_at)
-    model.learn(
-        total - model.num_timesteps,
-        callback=[writer, stop_at],
-        log_interval=None,
-        reset_num_timesteps=False,
-    )
-
-
-class _StopAt(BaseCallback):
-    """Ends learning once enough decisions were taken and learned from."""
-
-    def __init__(self, decisions: int) -> None:
-        super().__init__()
-        self._decisions = decisions
-        self._reached = False
-
-    def _on_rollout_start(self) -> None:
-        self._reached = self.model.num_timesteps >= self._decisions
-
-    def _on_step(self) -> bool:
-        return not self._reached
-
-
 def run_note(recipe: Recipe, start: Start | None) -> dict[str, Any]:
-    """Return what is kept about a run: settings, start, library versions, threads' machine."""
+    """Return what is kept about a run: its settings, what it began with, library versions."""
     packages = ("stable-baselines3", "sb3-contrib", "ale-py", "gymnasium", "torch", "numpy")
     return {
         "agent": recipe.name,
         "recipe": comparable(recipe),
-        "start": None if start is None else {
-            "zip": start.zip_path.name, "decisions": start.decisions
-        },
+        "start": None
+        if start is None
+        else {"zip": start.zip_path.name, "decisions": start.decisions},
         "versions": {name: importlib.metadata.version(name) for name in packages},
     }
 
 
-def evaluate(
-    recipe: Recipe, zip_path: Path, machine: Machine, *, episodes: int, seed: int
-) -> None:
+def evaluate(recipe: Recipe, zip_path: Path, machine: Machine, *, episodes: int, seed: int) -> None:
     """Play whole episodes with a checkpoint and print what it scored."""
     torch.set_num_threads(machine.threads)
     model = CLASSES[recipe.algorithm.name].load(
@@ -319,13 +221,22 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
     parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
     parser.add_argument("--init", type=Path, metavar="ZIP", help="begin with this zip's weights")
-    parser.add_argument("--init-steps", type=int, default=0, metavar="N",
-                        help="decisions that made the weights of --init")
+    parser.add_argument(
+        "--init-steps",
+        type=int,
+        default=0,
+        metavar="N",
+        help="decisions that made the weights of --init",
+    )
     parser.add_argument("--seed", type=int, help="another seed than the recipe's (evaluation: 0)")
     parser.add_argument("--total-steps", type=int, metavar="N", help="another length in decisions")
     parser.add_argument("--device", default="auto", help="torch device: auto, cpu, cuda")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1,
-                        help="torch threads, and as many emulator threads")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="torch threads, and as many emulator threads",
+    )
     parser.add_argument("--evaluate", type=Path, metavar="ZIP", help="score a checkpoint and stop")
     parser.add_argument("--episodes", type=int, default=20, help="whole episodes to score with")
     return parser.parse_args(arguments)
@@ -358,8 +269,11 @@ def main(arguments: list[str] | None = None) -> int:
         recipe = read_recipe(recipe_path(options.agent))
         if options.evaluate is not None:
             evaluate(
-                recipe, options.evaluate, machine,
-                episodes=options.episodes, seed=options.seed or 0,
+                recipe,
+                options.evaluate,
+                machine,
+                episodes=options.episodes,
+                seed=options.seed or 0,
             )
             return 0
         recipe = recipe.override(seed=options.seed, total_steps=options.total_steps)
@@ -367,8 +281,12 @@ def main(arguments: list[str] | None = None) -> int:
         if options.init is not None:
             start = Start(zip_path=options.init, decisions=options.init_steps)
         last = train(
-            recipe, RunFolder(path=options.runs / recipe.name), machine,
-            resume=options.resume, start=start, report=_print_row,
+            recipe,
+            RunFolder(path=options.runs / recipe.name),
+            machine,
+            resume=options.resume,
+            start=start,
+            report=_print_row,
         )
     except (RecipeError, RunError, FileNotFoundError) as error:
         print(f"train.py: {error}", file=sys.stderr)

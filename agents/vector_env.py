@@ -19,9 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 
-def open_atari(
-    settings: EnvironmentSettings, *, num_envs: int, num_threads: int
-) -> AtariVectorEnv:
+def open_atari(settings: EnvironmentSettings, *, num_envs: int, num_threads: int) -> AtariVectorEnv:
     """Open the emulators with every knob said, raw rewards and a reset within the same step.
 
     Args:
@@ -180,7 +178,8 @@ class AtariVecEnv(VecEnv):
         )
 
     def env_is_wrapped(
-        self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]],
+        self,
+        wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]],
         indices: VecEnvIndices = None,
     ) -> list[bool]:
         """Return False for each environment: there are no Gymnasium wrappers here."""
