@@ -94,25 +94,33 @@ class RunFolder:
         write_atomically(path, lambda temporary: model.save(temporary))
         return path
 
-    def write_note(self, note: dict[str, Any]) -> None:
-        """Write `run.json`, which a resumed run is checked against."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(note, indent=2) + "\n"
-        write_atomically(
-            self.path / "run.json", lambda temporary: temporary.write_text(text, encoding="utf-8")
-        )
+    def write_note(self, recipe: Recipe, part: dict[str, Any], *, resume: bool) -> None:
+        """Write `run.json`: the settings, and what is to be known of each part of the run.
 
-    def check_note(self, recipe: Recipe) -> None:
-        """Refuse to go on with a run that was started with other settings.
+        Args:
+            recipe: What is trained; a resumed run must agree with what was written before.
+            part: From which decision on, how long the schedule is, with which versions.
+            resume: Whether this part goes on with what the folder holds.
 
         Raises:
             RunError: `run.json` is missing or names other settings.
         """
+        parts: list[dict[str, Any]] = []
+        if resume:
+            parts = self._parts_so_far(recipe)
+        note = {"agent": recipe.name, "recipe": comparable(recipe), "parts": [*parts, part]}
+        text = json.dumps(note, indent=2) + "\n"
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_atomically(
+            self.path / "run.json", lambda temporary: temporary.write_text(text, encoding="utf-8")
+        )
+
+    def _parts_so_far(self, recipe: Recipe) -> list[dict[str, Any]]:
         path = self.path / "run.json"
         if not path.is_file():
             raise RunError(f"{path} is missing, so the run cannot be resumed; start it anew")
-        then = json.loads(path.read_text(encoding="utf-8"))["recipe"]
-        now = comparable(recipe)
+        note = json.loads(path.read_text(encoding="utf-8"))
+        then, now = note["recipe"], comparable(recipe)
         changed = [
             f"{section}.{key}: {then.get(section, {}).get(key)!r} then, {value!r} now"
             for section, keys in now.items()
@@ -124,6 +132,7 @@ class RunFolder:
                 f"{path} was written by other settings ({'; '.join(changed)}); restore them, or "
                 "start a new run in another --runs folder"
             )
+        return list(note["parts"])
 
     def append_curve(self, row: CurveRow) -> None:
         """Add one row to the learning curve, with the header if it is the first."""
@@ -162,9 +171,13 @@ def read_curve(path: Path) -> list[CurveRow]:
 
 
 def comparable(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """Return the settings that a resumed run must share: all but how often it is written down."""
+    """Return the settings that all parts of a run share.
+
+    Not among them are how often the run is written down and how long it is: a schedule may be
+    stretched on resuming, and each part notes its own length.
+    """
     return {
-        "run": {"seed": recipe.run.seed, "total_steps": recipe.run.total_steps},
+        "run": {"seed": recipe.run.seed},
         "environment": dataclasses.asdict(recipe.environment),
         "algorithm": dataclasses.asdict(recipe.algorithm),
     }

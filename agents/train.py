@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from checkpoints import CurveRow, RunError, RunFolder, comparable
+from checkpoints import CurveRow, RunError, RunFolder
 from evaluation import play_episodes, summarise
 from learning import RunWriter, learn
 from recipe import Algorithm, DqnSettings, Recipe, RecipeError, RecurrentPpoSettings, read_recipe
@@ -104,24 +104,17 @@ def build_model(recipe: Recipe, env: AtariVecEnv, *, device: str) -> BaseAlgorit
 
 
 def load_model(
-    recipe: Recipe, env: AtariVecEnv, folder: RunFolder, *, device: str
+    recipe: Recipe, env: AtariVecEnv, folder: RunFolder, *, path: Path, device: str
 ) -> BaseAlgorithm:
-    """Load the newest checkpoint: weights, optimiser, counters, schedules, replay memory.
+    """Load a checkpoint: weights, optimiser, counters, schedules, and DQN's replay memory.
 
     The emulators' state is not in it: every environment begins a new episode, and random numbers
     go on from a seed made of the run's seed and the decision count.
-
-    Raises:
-        RunError: There is no checkpoint.
     """
-    newest = folder.newest()
-    if newest is None:
-        raise RunError(f"{folder.path} holds no checkpoint to resume; start without --resume")
-    path, decisions = newest
     model = CLASSES[recipe.algorithm.name].load(path, env=env, device=device)
     if isinstance(model, DQN):
         model.load_replay_buffer(folder.path / "replay.pkl")
-    model.set_random_seed(part_seed(recipe.run.seed, decisions))
+    model.set_random_seed(part_seed(recipe.run.seed, model.num_timesteps))
     return model
 
 
@@ -156,22 +149,23 @@ def train(
         RunError: The folder holds another run, or nothing to resume.
     """
     torch.set_num_threads(machine.threads)
-    if not resume and folder.newest() is not None:
+    newest = folder.newest()
+    if resume and newest is None:
+        raise RunError(f"{folder.path} holds no checkpoint to resume; start without --resume")
+    if newest is not None and not resume:
         raise RunError(
             f"{folder.path} already holds checkpoints; add --resume, or choose another --runs"
         )
-    if resume:
-        folder.check_note(recipe)
+    begins_at = newest[1] if newest else start.decisions if start else 0
+    folder.write_note(recipe, part_note(recipe, start, begins_at), resume=resume)
     env = AtariVecEnv(recipe.environment, num_threads=machine.threads)
-    if resume:
-        model = load_model(recipe, env, folder, device=machine.device)
-        last = folder.cut_curve(model.num_timesteps)
+    if newest is not None:
+        model = load_model(recipe, env, folder, path=newest[0], device=machine.device)
     else:
         model = build_model(recipe, env, device=machine.device)
         if start is not None:
             load_start(model, start, seed=recipe.run.seed)
-        folder.write_note(run_note(recipe, start))
-        last = folder.cut_curve(0)
+    last = folder.cut_curve(begins_at if resume else 0)
     try:
         learn(model, recipe, RunWriter(folder, recipe, last, report))
     finally:
@@ -179,15 +173,13 @@ def train(
     return folder.save(model)
 
 
-def run_note(recipe: Recipe, start: Start | None) -> dict[str, Any]:
-    """Return what is kept about a run: its settings, what it began with, library versions."""
+def part_note(recipe: Recipe, start: Start | None, decisions: int) -> dict[str, Any]:
+    """Return what is kept about one part of a run, which begins after so many decisions."""
     packages = ("stable-baselines3", "sb3-contrib", "ale-py", "gymnasium", "torch", "numpy")
     return {
-        "agent": recipe.name,
-        "recipe": comparable(recipe),
-        "start": None
-        if start is None
-        else {"zip": start.zip_path.name, "decisions": start.decisions},
+        "from": decisions,
+        "total_steps": recipe.run.total_steps,
+        "weights_from": start.zip_path.name if start else None,
         "versions": {name: importlib.metadata.version(name) for name in packages},
     }
 

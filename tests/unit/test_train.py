@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -226,8 +227,8 @@ def test_a_checkpoint_holds_weights_and_optimiser_bit_for_bit(tmp_path: Path) ->
     env = vector_env.AtariVecEnv(recipe.environment, num_threads=1)
     model = train.build_model(recipe, env, device="cpu")
     model.learn(16, log_interval=None)
-    folder.save(model)
-    loaded = train.load_model(recipe, env, folder, device="cpu")
+    path = folder.save(model)
+    loaded = train.load_model(recipe, env, folder, path=path, device="cpu")
     tensors = [model.policy.state_dict(), loaded.policy.state_dict()]
     moments = [
         {
@@ -267,8 +268,18 @@ def test_other_settings_cannot_go_on_with_a_run(tmp_path: Path) -> None:
     with pytest.raises(checkpoints.RunError, match="already holds checkpoints"):
         run(recipe, folder)
     nothing = checkpoints.RunFolder(path=tmp_path / "nothing")
-    with pytest.raises(checkpoints.RunError, match="missing"):
+    with pytest.raises(checkpoints.RunError, match="no checkpoint to resume"):
         run(recipe, nothing, resume=True)
+
+
+def test_a_schedule_can_be_stretched_and_the_note_says_so(tmp_path: Path) -> None:
+    recipe = small()
+    folder = checkpoints.RunFolder(path=tmp_path / "small")
+    run(dataclasses.replace(recipe, stop_at=48), folder)
+    last = run(recipe.override(total_steps=192), folder, resume=True)
+    assert last.name == "checkpoint-000000192.zip"
+    note = json.loads((folder.path / "run.json").read_text(encoding="utf-8"))
+    assert [(part["from"], part["total_steps"]) for part in note["parts"]] == [(0, 96), (48, 192)]
 
 
 def test_a_run_can_begin_with_given_weights(tmp_path: Path) -> None:
@@ -283,7 +294,8 @@ def test_a_run_can_begin_with_given_weights(tmp_path: Path) -> None:
     assert all((source[key] == value).all() for key, value in model.policy.state_dict().items())
     env.close()
     assert run(recipe, folder, start=start).name == "checkpoint-000000096.zip"
-    assert '"decisions": 64' in (folder.path / "run.json").read_text(encoding="utf-8")
+    part = json.loads((folder.path / "run.json").read_text(encoding="utf-8"))["parts"][0]
+    assert (part["from"], part["weights_from"]) == (64, given.name)
 
 
 def test_the_parts_of_a_run_begin_with_other_episodes() -> None:
