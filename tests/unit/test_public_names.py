@@ -20,7 +20,7 @@ def test_every_public_name_loads_and_is_documented() -> None:
 
 
 def test_a_function_is_callable_after_the_package_of_its_name_was_imported() -> None:
-    import agentlens.render.scale  # noqa: F401
+    import agentlens.render.scale
 
     assert callable(agentlens.render)
     assert agentlens.render.__name__ == "agentlens.render"
