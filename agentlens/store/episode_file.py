@@ -110,8 +110,11 @@ class EpisodeFile:
             values = [self._cached(name, number) for number in numbers]
         else:
             values = [_values(name, batch) for batch in self._batches_of(name, numbers)]
-        first = numbers[0] * schema.BATCH_STEPS
-        return np.concatenate(values)[start - first : max(stop, start) - first]
+        firsts = (number * schema.BATCH_STEPS for number in numbers)
+        parts = zip(firsts, values, strict=True)
+        return np.concatenate(
+            [part[max(start - first, 0) : max(stop - first, 0)] for first, part in parts]
+        )
 
     def read_pairs(self, start: int, stop: int) -> tuple[np.ndarray, ...]:
         """The ``forced`` column of rows ``start`` to ``stop``: int32 [n, 2] each."""
