@@ -231,6 +231,7 @@ def _step_memory(
     assert isinstance(layer, (nn.GRUCell, nn.LSTMCell))
     if mapped:
         return step_from_input(layer, x, memory)
+    memory = memory.expand(len(x), -1)
     if isinstance(layer, nn.LSTMCell):
         hidden, cell = layer(x, tuple(memory.chunk(2, dim=1)))
         return hidden, torch.cat((hidden, cell), dim=1)
