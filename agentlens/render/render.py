@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -92,11 +93,13 @@ def _write_video(
         ThreadPoolExecutor(max_workers=1) as encoder,
     ):
         waiting: deque[Future[None]] = deque()
+        pages = itertools.cycle([page.blank() for _ in range(_PICTURES_WAITING + 1)])
         for context in film.contexts():
-            ticks = 1 if fps is not None else film.ticks(context.frame)
-            waiting.append(encoder.submit(video.write, page.draw(context), ticks))
-            if len(waiting) > _PICTURES_WAITING:
+            if len(waiting) == _PICTURES_WAITING:  # so the next page is encoded and free again
                 waiting.popleft().result()
+            picture = page.draw(context, next(pages))
+            ticks = 1 if fps is not None else film.ticks(context.frame)
+            waiting.append(encoder.submit(video.write, picture, ticks))
             progress(context.frame + 1, len(film))
         for write in waiting:
             write.result()
