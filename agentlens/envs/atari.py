@@ -57,7 +57,7 @@ class Emulator:
             a single frame, where nothing is there to pool.
         previous_screen: the last screen of the previous decision (forced ones count).
 
-    The three arrays are overwritten by the next step.
+    A step makes new arrays and leaves the old ones as they were: keep them without a copy.
     """
 
     def __init__(
@@ -132,9 +132,7 @@ class Emulator:
         self._ale.setInt("random_seed", seed)
         self._ale.loadROM(self._rom)
         self._ale.reset_game()
-        self._ale.getScreen(self.screen)
-        np.copyto(self.screen_before, self.screen)
-        np.copyto(self.previous_screen, self.screen)
+        self.screen = self.screen_before = self.previous_screen = self._ale.getScreen()
         self.palette.learn(self.screen, self._ale.getScreenRGB(), self._ale.getScreenGrayscale())
         forced, _ = self._run(self._start, restart=True)
         self._lives = self.lives
@@ -184,25 +182,24 @@ class Emulator:
 
     def _advance(self, code: ale_py.Action, frames: int) -> float:
         """Hold an action for some frames, to the game's end at most; keep the last two screens."""
-        self.previous_screen, self.screen = self.screen, self.previous_screen
-        ale, reward, kept = self._ale, 0, False
+        self.previous_screen = self.screen
+        ale, reward, before = self._ale, 0, None
         for frame in range(frames):
             reward += ale.act(code)
             if ale.game_over():
                 break
             if frame == frames - 2:
-                ale.getScreen(self.screen_before)
-                kept = True
-                self._learn(self.screen_before, self.previous_screen)
-        ale.getScreen(self.screen)
-        self._learn(self.screen, self.previous_screen)
-        if not kept:
-            np.copyto(self.screen_before, self.screen)
+                before = self._look(self.previous_screen)
+        self.screen = self._look(self.previous_screen if before is None else before)
+        self.screen_before = self.screen if before is None else before
         return float(reward)
 
-    def _learn(self, screen: np.ndarray, known: np.ndarray) -> None:
+    def _look(self, known: np.ndarray) -> np.ndarray:
+        """The emulator's screen, its colours learned; ``known``: one like it, learned before."""
+        screen: np.ndarray = self._ale.getScreen()
         if not self.palette.knows(screen, known):
             self.palette.learn(screen, self._ale.getScreenRGB(), self._ale.getScreenGrayscale())
+        return screen
 
     def _run(
         self, phases: Sequence[tuple[Phase, ale_py.Action]], *, restart: bool

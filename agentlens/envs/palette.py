@@ -36,11 +36,14 @@ class Palette:
         """Whether every index of a screen has been seen.
 
         Args:
-            screen: uint8 [Y, X].
+            screen: uint8 [Y, X], contiguous, X a multiple of 8 as everywhere on the Atari 2600.
             known: a screen like it whose indices have all been seen: only what differs is looked
                 at, which is little from one frame to the next.
         """
-        return not self._unknown[screen[screen != known]].any()
+        # Eight pixels at a time: an eighth of the answers to go through.
+        new, old = screen.reshape(-1).view(np.uint64), known.reshape(-1).view(np.uint64)
+        pixels = new.take((new != old).nonzero()[0]).view(np.uint8)
+        return not np.count_nonzero(self._unknown.take(pixels))
 
     def learn(self, screen: np.ndarray, rgb: np.ndarray, grey: np.ndarray) -> None:
         """Learn from one screen: uint8 [Y, X] indices, [Y, X, 3] colours, [Y, X] greys.

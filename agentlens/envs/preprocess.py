@@ -1,7 +1,8 @@
 """From screens to observation planes, bit for bit as an ``ObservationSpec`` names it.
 
 Everything up to the resize is a function of one pixel's palette index, or of two where screens
-are pooled; so it is tabulated once for a palette, and a plane costs a look-up and a resize.
+are pooled; so it is tabulated once for a palette, and a plane costs a look-up and a resize; of the rows that
+changed alone, where the resize allows it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from agentlens.arrays import check_dtype, check_shape
+from agentlens.envs.bands import Bands, resizes_by_bands
 from agentlens.envs.palette import Palette
 from agentlens.errors import InvalidArgument
 from agentlens.spec import ObservationSpec
@@ -41,6 +43,7 @@ class Preprocessor:
             )
         self.spec, self.screen_shape, self.palette = spec, screen_shape, palette
         self._version = -1
+        self._bands: Bands | None = None
         self._single: np.ndarray = np.zeros(0)
         self._pairs: np.ndarray = np.zeros(0)
 
@@ -68,6 +71,9 @@ class Preprocessor:
             self._tabulate()
         screen = screen[self._top : self._bottom, self._left : self._right]
         partner = partner[self._top : self._bottom, self._left : self._right]
+        if self._bands is not None:
+            where, (screen, partner) = self._bands.changed(screen, partner)
+            return self._bands.update(where, self._look_up(screen, partner))
         picture = self._look_up(screen, partner)
         if self.spec.contrast_stretch:
             picture = _stretch(picture)
@@ -130,6 +136,20 @@ class Preprocessor:
                     '"none" with it.'
                 )
             self._pairs = self._grey(np.maximum(rgb[:, None], rgb[None, :]))
+        self._bands = self._new_bands()
+
+    def _new_bands(self) -> Bands | None:
+        """``None`` where a plane is more than the area resize of a grey uint8 picture."""
+        spec, shape = self.spec, (self._bottom - self._top, self._right - self._left)
+        if (
+            spec.interpolation != "cv2-area"
+            or spec.contrast_stretch
+            or self._single.dtype != np.uint8
+            or shape == spec.resize
+            or not resizes_by_bands(shape, spec.resize)
+        ):
+            return None
+        return Bands(shape, spec.resize)
 
     def _grey(self, rgb: np.ndarray) -> np.ndarray:
         """uint8 or float64 [., .] of uint8 [., ., 3]."""
