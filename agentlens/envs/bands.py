@@ -46,9 +46,10 @@ class Bands:
             self._seen = tuple(picture.copy() for picture in banded)
             return np.arange(self.count), banded
         # Eight pixels at a time: an eighth of the answers to go through.
-        pairs = zip(banded, self._seen, strict=True)
-        differ = [new.view(np.uint64) != old.view(np.uint64) for new, old in pairs]
-        where = np.logical_or.reduce(differ).any(axis=1).nonzero()[0]
+        differ = np.zeros(banded[0].view(np.uint64).shape, np.bool_)
+        for new, old in zip(banded, self._seen, strict=True):
+            differ |= new.view(np.uint64) != old.view(np.uint64)
+        where = np.flatnonzero(differ.any(axis=1))
         rows = [picture.take(where, axis=0) for picture in banded]
         for old, new in zip(self._seen, rows, strict=True):
             old[where] = new

@@ -1,8 +1,8 @@
 """From screens to observation planes, bit for bit as an ``ObservationSpec`` names it.
 
 Everything up to the resize is a function of one pixel's palette index, or of two where screens
-are pooled; so it is tabulated once for a palette, and a plane costs a look-up and a resize; of the rows that
-changed alone, where the resize allows it.
+are pooled; so it is tabulated once for a palette, and a plane costs a look-up and a
+resize: where the resize allows it, of the rows alone that changed.
 """
 
 from __future__ import annotations
@@ -89,11 +89,18 @@ class Preprocessor:
             return picture
         picture = cv2.LUT(screen, self._single)
         if self.spec.pool != "none":
-            changed = np.flatnonzero(screen != partner)
-            if len(changed):
-                pairs = partner.ravel()[changed], screen.ravel()[changed]
-                picture.ravel()[changed] = self._pairs[pairs]
+            self._pool(picture, screen, partner)
         return picture
+
+    def _pool(self, picture: np.ndarray, screen: np.ndarray, partner: np.ndarray) -> None:
+        """Put the grey of two pooled pixels where the screens differ, which is in few places."""
+        # Eight pixels at a time: an eighth of the answers to go through.
+        width = 8 if screen.size % 8 == 0 else 1
+        new, old = (pixels.reshape(-1).view(f"u{width}") for pixels in (screen, partner))
+        changed = (new != old).nonzero()[0]
+        if len(changed):
+            pairs = old.take(changed).view(np.uint8), new.take(changed).view(np.uint8)
+            picture.reshape(-1, width)[changed] = self._pairs[pairs].reshape(-1, width)
 
     def _resize(self, picture: np.ndarray) -> np.ndarray:
         rows, columns = self.spec.resize

@@ -16,6 +16,9 @@ from agentlens.rollout.seeds import EpisodeSeed
 from agentlens.spec import AgentSpec
 from agentlens.store.recording import StepRow
 
+_NOTHING_FORCED = np.zeros((0, 2), np.int32)
+_NOTHING_FORCED.flags.writeable = False
+
 SEEN_PLANES = 65_536
 """Planes the stuck detector remembers before it starts afresh: its memory is bounded."""
 
@@ -96,14 +99,11 @@ class Player:
             outputs: what the policy said about ``observation``.
 
         Returns:
-            The row of this decision; its arrays are its own.
+            The row of this decision; nothing changes its arrays later.
         """
         emulator = self.emulator
-        before = {
-            "emulator_frame": emulator.emulator_frame,
-            "lives": emulator.lives,
-        }
-        screen, partner = emulator.screen.copy(), self._partner.copy()
+        emulator_frame, lives = emulator.emulator_frame, emulator.lives
+        screen, partner = emulator.screen, self._partner
         ram, plane, state, forced = emulator.ram, self._planes[-1].copy(), self.state, self._forced
         stack_reset, state_reset = self._stack_reset, self._state_reset
         outcome = emulator.step(action)
@@ -115,7 +115,7 @@ class Player:
             stack_reset=outcome.life_lost and rules.stack_after_life_loss != "keep",
             state_reset=outcome.life_lost and rules.terminal_on_life_loss,
         )
-        stuck = self._is_stuck(progress=outcome.reward != 0 or emulator.lives != before["lives"])
+        stuck = self._is_stuck(progress=outcome.reward != 0 or emulator.lives != lives)
         if outcome.terminated:
             self.end = "terminated"
         elif outcome.truncated:
@@ -125,7 +125,8 @@ class Player:
         elif stuck:
             self.end = "stuck"
         return StepRow(
-            **before,
+            emulator_frame=emulator_frame,
+            lives=lives,
             frames_advanced=outcome.frames,
             screen=screen,
             screen_before=partner,
@@ -140,7 +141,7 @@ class Player:
             action=action,
             forced=forced_array(forced),
             reward=outcome.reward,
-            clipped_reward=float(np.sign(outcome.reward)),
+            clipped_reward=float((outcome.reward > 0) - (outcome.reward < 0)),
             terminated=outcome.terminated,
             truncated=outcome.truncated,
         )
@@ -170,7 +171,7 @@ class Player:
         if progress or len(self._seen) >= SEEN_PLANES:
             self._seen.clear()
             self._nothing_new = 0
-        digest = zlib.crc32(self._planes[-1].tobytes())
+        digest = zlib.crc32(self._planes[-1])
         self._nothing_new = self._nothing_new + 1 if digest in self._seen else 0
         self._seen.add(digest)
         return self._nothing_new >= self._stuck_after
@@ -178,4 +179,4 @@ class Player:
 
 def forced_array(forced: tuple[Forced, ...]) -> np.ndarray:
     """int32 [n, 2] of (emulator action, emulator frames)."""
-    return np.array(forced, np.int32).reshape(-1, 2)
+    return np.array(forced, np.int32).reshape(-1, 2) if forced else _NOTHING_FORCED

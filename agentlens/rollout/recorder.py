@@ -173,6 +173,7 @@ class _Run:
         waiting = list(episodes)
         active: list[tuple[Player, EpisodeWriter]] = []
         idle = list(players)
+        kept = f"{self._writer.folder} holds what was played so far; --resume finishes it."
         while True:
             while idle and waiting:
                 active.append(self._begin(idle.pop(0), waiting.pop(0)))
@@ -183,9 +184,7 @@ class _Run:
                 writer.finish(last_screen=player.emulator.screen, end=player.end)
                 active.remove((player, writer))
                 idle.append(player)
-            self._interruption.check(
-                f"{self._writer.folder} holds what was played so far; --resume finishes it."
-            )
+            self._interruption.check(kept)
 
     def _begin(self, player: Player, episode: int) -> tuple[Player, EpisodeWriter]:
         seed = episode_seed(self._seed, episode)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import itertools
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -51,10 +54,12 @@ def choose_action(action: ActionSpec, outputs: Outputs, generator: np.random.Gen
     scores = outputs.logits if outputs.logits is not None else outputs.q_values
     assert scores is not None
     if action.selection == "sample":
-        weights = np.exp(scores.astype(np.float64) - float(scores.max()))
-        cumulated = np.cumsum(weights)
+        # A few numbers: plain Python takes a third of NumPy's time.
+        numbers = scores.tolist()
+        highest = max(numbers)
+        cumulated = list(itertools.accumulate(math.exp(x - highest) for x in numbers))
         drawn = generator.random() * cumulated[-1]
-        return min(int(np.searchsorted(cumulated, drawn, side="right")), len(scores) - 1)
+        return min(bisect.bisect_right(cumulated, drawn), len(numbers) - 1)
     if action.selection == "epsilon" and generator.random() < action.epsilon:
         return int(generator.integers(len(scores)))
     return int(np.argmax(scores))

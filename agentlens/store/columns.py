@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ _SCALARS: Mapping[str, type] = {
     schema.TRUNCATED: np.bool_,
 }
 _OPTIONAL = (schema.STATE, schema.LOGITS, schema.Q_VALUES, schema.VALUE)
+_get_optional = operator.attrgetter(*_OPTIONAL)
 REQUIRED = frozenset(
     {*_SCALARS, schema.STEP, schema.SCREEN, schema.SCREEN_BEFORE, schema.PLANE, schema.RAM}
     | {schema.FORCED}
@@ -101,17 +103,18 @@ class StepBuffer:
                 dtype = row.plane.dtype.type
             self._rows[name] = np.zeros((schema.BATCH_STEPS, *shape), dtype or np.float32)
         scalars = {**_SCALARS, schema.VALUE: np.float32} if row.value is not None else _SCALARS
-        self._scalars: dict[str, np.ndarray] = {
-            name: np.zeros(schema.BATCH_STEPS, kind) for name, kind in scalars.items()
-        }
+        self._scalars = np.zeros(schema.BATCH_STEPS, np.dtype(list(scalars.items())))
+        self._get_rows = operator.attrgetter(*self._rows)
+        self._get_scalars = operator.attrgetter(*scalars)
+        self._given = [name in self._rows or name in scalars for name in _OPTIONAL]
         self._forced: list[np.ndarray] = []
         self._first = 0
         self.schema = pa.schema(
             [
                 pa.field(schema.STEP, pa.int64(), nullable=False),
                 *(
-                    pa.field(name, pa.from_numpy_dtype(column.dtype), nullable=False)
-                    for name, column in self._scalars.items()
+                    pa.field(name, pa.from_numpy_dtype(kind), nullable=False)
+                    for name, kind in scalars.items()
                 ),
                 *(_array_field(name, column) for name, column in self._rows.items()),
                 pa.field(schema.FORCED, pa.list_(pa.list_(pa.int32(), 2)), nullable=False),
@@ -133,27 +136,39 @@ class StepBuffer:
             ShapeError, DtypeError, InvalidArgument: it does not fit the episode's first row.
         """
         at = len(self)
-        for name in _OPTIONAL:
-            if (getattr(row, name) is None) == (name in self._rows or name in self._scalars):
-                raise InvalidArgument(
-                    f"step {self._first + at}: {name} is "
-                    f"{'missing' if getattr(row, name) is None else 'given'}, unlike in step 0."
-                )
+        given = [value is not None for value in _get_optional(row)]
+        if given != self._given:
+            name, there = next(
+                (n, g) for n, g, w in zip(_OPTIONAL, given, self._given, strict=True) if g != w
+            )
+            raise InvalidArgument(
+                f"step {self._first + at}: {name} is "
+                f"{'given' if there else 'missing'}, unlike in step 0."
+            )
         if not isinstance(row.action, int | np.integer) or not 0 <= row.action < self._n_actions:
             raise InvalidArgument(
                 f"action {row.action!r}: expected an integer from 0 to {self._n_actions - 1}, "
                 "an index into the agent's action meanings."
             )
         check_shape(schema.FORCED, row.forced, (None, 2))
-        for name, column in self._rows.items():
-            value = getattr(row, name)
+        for name, column, value in zip(
+            self._rows, self._rows.values(), self._get_rows(row), strict=True
+        ):
             if value.dtype != column.dtype or value.shape != column.shape[1:]:
                 check_dtype(name, value, str(column.dtype))
                 check_shape(name, value, column.shape[1:])
             column[at] = value
-        for name, column in self._scalars.items():
-            column[at] = getattr(row, name)
+        self._scalars[at] = self._get_scalars(row)
         self._forced.append(np.array(row.forced, np.int32))
+
+    def played(self) -> bytes:
+        """Action (int32, little-endian) and RAM of the rows so far, row after row."""
+        count, ram = len(self), self._rows[schema.RAM]
+        table = np.empty((count, 4 + ram.shape[1]), np.uint8)
+        actions = self._scalars[schema.ACTION][:count].astype("<i4")
+        table[:, :4] = actions.view(np.uint8).reshape(count, 4)
+        table[:, 4:] = ram[:count]
+        return table.tobytes()
 
     def take(self) -> pa.RecordBatch:
         """The rows so far as a batch that shares this buffer's memory: write it before adding more.
@@ -163,7 +178,10 @@ class StepBuffer:
         """
         count = len(self)
         columns = [_flat(np.arange(self._first, self._first + count))]
-        for name, column in (*self._scalars.items(), *self._rows.items()):
+        scalars = {
+            n: np.ascontiguousarray(self._scalars[n]) for n in self._scalars.dtype.names or ()
+        }
+        for name, column in (*scalars.items(), *self._rows.items()):
             part = column[:count]
             if part.dtype.kind == "f":
                 check_finite(f"{name} of steps {self._first} to {self._first + count - 1}", part)

@@ -94,8 +94,6 @@ class EpisodeWriter:
             self._begin(row)
         assert self._buffer is not None
         self._buffer.add(row)
-        self._content.update(int(row.action).to_bytes(4, "little"))
-        self._content.update(row.ram.tobytes())
         self._steps += 1
         self._return += float(row.reward)
         if self._buffer.full:
@@ -178,6 +176,7 @@ class EpisodeWriter:
         if self._buffer is None or not len(self._buffer):
             return
         rows = len(self._buffer)
+        self._content.update(self._buffer.played())
         try:
             self._arrow.write_batch(self._buffer.take())
             self._recording.save_palette()
