@@ -1,8 +1,10 @@
 """Recording against rollouts through stable-baselines3, in decisions per CPU second.
 
 Ours writes a recording that can be replayed, with screens and RAM; theirs (``make_atari_env``,
-``DummyVecEnv``, ``VecFrameStack``) keeps nothing. Same game, protocol, number of games at
-once, network and one PyTorch thread. Rounds are interleaved; medians and their ratio are printed and stored.
+``DummyVecEnv``, ``VecFrameStack``) keeps nothing. Same game, protocol, number of games at once,
+network and one PyTorch thread. "Without" the network both sides draw random actions and PyTorch
+is not called. Rounds are interleaved; medians and their ratio are printed and stored, and so is
+the time of the emulator alone, which neither side can do without.
 
 Run: ``python benchmarks/recording.py [--games N] [--steps N] [--rounds N]``
 """
@@ -13,17 +15,23 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import ale_py
 import numpy as np
 import torch
 from results import write_result
 from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import VecFrameStack
 
+from agentlens.envs.atari import rom_path
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.base import Policy
+from agentlens.rollout import recorder
+from agentlens.rollout.outputs import Outputs
 from agentlens.rollout.recorder import record
 
 ENV_ID = "PongNoFrameskip-v4"
@@ -42,6 +50,28 @@ def recorded(agent: Agent, games: int, steps: int, folder: Path) -> float:
         progress=start,
     )  # fmt: skip
     return games * (steps - 1) / (time.process_time() - first[0])
+
+
+def indifferent(
+    policy: Policy, device: torch.device, observations: Sequence[np.ndarray], states: Sequence[Any]
+) -> list[Outputs]:
+    """Stands in for ``evaluate``: every action equally likely, at no cost."""
+    logits = np.zeros(len(policy.action_meanings), np.float32)
+    return [Outputs(logits=logits, q_values=None, value=None, state=None)] * len(observations)
+
+
+def emulated(steps: int) -> float:
+    """Decisions per CPU second of the emulator alone: four frames, nothing read."""
+    ale = ale_py.ALEInterface()
+    ale.setInt("random_seed", 0)
+    ale.setFloat("repeat_action_probability", 0.0)
+    ale.loadROM(rom_path("pong"))
+    ale.reset_game()
+    began = time.process_time()
+    for _ in range(4 * steps):
+        ale.act(ale_py.Action.NOOP)
+    assert not ale.game_over()
+    return steps / (time.process_time() - began)
 
 
 def rolled_out(venv: Any, policy: Policy | None, steps: int) -> float:
@@ -70,20 +100,20 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     agent = load_agent("pong-ppo", env=ENV_ID, preset="sb3-atari")
-    nobody = load_agent("random", env=ENV_ID, preset="sb3-atari")
     venv = VecFrameStack(make_atari_env(ENV_ID, n_envs=options.games, seed=0), 4)
     rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         for i in range(options.rounds):
+            first, second = Path(temporary, f"a{i}"), Path(temporary, f"n{i}")
+            with_network = recorded(agent, options.games, options.steps, first)
+            with mock.patch.object(recorder, "evaluate", indifferent):
+                without = recorded(agent, options.games, options.steps, second)
             for name, rate in {
-                "ours, with network": recorded(
-                    agent, options.games, options.steps, Path(temporary, f"a{i}")
-                ),
+                "ours, with network": with_network,
                 "theirs, with network": rolled_out(venv, agent.policy, options.steps),
-                "ours, without": recorded(
-                    nobody, options.games, options.steps, Path(temporary, f"n{i}")
-                ),
+                "ours, without": without,
                 "theirs, without": rolled_out(venv, None, options.steps),
+                "emulator alone": emulated(min(options.steps, 500)),
             }.items():
                 rates.setdefault(name, []).append(rate)
     venv.close()

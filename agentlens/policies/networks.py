@@ -12,6 +12,7 @@ chains and layers, a GRU's as h, an LSTM's as h then c.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -177,7 +178,8 @@ class ChainPolicy(Policy):
                 continue
             else:
                 x = features[chain.reads]
-            for index, layer in enumerate(layers[start:]):
+            # A slice of a ModuleList is a new module, which costs as much as a small layer.
+            for index, layer in enumerate(itertools.islice(layers, start, None)):
                 mapped = index == 0 and chain.name in given
                 if memory_size(layer):
                     x, new = _step_memory(layer, x, next(memories), mapped)
@@ -192,8 +194,10 @@ class ChainPolicy(Policy):
 
     def _split_memory(self, memory: Tensor | None) -> Iterator[Tensor]:
         """The part of each recurrent layer, in the order of chains and layers."""
+        if memory is None:
+            return iter(())
         sizes = [size for size in map(memory_size, self.modules()) if size]
-        return iter(() if memory is None else torch.split(memory, sizes, dim=1))
+        return iter(torch.split(memory, sizes, dim=1))
 
     def _check_state(self, state: Tensor | None, batch: int, *, shared: bool) -> Tensor | None:
         if self.state_size == 0:
