@@ -28,10 +28,6 @@ class Bands:
         self._plane = np.zeros((self.count, size[0] // self.count * size[1]), np.uint8)
         self._seen: tuple[np.ndarray, ...] = ()
 
-    def forget(self) -> None:
-        """Count everything as changed the next time."""
-        self._seen = ()
-
     def changed(self, *pictures: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Find the bands in which any picture differs from the one given in its place last time.
 

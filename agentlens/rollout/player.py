@@ -68,7 +68,9 @@ class Player:
         )
         self._state_size = state_size
         self._max_steps, self._stuck_after = max_steps, stuck_after
-        self._planes = np.zeros(spec.observation.shape, np.uint8)
+        planes, rows, columns = spec.observation.shape
+        self._stack = np.zeros((2 * planes, rows, columns), np.float32)
+        self._first = 0
         self.state: np.ndarray | None = None
         self.steps, self.end = 0, ""
 
@@ -88,8 +90,11 @@ class Player:
 
     @property
     def observation(self) -> np.ndarray:
-        """What the agent sees now: float32 [K, H, W], scaled, oldest plane first."""
-        return scale_planes(self._planes, self.spec.observation.scale_divisor)
+        """What the agent sees now: float32 [K, H, W], scaled, oldest plane first.
+
+        A view: copy what has to outlive the next step.
+        """
+        return self._stack[self._first : self._first + self.spec.observation.stack]
 
     def play(self, action: int, outputs: Outputs) -> StepRow:
         """Play one decision and describe it.
@@ -104,7 +109,7 @@ class Player:
         emulator = self.emulator
         emulator_frame, lives = emulator.emulator_frame, emulator.lives
         screen, partner = emulator.screen, self._partner
-        ram, plane, state, forced = emulator.ram, self._planes[-1].copy(), self.state, self._forced
+        ram, plane, state, forced = emulator.ram, self._plane, self.state, self._forced
         stack_reset, state_reset = self._stack_reset, self._state_reset
         outcome = emulator.step(action)
         self.steps += 1
@@ -152,17 +157,23 @@ class Player:
         self._partner = (
             emulator.previous_screen if spec.pool == "previous_decision" else emulator.screen_before
         )
-        plane = self._preprocessor.plane(emulator.screen, self._partner)
-        if self._planes.dtype != plane.dtype:
-            self._planes = self._planes.astype(plane.dtype)
-        if stack_reset:
-            self._planes[:] = plane if spec.stack_fill == "repeat" else 0
-        else:
-            self._planes[:-1] = self._planes[1:]
-        self._planes[-1] = plane
+        self._plane = self._preprocessor.plane(emulator.screen, self._partner)
+        self._push(scale_planes(self._plane, spec.scale_divisor), reset=stack_reset)
         if state_reset and self._state_size:
             self.state = np.zeros(self._state_size, np.float32)
         self._stack_reset, self._state_reset = stack_reset, state_reset
+
+    def _push(self, plane: np.ndarray, *, reset: bool) -> None:
+        """Put a scaled plane on the stack: a window that slides over twice its length."""
+        depth = self.spec.observation.stack
+        if self._first == depth:
+            self._stack[:depth] = self._stack[depth:]
+            self._first = 0
+        self._first += 1
+        window = self.observation
+        if reset:
+            window[:] = plane if self.spec.observation.stack_fill == "repeat" else 0
+        window[-1] = plane
 
     def _is_stuck(self, *, progress: bool) -> bool:
         """Whether only planes already seen came for ``stuck_after`` decisions without progress."""
@@ -171,7 +182,7 @@ class Player:
         if progress or len(self._seen) >= SEEN_PLANES:
             self._seen.clear()
             self._nothing_new = 0
-        digest = zlib.crc32(self._planes[-1])
+        digest = zlib.crc32(self._plane.data)
         self._nothing_new = self._nothing_new + 1 if digest in self._seen else 0
         self._seen.add(digest)
         return self._nothing_new >= self._stuck_after

@@ -91,6 +91,18 @@ def test_the_last_two_screens_of_a_decision() -> None:
         np.testing.assert_array_equal(single.screen_before, single.screen)
 
 
+def test_a_step_leaves_earlier_screens_alone() -> None:
+    emulator = started(breakout(frame_skip=4))
+    emulator.step(1)
+    kept = emulator.screen, emulator.screen_before
+    as_they_were = [screen.copy() for screen in kept]
+    for _ in range(5):
+        emulator.step(2)
+    assert not np.array_equal(emulator.screen, kept[0])
+    for screen, before in zip(kept, as_they_were, strict=True):
+        np.testing.assert_array_equal(screen, before)
+
+
 def test_the_palette_gives_the_emulators_own_colours() -> None:
     emulator = started(breakout())
     for _ in range(20):
