@@ -205,7 +205,7 @@ def _prepare(
         )
     groups = None
     if merge_actions:
-        groups = actions.merge_groups(spec.environment.game, spec.action.meanings)  # type: ignore[attr-defined]
+        groups = actions.merge_groups(spec.environment.game, spec.action.meanings)
     setup = Setup(
         engine=engine,
         threads=threads,
