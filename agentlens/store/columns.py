@@ -145,8 +145,9 @@ class StepBuffer:
         check_shape(schema.FORCED, row.forced, (None, 2))
         for name, column in self._rows.items():
             value = getattr(row, name)
-            check_dtype(name, value, str(column.dtype))
-            check_shape(name, value, column.shape[1:])
+            if value.dtype != column.dtype or value.shape != column.shape[1:]:
+                check_dtype(name, value, str(column.dtype))
+                check_shape(name, value, column.shape[1:])
             column[at] = value
         for name, column in self._scalars.items():
             column[at] = getattr(row, name)
