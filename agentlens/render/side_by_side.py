@@ -17,7 +17,7 @@ from agentlens.progress import Progress, silent
 from agentlens.render.colour import BACKGROUND, BAR_GREY, LINE, MUTED, Colour, darkened_grey, ramp
 from agentlens.render.context import FrameContext, Panel
 from agentlens.render.panels import actions, colour_bar, game, heat
-from agentlens.render.pixels import canvas, fill, fitted, paste
+from agentlens.render.pixels import canvas, fill, paste, paste_fitted
 from agentlens.render.scene import Film
 from agentlens.render.text import NORMAL, SMALL, TITLE, draw_text
 from agentlens.render.video import VideoWriter, refuse_existing
@@ -111,8 +111,8 @@ class Stage:
         draw_text(page, "first minus second", left + 12, top, size=NORMAL)
         picture = difference_on_screen(contexts[0], contexts[1])
         height = self.upper[0].size[1] - game.TITLE_HEIGHT
-        screen = fitted(picture, width, height)
-        paste(page, screen, left + (width - screen.shape[1]) // 2, top + game.TITLE_HEIGHT)
+        box = page[:, left : left + width]
+        paste_fitted(box, picture, top=top + game.TITLE_HEIGHT, width=width, height=height)
         top += self.upper[0].size[1] + _GAP // 2
         span = np.tile(np.linspace(-1, 1, width, dtype=np.float32), (10, 1))
         under = np.full((10, width), BAR_GREY, np.uint8)
