@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agentlens.cli import main
 from agentlens.compare.comparison import Comparison
 from agentlens.errors import AlreadyExists, CheckpointError, InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
@@ -154,6 +156,26 @@ def test_what_cannot_be_compared_is_one_clear_error_and_leaves_nothing(
         compare([shipped, shipped], output=out, episodes=0)
     left = {p.name for p in tmp_path.iterdir()}
     assert left == {"b", "s", "empty", "one", "two"}
+
+
+def test_six_agents_meet_their_neighbours_and_the_command_says_what_was_found(
+    tmp_path: Path, shipped: Agent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = str(short(tmp_path, "own", shipped, 2))
+    flags = ["--map-states", "0", "--moments", "1", "--video-steps", "2", "--states", "1"]
+    code = main(["compare", *[own] * 6, *flags, "--output", str(tmp_path / "report")])
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    assert "In the order given, mean returns are pong-ppo" in printed.out
+    assert "note: Only 2 distinct pairs" in printed.out
+    data = json.loads((tmp_path / "report" / "report.json").read_text())
+    met = {(d["first"], d["second"]) for d in data["differences"]}
+    names = ["pong-ppo", *(f"pong-ppo #{i}" for i in range(2, 7))]
+    assert met == {*itertools.pairwise(names), (names[0], names[5])}
+    assert {(b["first"], b["second"]) for b in data["behaviours"]} == met
+    assert all(b["states"] == 40 for b in data["behaviours"])  # one whole episode each
+    assert main(["compare", own, "--output", str(tmp_path / "x")]) == 1
+    assert "1 agent to compare: expected two or more" in capsys.readouterr().err
 
 
 def test_another_frame_skip_by_force_compares_returns_alone(tmp_path: Path, shipped: Agent) -> None:
