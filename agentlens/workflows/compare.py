@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -141,7 +140,9 @@ def _on_returns(
 ) -> Comparison:
     """The comparison as far as games from the same seeds say it."""
     games = tuple(played(r, label) for r, label in zip(recordings, job.labels, strict=True))
-    differences = [paired_difference(a, b, generator) for a, b in itertools.combinations(games, 2)]
+    differences = [
+        paired_difference(games[i], games[j], generator) for i, j in pairs_of(len(games))
+    ]
     biases = [value_bias(r, g.agent, generator) for r, g in zip(recordings, games, strict=True)]
     return Comparison(
         contestants=tuple(contestant(e, r) for e, r in zip(job.entrants, recordings, strict=True)),
