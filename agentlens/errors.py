@@ -12,6 +12,7 @@ The tree::
     │   ├── UnsafeCheckpoint         it would need code to be executed, or it claims absurd sizes
     │   └── WeightMismatch           tensors do not fit the network (names the tensor)
     ├── EmulatorError                the emulator, its ROM or the protocol cannot do what was asked
+    ├── DeviceError              the computing device failed, or its memory ran out at the smallest chunk
     ├── NotFinite                    a NaN or an infinity where none may be (names where)
     ├── OutputMismatch               recomputed outputs differ from the recorded ones (names the step)
     ├── StoreError                   a recording or map set on disk
@@ -84,6 +85,10 @@ class WeightMismatch(CheckpointError):
 
 class EmulatorError(AgentlensError):
     """The emulator, its ROM or the protocol cannot do what was asked."""
+
+
+class DeviceError(AgentlensError):
+    """The computing device failed, or its memory ran out at the smallest chunk."""
 
 
 class NotFinite(AgentlensError):

@@ -6,13 +6,37 @@ from pathlib import Path
 
 import numpy as np
 
-from agentlens.spec import ActionSpec, AgentSpec, EnvironmentSpec, ObservationSpec
+from agentlens.spec import ActionSpec, AgentSpec, EnvironmentSpec, GridSpec, ObservationSpec
+from agentlens.store.maps import MapHeader, TargetInfo
 from agentlens.store.recording import EpisodeWriter, RecordingHeader, RecordingWriter, StepRow
 
 SCREEN = (21, 16)
 RESIZE = (7, 5)
 MEANINGS = ("NOOP", "FIRE", "RIGHT")
 COLOURS = np.stack([np.arange(256), 255 - np.arange(256), np.arange(256) // 2], -1).astype(np.uint8)
+
+
+MAPS = MapHeader(
+    method="perturbation",
+    options={"radius": 5.0, "merge": False, "planes": ["all"], "seed": None},
+    targets=tuple(
+        TargetInfo(
+            name=name,
+            signed=name == "value",
+            unit="nats",
+            meaning="much",
+            noise_floor=1e-7,
+            role="q",
+        )
+        for name in ("kl", "value")
+    ),
+    planes=("all",),
+    grid=GridSpec(rows=(1.0, 4.0, 7.0), columns=(2.0, 5.0), observation=(9, 7)),
+    action="taken",
+    forward_passes=7,
+    recording_digests={"0": "ab", "1": "cd"},
+    provenance={"created": "then"},
+)
 
 
 def header(
@@ -96,3 +120,9 @@ def record(folder: Path, lengths: tuple[int, ...] = (70, 33), *, noise: bool = F
             episode.finish(last_screen=np.full(SCREEN, index, np.uint8), end="terminated")
         writer.complete()
     return folder
+
+
+def map_values(steps: np.ndarray, episode: int = 0) -> np.ndarray:
+    """Maps for ``MAPS``: the same numbers for a step each time."""
+    grid = np.arange(12, dtype=np.float32).reshape(2, 1, 3, 2)
+    return np.sin(grid + steps[:, None, None, None, None].astype(np.float32) + 100 * episode)

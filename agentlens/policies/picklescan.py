@@ -26,7 +26,7 @@ _ITEM_BYTES = {
     "BoolStorage": 1,
 }  # fmt: skip
 
-_BROKEN = (
+BROKEN_PICKLE = (
     pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError,
     OverflowError, NotImplementedError, RecursionError, struct.error,
 )  # fmt: skip
@@ -82,7 +82,7 @@ def scan_pickle(stream: IO[bytes], name: str) -> Claims:
     scanner = _Scanner(stream, name)
     try:
         scanner.claims.content = scanner.load()
-    except _BROKEN as error:
+    except BROKEN_PICKLE as error:
         raise CheckpointError(
             f"{name}: not a torch state dict ({type(error).__name__}: {error})."
         ) from error
@@ -100,6 +100,12 @@ class _Storage:
 
 class _Scanner(pickle._Unpickler):
     """An unpickler that knows stand-ins only."""
+
+    dispatch = {  # noqa: RUF012 (as in the base class)
+        code: load
+        for code, load in pickle._Unpickler.dispatch.items()
+        if code != pickle.BYTEARRAY8[0]  # sizes a buffer by a number in the file
+    }
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
         super().__init__(stream)
@@ -138,6 +144,8 @@ class _Scanner(pickle._Unpickler):
     def _tensor(
         self, storage: Any, offset: Any, shape: Any, stride: Any, *rest: Any
     ) -> TensorClaim:
+        if not 2 <= len(rest) <= 3 or type(rest[0]) is not bool or any(rest[1:]):
+            raise ValueError("a tensor with hooks or metadata")
         numbers = (offset, *shape, *stride)
         if not isinstance(storage, StorageClaim) or len(shape) != len(stride):
             raise ValueError("a tensor without storage or strides")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import struct
 import warnings
 import zipfile
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from agentlens.errors import CheckpointError, UnsafeCheckpoint
 from agentlens.policies.archive import Archive, open_archive
-from agentlens.policies.picklescan import MAX_PICKLE_BYTES, Claims, scan_pickle
+from agentlens.policies.picklescan import BROKEN_PICKLE, MAX_PICKLE_BYTES, Claims, scan_pickle
 from agentlens.policies.weights import check_file
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -49,7 +48,7 @@ def read_torch_bytes(data: bytes, name: str) -> dict[str, Tensor]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError) as error:
+    except (*BROKEN_PICKLE, RuntimeError, AssertionError) as error:
         raise CheckpointError(f"{name}: torch cannot read it ({error}).") from error
     return _state_dict(content, name)
 

@@ -159,22 +159,29 @@ class StepBuffer:
             NotFinite: a NaN or an infinity; names the column and the place within the batch.
         """
         count = len(self)
-        columns = [pa.array(np.arange(self._first, self._first + count))]
+        columns = [_flat(np.arange(self._first, self._first + count))]
         for name, column in (*self._scalars.items(), *self._rows.items()):
             part = column[:count]
             if part.dtype.kind == "f":
                 check_finite(f"{name} of steps {self._first} to {self._first + count - 1}", part)
-            flat = pa.array(part.reshape(-1))
+            flat = _flat(part.reshape(-1))
             columns.append(
                 flat if part.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, part[0].size)
             )
         offsets = np.cumsum([0, *map(len, self._forced)], dtype=np.int32)
-        pairs = pa.array(np.concatenate(self._forced).reshape(-1))
+        pairs = _flat(np.concatenate(self._forced).reshape(-1))
         forced = pa.FixedSizeListArray.from_arrays(pairs, 2)
-        columns.append(pa.ListArray.from_arrays(pa.array(offsets), forced))
+        columns.append(pa.ListArray.from_arrays(_flat(offsets), forced))
         self._first += count
         self._forced = []
         return pa.record_batch(columns, schema=self.schema)
+
+
+def _flat(values: np.ndarray) -> pa.Array:
+    """An Arrow array over NumPy's memory. (``pa.array`` imports pandas, which costs 0.25 s.)"""
+    bits = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else values
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(bits)])
 
 
 def _array_field(name: str, column: np.ndarray) -> pa.Field:
@@ -191,17 +198,39 @@ def to_numpy(name: str, column: Any, field: pa.Field) -> np.ndarray:
     """
     try:
         if not pa.types.is_fixed_size_list(field.type):
-            flat: np.ndarray = column.to_numpy(zero_copy_only=False)
-            return flat
+            return _numbers(column)
         shape = [int(n) for n in field.metadata[b"shape"].split(b",")]
-        values: np.ndarray = column.flatten().to_numpy(zero_copy_only=False)
-        return values.reshape(len(column), *shape)
+        return _numbers(column.flatten()).reshape(len(column), *shape)
     except (TypeError, KeyError, ValueError) as error:
         raise Corrupt(f"column {name}: not laid out as expected: {error}.") from error
 
 
 def to_pairs(column: Any) -> list[np.ndarray]:
-    """The ``forced`` column of a record batch: int32 [n, 2] for each row."""
-    flat = column.values.flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
-    offsets = column.offsets.to_numpy()
-    return [flat[a:b] for a, b in itertools.pairwise(offsets)]
+    """The ``forced`` column of a record batch: int32 [n, 2] for each row.
+
+    Raises:
+        Corrupt: the column is not laid out as ``StepBuffer`` does.
+    """
+    try:
+        flat = _numbers(column.values.flatten()).reshape(-1, 2)
+        offsets = _numbers(column.offsets)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise Corrupt(f"column {schema.FORCED}: not laid out as expected: {error}.") from error
+    return [flat[a:b].copy() for a, b in itertools.pairwise(offsets)]
+
+
+def _numbers(array: Any) -> np.ndarray:
+    """The reverse of ``_flat``: no copy but for booleans. (``to_numpy`` imports pandas, too.)"""
+    if array.null_count:
+        raise ValueError("it has missing values")
+    kind = np.dtype(array.type.to_pandas_dtype())
+    if kind.kind not in "biuf":
+        raise TypeError(f"it holds {array.type}, expected numbers")
+    if not len(array):
+        return np.zeros(0, kind)
+    _, buffer = array.buffers()
+    span = slice(array.offset, array.offset + len(array))
+    if kind == np.bool_:
+        bits = np.frombuffer(buffer, np.uint8)
+        return np.unpackbits(bits, bitorder="little", count=span.stop)[span].astype(np.bool_)
+    return np.frombuffer(buffer, kind, count=span.stop)[span]

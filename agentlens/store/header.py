@@ -77,6 +77,12 @@ class EpisodeEntry:
     content: str
     last_screen: str
 
+    def __post_init__(self) -> None:
+        if self.index < 0 or self.steps < 1:
+            raise InvalidArgument(
+                f"index {self.index}, steps {self.steps}: expected 0 or more, and 1 or more."
+            )
+
     def screen(self, shape: tuple[int, int]) -> np.ndarray:
         """The last screen: uint8 [Y, X] palette indices.
 

@@ -73,7 +73,7 @@ def read_recording_json(folder: Path) -> RecordingDocument:
         rows = plain.get("episodes")
         files = plain.get("agent_files", {})
         if not isinstance(rows, list) or not isinstance(files, dict):
-            raise Corrupt(f"{path}: expected a list of episodes and a table of agent files.")
+            raise ManifestError("expected a list of episodes and a table of agent files.")
         entries = tuple(decode_entry(row, f"episodes[{i}]") for i, row in enumerate(rows))
         return RecordingDocument(
             header=decode(RecordingHeader, plain.get("header"), "header"),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import fcntl
 import json
 import os
 import platform
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agentlens.errors import DiskError, Locked
-from agentlens.provenance import provenance
 from agentlens.store.atomic import disk_errors, write_all
 
 LOCK_NAME = ".lock"
@@ -67,11 +68,12 @@ class FolderLock:
 
     def _take(self, descriptor: int) -> bool:
         """Lock and sign the file; false if its last owner deleted it in between."""
+        signature = json.dumps(_self()).encode()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Locked(
-                f"{self.folder} is being written by {_describe(_owner(descriptor))}; "
+                f"{self.folder} is being written by {_describe(_owner(descriptor, patience=0.2))}; "
                 "wait for it, stop it, or choose another folder."
             ) from None
         except OSError as error:
@@ -89,7 +91,7 @@ class FolderLock:
                 f"if that no longer runs, delete {self.path}."
             )
         os.ftruncate(descriptor, 0)
-        write_all(descriptor, json.dumps(_self()).encode())
+        write_all(descriptor, signature)
         return True
 
 
@@ -99,12 +101,18 @@ def _self() -> dict[str, Any]:
         "host": platform.node(),
         "boot": _boot(),
         "process_start": _process_start(),
-        "since": provenance()["created"],
+        "since": datetime.datetime.now(datetime.UTC).replace(microsecond=0).isoformat(),
     }
 
 
-def _owner(descriptor: int) -> dict[str, Any]:
-    """What the lock file says; empty if nothing sensible."""
+def _owner(descriptor: int, patience: float = 0.0) -> dict[str, Any]:
+    """What the lock file says; empty if nothing sensible.
+
+    A new owner signs a moment after it has locked: ``patience`` is how many seconds to wait for it.
+    """
+    patient_until = time.monotonic() + patience
+    while os.fstat(descriptor).st_size == 0 and time.monotonic() < patient_until:
+        time.sleep(0.01)
     try:
         found = json.loads(os.pread(descriptor, 4096, 0))
     except (ValueError, RecursionError):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from agentlens.arrays import check_dtype, check_shape
-from agentlens.errors import Corrupt, InvalidArgument
+from agentlens.errors import Corrupt, InvalidArgument, ManifestError
 
 
 class Palette:
@@ -78,16 +78,16 @@ class Palette:
         """Read what ``encode`` wrote.
 
         Raises:
-            Corrupt: not 256 colours.
+            ManifestError: not 256 colours.
         """
         palette = cls()
         if not isinstance(entries, list) or len(entries) != 256:
-            raise Corrupt("palette: expected a list of 256 entries.")
+            raise ManifestError("palette: expected a list of 256 entries.")
         for index, entry in enumerate(entries):
             if entry is None:
                 continue
             if not isinstance(entry, str) or re.fullmatch("[0-9a-f]{6}", entry) is None:
-                raise Corrupt(
+                raise ManifestError(
                     f"palette: entry {index} is {entry!r}, expected six hexadecimal digits."
                 )
             palette.colours[index] = np.frombuffer(bytes.fromhex(entry), np.uint8)

@@ -50,18 +50,24 @@ class MapOptions:
         tuple[str, ...] | None, tyro.conf.arg(metavar="NAME ...", help_behavior_hint="")
     ] = None
     """Scores such as kl, log_probability, value_l2; the method's own choice if not given."""
-    planes: Literal["all", "newest", "each"] = "all"
-    """One mask over the whole frame stack, over the newest plane, or a map for each plane."""
-    radius: float = 5.0
-    """Gaussian mask radius (sigma), in observation pixels."""
-    stride: int = 5
-    """Distance between mask centres, in observation pixels."""
-    grid: Literal["centred", "published"] = "centred"
+    planes: Annotated[
+        Literal["all", "newest", "each"] | None,
+        tyro.conf.arg(metavar="{all,newest,each}", help_behavior_hint=""),
+    ] = None
+    """One mask over the whole stack (the default), over the newest plane, or a map for each plane."""
+    radius: Number = None
+    """Gaussian mask radius (sigma), in observation pixels; 5 if not given."""
+    stride: Whole = None
+    """Distance between mask centres, in observation pixels; 5 if not given."""
+    grid: Annotated[
+        Literal["centred", "published"] | None,
+        tyro.conf.arg(metavar="{centred,published}", help_behavior_hint=""),
+    ] = None
     """Mask centres in the middle of their cells, or at multiples of the stride as published."""
-    reference: str = "blur"
-    """What fills the masked part: blur, median, mean, previous, noise or constant."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name such as RIGHT."""
+    reference: Name = None
+    """What fills the masked part: blur (the default), median, mean, previous, noise, constant:0."""
+    action: Name = None
+    """The explained action: taken (the default), greedy or a name such as RIGHT."""
     contrast: Name = None
     """Explain the action against this one (for the score contrast)."""
     merge_actions: bool = False

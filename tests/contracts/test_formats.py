@@ -253,6 +253,35 @@ def test_damaged_files_end_in_a_checkpoint_error_or_are_read(name: str, tmp_path
     assert refused >= 8
 
 
+def altered(content: bytes, rng: random.Random) -> bytes:
+    """A zip with changed bytes in its pickle or JSON, and checksums that fit again."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            member = bytearray(old.read(name))
+            if name.endswith("data.pkl") or name == "data":
+                for _ in range(rng.choice((1, 1, 2, 5))):
+                    member[rng.randrange(len(member))] = rng.randrange(256)
+            if name == "policy.pth":
+                member = bytearray(altered(bytes(member), rng))
+            new.writestr(name, bytes(member))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["sb3", "torch-state-dict"])
+def test_altered_insides_end_in_a_checkpoint_error_or_are_read(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "sample.bin"
+    SAMPLES[name](path)
+    whole, rng, refused = path.read_bytes(), random.Random(1), 0
+    for _ in range(40):
+        path.write_bytes(altered(whole, rng))
+        try:
+            read_checkpoint(path, name, Hints())
+        except CheckpointError:
+            refused += 1
+    assert refused >= 20
+
+
 @pytest.mark.parametrize("name", [n for n in FORMATS.names() if n in {*SAMPLES, "safetensors"}])
 def test_foreign_files_are_checkpoint_errors(name: str, tmp_path: Path) -> None:
     for content in (b"", b"\0", b"PK\x03\x04", b"{}", b"\x80\x04.", b"\x89PNG\r\n", b"a" * 5000):

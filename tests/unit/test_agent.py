@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,16 @@ def test_the_shipped_agent_loads_from_any_folder(
     assert agent.spec.score is not None
     assert agent.policy(torch.zeros(1, 4, 84, 84)).logits.shape == (1, 6)
     assert "pong-ppo" in [entry.spec.name for entry in list_agents()]
+
+
+def test_a_wheel_carries_the_shipped_agents_and_no_others() -> None:
+    root = Path(__file__).resolve().parents[2]
+    lines = (root / ".gitignore").read_text().splitlines()
+    shipped = {line.strip("!/") for line in lines if line.startswith("!agents/")}
+    there = {name for name in shipped if (root / name / "agent.toml").is_file()}
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    packed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert packed == {name: name.replace("agents/", "agentlens/_agents/") for name in there}
 
 
 def test_wrong_names_are_explained(folder: Path) -> None:

@@ -354,7 +354,10 @@ def test_no_pickle_opcode_reaches_a_foreign_name(content: bytes) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b".", b"\x80\xff.", b"(" * 1000, b"\x80\x02r\xff\xff\xff\xff.", b"0.", b"\x82\x01.",
-     b"\x80\x02X\xff\xff\xff\xff", b"\x80\x02ccollections\nOrderedDict\nK\x01R.", b"I1_\n0b."],
+     b"\x80\x02X\xff\xff\xff\xff", b"\x80\x02ccollections\nOrderedDict\nK\x01R.", b"I1_\n0b.",
+     b"\x80\x05\x96" + (1 << 45).to_bytes(8, "little") + b".",
+     b"\x80\x04\x8d" + (1 << 45).to_bytes(8, "little") + b".",
+     b"\x80\x04\x95" + (1 << 45).to_bytes(8, "little") + b"."],
 )  # fmt: skip
 def test_broken_pickles_are_checkpoint_errors(content: bytes) -> None:
     with pytest.raises(CheckpointError, match="file: "):

@@ -18,84 +18,57 @@ from agentlens.errors import (
     NotFinite,
     ShapeError,
 )
-from agentlens.spec import GridSpec
-from agentlens.store.maps import MapHeader, MapWriter, TargetInfo, open_maps
-
-HEADER = MapHeader(
-    method="perturbation",
-    options={"radius": 5.0, "merge": False, "planes": ["all"], "seed": None},
-    targets=tuple(
-        TargetInfo(
-            name=name,
-            signed=name == "value",
-            unit="nats",
-            meaning="much",
-            noise_floor=1e-7,
-            role="q",
-        )
-        for name in ("kl", "value")
-    ),
-    planes=("all",),
-    grid=GridSpec(rows=(1.0, 4.0, 7.0), columns=(2.0, 5.0), observation=(9, 7)),
-    action="taken",
-    forward_passes=7,
-    recording_digests={"0": "ab", "1": "cd"},
-    provenance={"created": "then"},
-)
-
-
-def values(steps: np.ndarray, episode: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(episode)
-    return rng.standard_normal((1000, 2, 1, 3, 2)).astype(np.float32)[steps]
+from agentlens.store.maps import MapWriter, open_maps
+from tests.store_samples import MAPS, map_values
 
 
 def append(writer: MapWriter, start: int, stop: int, episode: int = 0) -> None:
     steps = np.arange(start, stop)
-    writer.append(episode, steps, steps % 3, values(steps, episode))
+    writer.append(episode, steps, steps % 3, map_values(steps, episode))
 
 
 def test_what_was_appended_comes_back(tmp_path: Path) -> None:
-    with MapWriter(tmp_path / "maps/x", HEADER) as writer:
+    with MapWriter(tmp_path / "maps/x", MAPS) as writer:
         append(writer, 0, 10)
         append(writer, 10, 13)
         append(writer, 4, 6, episode=1)
     maps = open_maps(tmp_path / "maps/x")
     assert maps.values.dtype == np.float32
-    assert np.array_equal(maps.values[:13], values(np.arange(13)))
-    assert np.array_equal(maps.values[13:], values(np.arange(4, 6), 1))
+    assert np.array_equal(maps.values[:13], map_values(np.arange(13)))
+    assert np.array_equal(maps.values[13:], map_values(np.arange(4, 6), 1))
     assert np.array_equal(maps.steps, [*range(13), 4, 5])
     assert np.array_equal(maps.episodes, [0] * 13 + [1] * 2)
     assert np.array_equal(maps.explained_actions, np.array([*range(13), 4, 5]) % 3)
-    assert (maps.targets, maps.planes, maps.grid) == (("kl", "value"), ("all",), HEADER.grid)
-    assert maps.header == HEADER
+    assert (maps.targets, maps.planes, maps.grid) == (("kl", "value"), ("all",), MAPS.grid)
+    assert maps.header == MAPS
     assert isinstance(maps.values.base, np.memmap)
 
 
 def test_out_of_order_is_sorted_and_empty_is_empty(tmp_path: Path) -> None:
-    with MapWriter(tmp_path / "x", HEADER) as writer:
+    with MapWriter(tmp_path / "x", MAPS) as writer:
         pass
     assert open_maps(tmp_path / "x").values.shape == (0, 2, 1, 3, 2)
-    with MapWriter(tmp_path / "x", HEADER) as writer:
+    with MapWriter(tmp_path / "x", MAPS) as writer:
         append(writer, 3, 5, episode=1)
         append(writer, 20, 30)
         append(writer, 0, 20)
     maps = open_maps(tmp_path / "x")
     assert np.array_equal(maps.steps, [*range(30), 3, 4])
-    assert np.array_equal(maps.values[:30], values(np.arange(30)))
+    assert np.array_equal(maps.values[:30], map_values(np.arange(30)))
 
 
 def test_the_same_header_resumes_and_another_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "x"
-    with MapWriter(folder, HEADER) as writer:
+    with MapWriter(folder, MAPS) as writer:
         append(writer, 0, 10)
-    later = dataclasses.replace(HEADER, provenance={"created": "now"})
+    later = dataclasses.replace(MAPS, provenance={"created": "now"})
     with MapWriter(folder, later) as writer:
         assert writer.done == {(0, step) for step in range(10)}
         with pytest.raises(InvalidArgument, match="there already"):
             append(writer, 9, 12)
         append(writer, 10, 12)
-    assert np.array_equal(open_maps(folder).values, values(np.arange(12)))
-    other = dataclasses.replace(HEADER, options={**HEADER.options, "radius": 4.0})
+    assert np.array_equal(open_maps(folder).values, map_values(np.arange(12)))
+    other = dataclasses.replace(MAPS, options={**MAPS.options, "radius": 4.0})
     with pytest.raises(AlreadyExists, match="another options"):
         MapWriter(folder, other)
     with MapWriter(folder, other, force=True) as writer:
@@ -105,15 +78,15 @@ def test_the_same_header_resumes_and_another_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine/thesis").write_text("1")
     for force in (False, True):
         with pytest.raises(AlreadyExists, match="no map set"):
-            MapWriter(tmp_path / "mine", HEADER, force=force)
+            MapWriter(tmp_path / "mine", MAPS, force=force)
 
 
 def test_bad_batches_leave_no_trace(tmp_path: Path) -> None:
     steps = np.arange(2)
-    good = values(steps)
+    good = map_values(steps)
     bad = good.copy()
     bad[1, 0, 0, 2, 1] = np.inf
-    with MapWriter(tmp_path / "x", HEADER) as writer:
+    with MapWriter(tmp_path / "x", MAPS) as writer:
         with pytest.raises(NotFinite, match=r"inf at index \(1, 0, 0, 2, 1\)"):
             writer.append(0, steps, steps, bad)
         with pytest.raises(DtypeError, match="float64, expected float32"):
@@ -125,14 +98,14 @@ def test_bad_batches_leave_no_trace(tmp_path: Path) -> None:
         with pytest.raises(InvalidArgument, match="there already"):
             writer.append(0, np.zeros(2, int), steps, good)
         with pytest.raises(Locked, match="is being written by process"):
-            MapWriter(tmp_path / "x", HEADER)
+            MapWriter(tmp_path / "x", MAPS)
         writer.append(0, steps, steps, good)
     assert np.array_equal(open_maps(tmp_path / "x").values, good)
 
 
 def test_a_cut_at_any_byte_resumes_to_the_same_maps(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
-    with MapWriter(whole, HEADER) as writer:
+    with MapWriter(whole, MAPS) as writer:
         for start in range(0, 12, 3):
             append(writer, start, start + 3)
     expected = open_maps(whole).values
@@ -146,7 +119,7 @@ def test_a_cut_at_any_byte_resumes_to_the_same_maps(tmp_path: Path) -> None:
                 (folder / file).write_bytes((whole / file).read_bytes())
             with (folder / name).open("r+b") as file:
                 file.truncate(int(cut))
-            with MapWriter(folder, HEADER) as writer:
+            with MapWriter(folder, MAPS) as writer:
                 missing = sorted({(0, step) for step in range(12)} - writer.done)
                 assert [step for _, step in missing] == list(range(12 - len(missing), 12))
                 for _, step in missing:
@@ -157,7 +130,7 @@ def test_a_cut_at_any_byte_resumes_to_the_same_maps(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["maps.json", "values.f32", "values.chain"])
 def test_every_flipped_bit_is_found(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "x"
-    with MapWriter(folder, HEADER) as writer:
+    with MapWriter(folder, MAPS) as writer:
         for start in range(0, 6, 3):
             append(writer, start, start + 3)
     path = folder / name

@@ -1,0 +1,50 @@
+"""From a method's name and a few options to a configured method."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from agentlens.errors import InvalidArgument
+from agentlens.saliency.base import METHODS, SaliencyMethod
+
+
+def configure(
+    method: str | SaliencyMethod, options: Mapping[str, object]
+) -> tuple[str, SaliencyMethod]:
+    """The method's public name and the method with these options.
+
+    Args:
+        method: a name, or a configured method, which then takes no further options.
+        options: by field name; None leaves the method's own default.
+
+    Raises:
+        UnknownName: no such method.
+        InvalidArgument: the method lacks an option, or an option's value is impossible.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if isinstance(method, SaliencyMethod):
+        if given:
+            raise InvalidArgument(
+                f"{', '.join(given)} given beside a configured {type(method).__name__}: "
+                "set them on the method itself."
+            )
+        return method_name(method), method
+    cls = METHODS.load(method)
+    known = [field.name for field in dataclasses.fields(cls)]
+    for name in given:
+        if name not in known:
+            has = f"its options are {', '.join(known)}" if known else "it has no options"
+            raise InvalidArgument(f"method {method!r} has no option {name!r}: {has}.")
+    configured: SaliencyMethod = cls(**given)
+    return method, configured
+
+
+def method_name(method: SaliencyMethod) -> str:
+    """The public name of a method: its file's."""
+    return type(method).__module__.rpartition(".")[2].replace("_", "-")
+
+
+def options_of(method: SaliencyMethod) -> dict[str, object]:
+    """Every option with its value, tuples as lists, as a map set's header keeps them."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in vars(method).items()}

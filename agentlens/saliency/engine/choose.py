@@ -1,0 +1,57 @@
+"""Which engine evaluates the masks, and why."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from agentlens.errors import InvalidArgument, UnknownName
+from agentlens.policies.base import Policy
+from agentlens.saliency.engine import batched, incremental, reference
+from agentlens.saliency.engine.base import Engine, Perturbation
+from agentlens.saliency.engine.settings import device_of
+
+_log = logging.getLogger(__name__)
+
+
+class BuildEngine(Protocol):
+    """How every engine is built."""
+
+    def __call__(
+        self, policy: Policy, perturbation: Perturbation, *, memory_bytes: int, threads: int
+    ) -> Engine:
+        """Prepare plans and workspaces."""
+
+
+def choose_engine(name: str, policy: Policy) -> tuple[BuildEngine, str, str]:
+    """The builder of an engine, its name and the reason for it.
+
+    Args:
+        name: "auto", "reference", "batched" or "incremental".
+        policy: where it is decides: "auto" is incremental on a CPU for a plain convolution
+            chain, else batched.
+
+    Raises:
+        UnknownName: another name.
+        InvalidArgument: "incremental" where it cannot work.
+    """
+    if name not in ("auto", "reference", "batched", "incremental"):
+        raise UnknownName("engine", name, ("auto", "reference", "batched", "incremental"))
+    if name == "reference":
+        return reference.build, "reference", "asked for"
+    if name == "batched":
+        return batched.build, "batched", "asked for"
+    obstacle = _obstacle(policy)
+    if name == "incremental" and obstacle:
+        raise InvalidArgument(f"engine 'incremental' cannot be used here: {obstacle}.")
+    if obstacle:
+        _log.info("engine batched: %s", obstacle)
+        return batched.build, "batched", obstacle
+    return incremental.build, "incremental", "a plain convolution chain on a CPU"
+
+
+def _obstacle(policy: Policy) -> str:
+    """Why the incremental engine cannot or should not be used; "" where it can."""
+    if device_of(policy).type != "cpu":
+        return f"the policy is on {device_of(policy)}, where large batches are faster"
+    return incremental.unsupported(policy) or ""

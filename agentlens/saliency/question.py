@@ -1,0 +1,156 @@
+"""What is asked of a policy: which action is explained, against which, and by which scores.
+
+Shape letters: F frames, P plane selections, M masks, A actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agentlens.errors import InvalidArgument, UnknownName
+from agentlens.policies.base import Policy, PolicyOutput
+from agentlens.saliency import scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Which action is explained and how outputs are read.
+
+    ``action``: "taken", "greedy" (the most probable), or a meaning such as "RIGHT".
+    ``contrast``: the meaning of the action compared with, or None for the best other one.
+    ``temperature``: of the softmax of Q-values; None keeps them Q-values.
+    ``groups``: actions that do the same, merged first.
+    """
+
+    policy: Policy
+    action: str = "taken"
+    contrast: str | None = None
+    temperature: float | None = None
+    groups: tuple[tuple[int, ...], ...] | None = None
+
+    def __post_init__(self) -> None:
+        meanings = self.policy.action_meanings
+        for name in (self.action, self.contrast):
+            if name not in ("taken", "greedy", None) and name not in meanings:
+                raise UnknownName("action", str(name), (*meanings, "taken", "greedy"))
+        if self.contrast in ("taken", "greedy"):
+            raise InvalidArgument(
+                f"contrast {self.contrast!r}: expected the name of an action, such as {meanings[0]}."
+            )
+        if self.groups is not None:
+            members = sorted(a for group in self.groups for a in group)
+            if members != list(range(len(meanings))):
+                raise InvalidArgument(
+                    f"merged actions {self.groups}: expected each of 0 to {len(meanings) - 1} once."
+                )
+        if self.contrast is not None and self._merged(self.contrast) == self._merged(self.action):
+            raise InvalidArgument(
+                f"contrast {self.contrast} does the same as the explained {self.action}."
+            )
+
+    def _merged(self, name: str) -> int:
+        """The output that an action's name stands for after merging; -1 for a word."""
+        if name not in self.policy.action_meanings:
+            return -1
+        index = self.policy.action_meanings.index(name)
+        return index if self.groups is None else _group_of(self.groups)[index]
+
+    def preferences(self, output: PolicyOutput) -> Tensor:
+        """Logits or Q-values [..., A] in float64, merged where that is asked."""
+        raw = output.q_values if output.logits is None else output.logits
+        assert raw is not None  # a policy gives one of them
+        raw = raw.double()
+        return raw if self.groups is None else scores.merge(raw, self.groups, self.policy.kind)
+
+    def explained(self, base: PolicyOutput, taken: Tensor) -> Tensor:
+        """The explained action of F base outputs, int64 [F], as an index into the policy's own."""
+        raw = base.q_values if base.logits is None else base.logits
+        assert raw is not None  # a policy gives one of them
+        if self.action == "taken":
+            return taken.to(raw.device)
+        if self.action != "greedy":
+            index = self.policy.action_meanings.index(self.action)
+            return torch.full_like(taken, index, device=raw.device)
+        if self.groups is None:
+            return raw.argmax(-1)
+        best = self.preferences(base).argmax(-1)
+        outside = self._to_groups(raw.device)[None, :] != best[:, None]
+        return raw.masked_fill(outside, -torch.inf).argmax(-1)
+
+    def positions(self, base: PolicyOutput, explained: Tensor) -> tuple[Tensor, Tensor]:
+        """Explained action and the one compared with, int64 [F] each, after merging."""
+        preferences = self.preferences(base)
+        action = explained
+        if self.groups is not None:
+            action = self._to_groups(explained.device)[explained]
+        if self.contrast is None:
+            return action, scores.runner_up(preferences, action)
+        other = torch.full_like(action, self._merged(self.contrast))
+        return action, torch.where(other == action, scores.runner_up(preferences, action), other)
+
+    def _to_groups(self, device: torch.device) -> Tensor:
+        assert self.groups is not None
+        return torch.tensor(_group_of(self.groups), device=device)
+
+
+def _group_of(groups: Sequence[Sequence[int]]) -> list[int]:
+    """For each action the number of its group."""
+    found = {member: number for number, group in enumerate(groups) for member in group}
+    return [found[a] for a in range(len(found))]
+
+
+def value_of(question: Question, output: PolicyOutput) -> Tensor:
+    """The critic's value in float64, or max Q where there are Q-values: shape [...]."""
+    if output.value is not None:
+        return output.value.double()
+    return question.preferences(output).amax(-1)
+
+
+def evaluate(
+    name: str, question: Question, base: PolicyOutput, perturbed: PolicyOutput, explained: Tensor
+) -> Tensor:
+    """One score of F unperturbed and [F, P, M] perturbed outputs: float64 [F, P, M].
+
+    Args:
+        name: a target that ``targets.check_targets`` let through; not a control.
+        question: the policy and the action it is asked about.
+        base: outputs of F rows.
+        perturbed: outputs of shape [F, P, M, A], value [F, P, M].
+        explained: int64 [F], from ``question.explained``.
+    """
+    if name == "value":
+        return _lift(value_of(question, base)) - value_of(question, perturbed)
+    if name == "value_l2":
+        return 0.5 * (_lift(value_of(question, base)) - value_of(question, perturbed)).square()
+    action, other = (_lift(a) for a in question.positions(base, explained))
+    before, after = question.preferences(base)[:, None, None], question.preferences(perturbed)
+    if name in ("kl", "log_probability", "sarfa") and question.temperature is not None:
+        before, after = before / question.temperature, after / question.temperature
+    match name:
+        case "kl":
+            return scores.kl(before, after)
+        case "log_probability":
+            return scores.log_probability(before, after, action)
+        case "contrast":
+            return scores.contrast(before, after, action, other)
+        case "sarfa":
+            return scores.sarfa(before, after, action)
+        case "logit_l2":
+            return scores.half_squared(before, after)
+        case "gap":
+            return scores.gap(before, after, action)
+        case "q_value":
+            return scores.q_value(before, after, action)
+        case "advantage":
+            return scores.advantage(before, after, action)
+        case "flip":
+            return scores.flip(before, after)
+    raise UnknownName("score", name, ())
+
+
+def _lift(per_frame: Tensor) -> Tensor:
+    return per_frame[:, None, None]

@@ -1,0 +1,128 @@
+"""References: what fills the perturbed part of an observation.
+
+A reference is written ``name`` or ``name:number``: "blur" or "blur:3" (sigma in pixels),
+"constant" or "constant:0.5" (in the observation's own units), "median" and "mean" (a picture of
+the whole recording), "previous" (the observation one step earlier), "noise" or "noise:7" (seed).
+
+Shape letters: F frames, K planes, H W observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agentlens.errors import InvalidArgument, ShapeError, UnknownName
+from agentlens.saliency.base import FrameBatch
+from agentlens.saliency.masks import gaussian_operator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_DEFAULTS = {
+    "blur": 3.0, "constant": 0.0, "median": None, "mean": None, "previous": None, "noise": 0.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A kind of reference and its number (None for kinds that have none)."""
+
+    kind: str
+    number: float | None
+
+    @property
+    def pictures(self) -> frozenset[str]:
+        """What of the recording it needs beside the observation."""
+        wanted = self.kind in ("median", "mean", "previous")
+        return frozenset({self.kind}) if wanted else frozenset()
+
+    def fill(self, frames: FrameBatch, pictures: Mapping[str, np.ndarray]) -> Tensor:
+        """The reference of every frame: [F, K, H, W], like the observations.
+
+        Raises:
+            InvalidArgument: it needs a picture of the recording that was not handed over.
+        """
+        observations = frames.observations
+        match self.kind:
+            case "blur":
+                return blur(observations, float(self.number or 0))
+            case "constant":
+                return observations.new_full(observations.shape, float(self.number or 0))
+            case "noise":
+                return self._noise(frames)
+            case "previous":
+                if frames.previous is None:
+                    raise InvalidArgument("reference 'previous' needs the previous observations.")
+                return frames.previous
+        if self.kind not in pictures:
+            raise InvalidArgument(f"reference {self.kind!r} needs a picture of the recording.")
+        picture = pictures[self.kind]
+        if picture.shape != tuple(observations.shape[-2:]):
+            raise ShapeError(
+                f"the recording's {self.kind} picture is {picture.shape}, "
+                f"expected {tuple(observations.shape[-2:])}."
+            )
+        return observations.new_tensor(picture).expand(observations.shape).contiguous()
+
+    def _noise(self, frames: FrameBatch) -> Tensor:
+        """Uniform noise between each frame's own extremes.
+
+        Counter-based: the picture depends on seed, episode and step alone.
+        """
+        shape = tuple(frames.observations.shape[1:])
+        pictures = [
+            np.random.Generator(
+                np.random.Philox(key=int(self.number or 0), counter=[0, 0, int(episode), int(step)])
+            ).random(shape, np.float32)
+            for episode, step in zip(frames.episodes, frames.steps, strict=True)
+        ]
+        low = frames.observations.amin((1, 2, 3), keepdim=True)
+        high = frames.observations.amax((1, 2, 3), keepdim=True)
+        noise = frames.observations.new_tensor(np.stack(pictures))
+        return low + noise * (high - low)
+
+
+def parse_reference(text: str) -> Reference:
+    """Read "blur", "blur:2.5", "constant:0", "median", "mean", "previous", "noise:7".
+
+    Raises:
+        UnknownName: no such reference.
+        InvalidArgument: a number where none belongs, or one out of range.
+    """
+    kind, colon, tail = text.partition(":")
+    if kind not in _DEFAULTS:
+        raise UnknownName("reference", kind, _DEFAULTS)
+    default = _DEFAULTS[kind]
+    if not colon:
+        return Reference(kind=kind, number=default)
+    if default is None:
+        raise InvalidArgument(f"reference {text!r}: {kind} takes no number.")
+    try:
+        number = float(tail)
+    except ValueError:
+        raise InvalidArgument(f"reference {text!r}: expected a number after the colon.") from None
+    if (
+        not np.isfinite(number)
+        or (kind == "blur" and number <= 0)
+        or (kind == "noise" and (number < 0 or number % 1))
+    ):
+        raise InvalidArgument(
+            f"reference {text!r}: expected a positive sigma for blur, a whole seed for noise, "
+            "any finite number for constant."
+        )
+    return Reference(kind=kind, number=number)
+
+
+def blur(observations: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of each plane by itself, never across the stack: [F, K, H, W].
+
+    Two small matrix products; equal to SciPy's ``gaussian_filter(plane, sigma)`` to rounding.
+    """
+    height, width = observations.shape[-2:]
+    rows = observations.new_tensor(gaussian_operator(height, sigma))
+    columns = observations.new_tensor(gaussian_operator(width, sigma).T)
+    return rows @ observations @ columns

@@ -1,0 +1,119 @@
+"""What each score means: the descriptions that travel with every map. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentlens.errors import InvalidArgument, UnknownName
+from agentlens.spec import TargetInfo
+
+SOFTMAX_TARGETS = frozenset({"kl", "log_probability", "sarfa"})
+"""Scores of a distribution over actions: on Q-values they need a temperature."""
+
+Q_TARGETS = frozenset({"gap", "q_value", "advantage", "flip"})
+"""Scores of Q-values."""
+
+VALUE_TARGETS = frozenset({"value", "value_l2"})
+"""Scores of the critic, or of max Q where there are Q-values."""
+
+LINEAR_TARGETS = frozenset({"contrast", "value", "q_value", "advantage"})
+"""Scores linear in the outputs: only for these is joint minus single effects meaningful."""
+
+_ALL = (
+    TargetInfo(
+        name="kl", signed=False, unit="nats", role="actor", display="sqrt", noise_floor=0.0,
+        meaning="hiding this place changes the action probabilities much",
+    ),
+    TargetInfo(
+        name="log_probability", signed=True, unit="nats", role="actor", noise_floor=0.0,
+        meaning="positive: hiding this place makes the explained action less likely",
+    ),
+    TargetInfo(
+        name="contrast", signed=True, unit="logits", role="actor", noise_floor=0.0,
+        meaning="positive: this place speaks for the explained action against the other one",
+    ),
+    TargetInfo(
+        name="sarfa", signed=False, unit="score 0 to 1", role="actor", noise_floor=0.0,
+        meaning="hiding this place lowers the explained action and leaves the others in proportion",
+    ),
+    TargetInfo(
+        name="logit_l2", signed=False, unit="logits^2", role="actor", display="sqrt",
+        noise_floor=0.0,
+        meaning="hiding this place changes the logits, shifts that the policy cannot see included",
+    ),
+    TargetInfo(
+        name="value_l2", signed=False, unit="value^2", role="critic", display="sqrt",
+        noise_floor=0.0, meaning="hiding this place changes the value estimate much",
+    ),
+    TargetInfo(
+        name="value", signed=True, unit="value", role="critic", noise_floor=0.0,
+        meaning="positive: hiding this place lowers the value estimate",
+    ),
+    TargetInfo(
+        name="gap", signed=True, unit="Q", role="q", noise_floor=0.0,
+        meaning="positive: hiding this place narrows the explained action's lead over the rest",
+    ),
+    TargetInfo(
+        name="q_value", signed=True, unit="Q", role="q", noise_floor=0.0,
+        meaning="positive: hiding this place lowers the explained action's Q-value",
+    ),
+    TargetInfo(
+        name="advantage", signed=True, unit="Q", role="q", noise_floor=0.0,
+        meaning="positive: hiding this place lowers the explained action's lead over the mean",
+    ),
+    TargetInfo(
+        name="flip", signed=False, unit="0 or 1", role="q", noise_floor=0.0,
+        meaning="hiding this place changes the greedy action",
+    ),
+    TargetInfo(
+        name="energy", signed=False, unit="observation^2", role="control", display="sqrt",
+        noise_floor=0.0, meaning="the perturbation itself is strong here, whatever the agent",
+    ),
+    TargetInfo(
+        name="random", signed=False, unit="none", role="control", noise_floor=0.0,
+        meaning="nothing: the values are drawn at random",
+    ),
+)  # fmt: skip
+
+TARGETS = {info.name: info for info in _ALL}
+"""Every score by name."""
+
+
+def default_targets(kind: str, has_value: bool) -> tuple[str, ...]:
+    """Actor, critic and control: kl + value_l2 + energy, or gap + value + energy for Q-values."""
+    if kind == "q_values":
+        return ("gap", "value", "energy")
+    return ("kl", "value_l2", "energy") if has_value else ("kl", "energy")
+
+
+def check_targets(
+    names: Sequence[str], kind: str, has_value: bool, temperature: float | None
+) -> tuple[TargetInfo, ...]:
+    """The descriptions of these scores, once it is clear that the policy can give them.
+
+    Raises:
+        UnknownName: no such score.
+        InvalidArgument: none at all, one twice, or one that this policy's outputs do not allow.
+    """
+    if not names:
+        raise InvalidArgument("targets are empty: name at least one score.")
+    if len(set(names)) != len(names):
+        raise InvalidArgument(f"targets name a score twice: {', '.join(names)}.")
+    if temperature is not None and not temperature > 0:
+        raise InvalidArgument(f"temperature {temperature}: expected a positive number.")
+    for name in names:
+        if name not in TARGETS:
+            raise UnknownName("target", name, TARGETS)
+        if name in SOFTMAX_TARGETS and kind == "q_values" and temperature is None:
+            raise InvalidArgument(
+                f"target {name!r} needs action probabilities and this agent has Q-values: "
+                "give a temperature for their softmax, or use gap, q_value or advantage."
+            )
+        if name in Q_TARGETS and kind != "q_values":
+            raise InvalidArgument(
+                f"target {name!r} needs Q-values and this agent has logits: "
+                "use kl, log_probability or contrast."
+            )
+        if name in VALUE_TARGETS and kind != "q_values" and not has_value:
+            raise InvalidArgument(f"target {name!r} needs a critic and this agent has none.")
+    return tuple(TARGETS[name] for name in names)

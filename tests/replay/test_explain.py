@@ -1,0 +1,175 @@
+"""Explaining a real recording: checks before, resuming, refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agentlens.errors import AlreadyExists, InvalidArgument, NotFinite, OutputMismatch, UnknownName
+from agentlens.policies.agent import Agent, load_agent
+from agentlens.rollout.recorder import record
+from agentlens.saliency.explain import estimate_seconds, explain
+from agentlens.saliency.methods.perturbation import Perturbation
+from agentlens.store.recording import Recording, open_recording
+
+COARSE = {"stride": 20, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("explain") / "pong"
+    record(load_agent("pong-ppo"), episodes=2, seed=0, max_steps=30, output=folder)
+    return folder
+
+
+@pytest.fixture
+def recording(recorded: Path, tmp_path: Path) -> Recording:
+    return open_recording(shutil.copytree(recorded, tmp_path / "copy"))
+
+
+def test_maps_say_what_they_are(recording: Recording) -> None:
+    seen: list[tuple[int, int]] = []
+    maps = explain(
+        recording,
+        steps=slice(3, 9),
+        episodes=[1],
+        progress=lambda d, t: seen.append((d, t)),
+        **COARSE,
+    )
+    assert maps.folder == recording.folder / "maps" / "perturbation"
+    assert maps.targets == ("kl", "value_l2", "energy")
+    assert maps.values.shape == (6, 3, 1, 4, 4)
+    assert maps.grid.rows == (10.0, 30.0, 50.0, 70.0)
+    assert maps.steps.tolist() == [3, 4, 5, 6, 7, 8]
+    assert set(maps.episodes) == {1}
+    assert (maps.explained_actions == recording.episodes[1].actions[3:9]).all()
+    assert maps.header.forward_passes == 17
+    assert maps.header.options["radius"] == 5.0
+    assert maps.header.action == "taken"
+    assert seen[-1] == (6, 6)
+    assert np.isfinite(maps.values).all()
+    assert (maps.values.max((0, 2, 3, 4)) > 0).all()
+    for info, highest in zip(maps.header.targets, maps.values.max((0, 2, 3, 4)), strict=True):
+        assert 0 <= info.noise_floor < 1e-3 * highest
+
+
+def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(recording: Recording) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done > 8:
+            raise Stop
+
+    whole = explain(recording, output=recording.folder / "whole", episodes=[0], **COARSE)
+    with pytest.raises(Stop):
+        explain(recording, output=recording.folder / "parts", episodes=[0], progress=stop, **COARSE)
+    explain(recording, output=recording.folder / "parts", steps=[20, 3, 21], episodes=[0], **COARSE)
+    parts = explain(recording, output=recording.folder / "parts", episodes=[0], **COARSE)
+    assert (parts.steps == whole.steps).all()
+    assert parts.values.tobytes() == whole.values.tobytes()
+
+
+def test_engines_agree_within_the_stored_noise_floor(recording: Recording) -> None:
+    found = {
+        engine: explain(
+            recording, steps=[10, 25], episodes=[0], engine=engine, targets=["kl", "value_l2", "sarfa"],
+            output=recording.folder / engine, **COARSE,
+        )
+        for engine in ("reference", "batched", "incremental")
+    }  # fmt: skip
+    expected = found["reference"].values
+    for maps in found.values():
+        for target, info in enumerate(maps.header.targets):
+            one, other = maps.values[:, target], expected[:, target]
+            allowed = 1e-5 * np.abs(other).max((1, 2, 3)) + 2 * max(info.noise_floor, 1e-9)
+            assert (np.abs(one - other).max((1, 2, 3)) <= allowed).all(), info.name
+
+
+def test_outputs_that_are_not_the_recorded_ones_stop_everything(recording: Recording) -> None:
+    agent = load_agent("pong-ppo")
+    other = Agent(spec=agent.spec, policy=agent.policy, folder=None).to("cpu")
+    next(other.policy.parameters()).data.mul_(1.01)
+    with pytest.raises(OutputMismatch, match=r"episode 0, step \d+: .* off what was recorded"):
+        explain(recording, agent=other, **COARSE)
+    assert not (recording.folder / "maps").exists()
+
+
+def test_weights_that_are_not_numbers_are_found_before_any_map(recording: Recording) -> None:
+    agent = load_agent("pong-ppo").to("cpu")
+    next(agent.policy.parameters()).data[0] = torch.nan
+    with pytest.raises(NotFinite, match="episode 0, step 0"):
+        explain(recording, agent=agent, **COARSE)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": [3, 30]}, "step 30: expected 0 to 29"),
+        ({"steps": [-1]}, "step -1"),
+        ({"steps": slice(40, 50)}, "no steps"),
+        ({"steps": []}, "no steps"),
+        ({"episodes": [2]}, "episode 2: the recording has 0, 1"),
+        ({"radius": -1.0}, "sigma -1"),
+        ({"stride": 85}, "stride 85"),
+        ({"planes": "first"}, "'all', 'newest' or 'each'"),
+        ({"action": "HOP"}, "action 'HOP'"),
+        ({"targets": ["klm"]}, "did you mean 'kl'"),
+        ({"targets": ["gap"]}, "Q-values"),
+        ({"targets": []}, "empty"),
+        ({"reference": "blurr"}, "reference"),
+        ({"method": "perturbatoin"}, "perturbation"),
+        ({"method": "energy", "contrast": "LEFT"}, "no option 'contrast'"),
+        ({"method": Perturbation(), "radius": 3.0}, "on the method itself"),
+        ({"memory_bytes": 0}, "memory"),
+        ({"threads": -1}, "threads"),
+        ({"device": "cpu:x"}, "device"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(
+    recording: Recording, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        explain(recording, **options)
+    assert not (recording.folder / "maps").exists()
+
+
+def test_maps_of_other_options_are_not_mixed(recording: Recording) -> None:
+    explain(recording, steps=[1], **COARSE)
+    with pytest.raises(AlreadyExists, match="options"):
+        explain(recording, steps=[2], radius=4.0, **COARSE)
+    assert explain(recording, steps=[2], radius=4.0, force=True, **COARSE).steps.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("reference", ["median", "mean", "previous", "noise:1", "constant:0.2"])
+def test_references_that_need_the_recording(recording: Recording, reference: str) -> None:
+    maps = explain(recording, steps=[0, 5], episodes=[0], reference=reference, **COARSE)
+    assert np.isfinite(maps.values).all()
+    assert maps.values[1].max() > 0
+    if reference == "previous":
+        assert maps.values[0].max() == 0.0
+
+
+def test_an_action_by_name_and_each_plane(recording: Recording) -> None:
+    method = dataclasses.replace(
+        Perturbation(stride=20), targets=("log_probability", "contrast"), planes="each", action="LEFT",
+        contrast="RIGHT",
+    )  # fmt: skip
+    maps = explain(recording, method, steps=[4], episodes=[0])
+    assert maps.planes == ("plane 0", "plane 1", "plane 2", "plane 3")
+    assert maps.explained_actions.tolist() == [3]
+    assert maps.header.action == "LEFT"
+    with pytest.raises(InvalidArgument, match="same"):
+        explain(recording, action="LEFT", contrast="LEFT")
+
+
+def test_the_estimate_is_a_number_of_seconds(recording: Recording) -> None:
+    one = estimate_seconds(recording, steps=[4], episodes=[0], **COARSE)
+    assert 0 < one < 60
+    with pytest.raises(UnknownName):
+        estimate_seconds(recording, "perturb")
