@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from agentlens.store.recording import Episode as Episode
     from agentlens.store.recording import Recording as Recording
     from agentlens.store.recording import open_recording as open_recording
+    from agentlens.workflows.score import score as score
     from agentlens.workflows.video import video as video
 
 _HOMES = {
@@ -57,6 +59,7 @@ _HOMES = {
     "open_recording": "store.recording",
     "record": "rollout.recorder",
     "render": "render.render",
+    "score": "workflows.score",
     "still": "render.still",
     "verify": "rollout.replay",
     "video": "workflows.video",
@@ -75,4 +78,23 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})
+
+
+class _NamedLikeItsFunction(types.ModuleType):
+    """A package such as ``agentlens.render``, called like the public function of its name."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return __getattr__(self.__name__.rpartition(".")[2])(*arguments, **options)
+
+
+class _Package(types.ModuleType):
+    """agentlens itself: keeps ``agentlens.render(...)`` working once the package is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _HOMES and isinstance(value, types.ModuleType):
+            value.__class__ = _NamedLikeItsFunction
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -33,6 +33,10 @@ class Options:
     """Format of the checkpoint (sb3, torch-state-dict, baby-a3c, safetensors); found out if not given."""
     preset: Name = None
     """Preprocessing and protocol: sb3-atari, ale-vector, cleanrl-atari, baby-a3c, ale-v5."""
+    manifest: Annotated[Path | None, tyro.conf.arg(metavar="FILE.toml", help_behavior_hint="")] = (
+        None
+    )
+    """A partial agent.toml: network and sources of a bare state dict, meanings of its outputs."""
     output: Path = Path("agents")
     """Folder in which the agent's folder is made."""
     force: bool = False
@@ -47,7 +51,7 @@ def run(options: Options) -> int:
 
     folder = import_agent(
         options.checkpoint, name=options.name, format=options.format, env=options.env,
-        preset=options.preset, output=options.output, force=options.force,
+        preset=options.preset, manifest=options.manifest, output=options.output, force=options.force,
     )  # fmt: skip
     spec = load_agent(str(folder)).spec
     planes, rows, columns = spec.observation.shape

@@ -41,12 +41,9 @@ def describe_checkpoint(
     What nobody says is in ``assumed``.
 
     Args:
-        checkpoint: the weight file.
+        checkpoint, format, env, preset: as for ``load_agent``.
         name: of the agent.
-        format: of the checkpoint; found out by looking inside where not given.
-        env: environment id.
-        preset: of ``protocols.PRESETS``.
-        manifest: a recipe: see ``manifest``.
+        manifest: a recipe: see ``policies.manifest``.
 
     Raises:
         CheckpointError, ManifestError, InvalidArgument, NotFinite: and their kinds; each names
@@ -80,18 +77,19 @@ def describe_checkpoint(
         weights=WEIGHTS,
         algorithm=agent.get("algorithm") or found.algorithm,
         licence=agent.get("licence", ""),
-        source=agent.get("source")
-        or f"{checkpoint.name} ({format}), sha256 {file_digest(checkpoint)}",
+        source=agent.get("source") or _origin(checkpoint, format),
         preset=preset or found.preset,
-        value=mapping.decode(ValueSpec, recipe["value"], "value")
-        if "value" in recipe
-        else found.value,
+        value=mapping.decode(ValueSpec, recipe.get("value", mapping.encode(found.value)), "value"),
         score=mapping.decode(ScoreSpec, recipe["score"], "score") if "score" in recipe else None,
         assumed=(*found.assumed, *assumed),
     )
     policy = build_policy(found.network, spec.observation, spec.action)
     load_tensors(policy, found.tensors)
     return spec, policy
+
+
+def _origin(checkpoint: Path, format: str) -> str:
+    return f"{checkpoint.name} ({format}), sha256 {file_digest(checkpoint)}"
 
 
 def _read_recipe(path: Path | None) -> dict[str, Any]:

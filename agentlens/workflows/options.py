@@ -86,5 +86,5 @@ class DrawOptions:
     """Which panels, and where."""
     fps: Number = None
     """Output frames a second; real time if not given."""
-    scale: Whole = None
-    """Whole-number enlargement of the game's screen; the layout's own if not given."""
+    scale: int = 3
+    """Whole-number enlargement of the game's screen."""

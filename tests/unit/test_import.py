@@ -138,6 +138,7 @@ def test_openaipong_equals_a_module_written_by_hand(policies_folder: Path) -> No
     output = agent.policy(x)
     assert worst(output.q_values, wanted.numpy()) < TOLERANCE
     assert (output.logits, output.value) == (None, None)
+    assert "observation.stack_fill = 'zeros'" in agent.spec.assumed
     assert agent.policy.trunk() is None
 
 

@@ -1,0 +1,106 @@
+"""An agent's score: raw returns of whole games, with an interval and what it rests on."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from agentlens.compare.statistics import Interval, bootstrap, mean, of_values
+from agentlens.policies.agent import Agent
+from agentlens.progress import Progress, silent
+from agentlens.rollout.returns import Played, play_returns
+from agentlens.rollout.selection import chosen_selection
+from agentlens.spec import AgentSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """What ``score`` measured.
+
+    ``spec``: the agent as played. ``games``: in order of their index. ``interval``: of the mean
+    raw return, 95 % BCa over games. ``sd``: sample standard deviation, 0 for one game.
+    ``distinct``: games that differ in actions or RAM.
+    """
+
+    spec: AgentSpec
+    games: tuple[Played, ...]
+    interval: Interval
+    sd: float
+    distinct: int
+    seed: int
+
+
+def score(
+    agent: Agent,
+    *,
+    episodes: int = 20,
+    seed: int = 0,
+    n_envs: int = 8,
+    device: str = "auto",
+    selection: str | None = None,
+    epsilon: float | None = None,
+    progress: Progress = silent,
+) -> Score:
+    """Measure an agent's mean raw return at its own protocol.
+
+    The first ``episodes`` games of the seed by index are played to their ends, never the first
+    to finish, so that short games are not preferred.
+
+    Args:
+        agent: as ``load_agent`` gives it.
+        episodes: whole games.
+        seed: as in ``record``, which plays the same games under the same seed.
+        n_envs: games side by side; the result does not depend on it.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        selection, epsilon: instead of the agent's own, as in ``record``.
+        progress: called with games finished and wanted.
+    """
+    action = chosen_selection(agent.spec.action, selection, epsilon)
+    played = dataclasses.replace(agent, spec=dataclasses.replace(agent.spec, action=action))
+    games = play_returns(
+        played, episodes=episodes, seed=seed, n_envs=n_envs, device=device, progress=progress
+    )
+    returns = np.array([game.raw_return for game in games])
+    interval = bootstrap(
+        of_values(returns, mean), len(returns), np.random.default_rng(seed)
+    ).interval()
+    return Score(
+        spec=played.spec,
+        games=games,
+        interval=interval,
+        sd=float(returns.std(ddof=1)) if len(returns) > 1 else 0.0,
+        distinct=len({game.digest for game in games}),
+        seed=seed,
+    )
+
+
+def score_lines(measured: Score) -> list[str]:
+    """What ``agentlens score`` prints below the protocol."""
+    returns = [game.raw_return for game in measured.games]
+    found = measured.interval
+    ends = sorted({game.end for game in measured.games if game.end != "terminated"})
+    between = (
+        f"95 % interval {found.low:+.1f} to {found.high:+.1f}"
+        if len(returns) > 1
+        else "no interval"
+    )
+    lines = [
+        f"score: {found.estimate:+.1f} (sd {measured.sd:.1f}; {between}; raw return of "
+        f"{len(returns)} whole games, {measured.distinct} distinct, from {min(returns):+.0f} to "
+        f"{max(returns):+.0f}; seed {measured.seed})"
+    ]
+    if ends:
+        lines.append(f"not all games ended by themselves: {', '.join(ends)}")
+    if measured.distinct < len(returns):
+        lines.append("warning: games repeat; the interval rests on fewer than it seems.")
+    reference = measured.spec.score
+    if reference is not None and len(returns) > 1:
+        agrees = (
+            "within"
+            if not found.low > reference.mean and not found.high < reference.mean
+            else "outside"
+        )
+        lines.append(f"the agent's card says {reference.mean:+.1f}: {agrees} this interval")
+    return lines
