@@ -3,9 +3,9 @@
     python benchmarks/saliency.py [--rounds N]
 
 Contenders take turns, so that a load from elsewhere hits all of them; figures are medians over
-the rounds. CPU time is taken with one thread, wall time with all cores. The baby-a3c agent is the
-public one where the environment variable AGENTLENS_POLICIES (or ../shared/policies) has it, else
-its network with initial weights: times do not depend on weights.
+the rounds. CPU time is taken with one thread, wall time with all cores; the loop and captum get
+the number of torch threads that suits them best. The baby-a3c agent is the
+public one, timed where the environment variable AGENTLENS_POLICIES (or ../shared/policies) has it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +35,7 @@ from agentlens.saliency import scores
 from agentlens.saliency.base import FrameBatch, Setup
 from agentlens.saliency.engine import batched, incremental
 from agentlens.saliency.engine.base import Perturbation
+from agentlens.saliency.engine.settings import torch_threads
 from agentlens.saliency.masks import gaussian_masks, plane_selections
 from agentlens.saliency.perturb import PerturbationExplainer, Recipe
 from agentlens.saliency.references import blur
@@ -43,6 +46,8 @@ CORES = os.cpu_count() or 1
 MEMORY = 1 << 30
 FRAMES = 8
 """Frames of a call in wall-time figures."""
+
+Name = TypeVar("Name", bound=Hashable)
 
 WANTED = {
     "literature / ours, one target, one thread, CPU": (12, 17),
@@ -117,10 +122,10 @@ def cases() -> list[Case]:
 
 
 def medians(
-    contenders: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
-) -> dict[str, float]:
+    contenders: Mapping[Name, Callable[[], object]], rounds: int, clock: Callable[[], float]
+) -> dict[Name, float]:
     """Median milliseconds of each contender, taking turns; the first turn is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in contenders}
+    times: dict[Name, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name, call in contenders.items():
             start = clock()
@@ -160,31 +165,48 @@ class Contenders:
         self.references = blur(case.frames.observations, BLUR)
         self.action = int(self.one.actions[0])
 
-    def loop(self, target: str) -> np.ndarray:
+    def loop(self, target: str, threads: int) -> np.ndarray:
         """The literature's loop on one frame."""
         observation = self.one.observations[0].numpy()
-        return literature_map(
-            self.case.policy, observation, self.one.states, self.action, TARGETS[target]
-        )
+        with torch_threads(threads):
+            return literature_map(
+                self.case.policy, observation, self.one.states, self.action, TARGETS[target]
+            )
 
-    def loops(self) -> None:
+    def loops(self, threads: int) -> None:
         """A loop for each target."""
         for target in TARGETS:
-            self.loop(target)
+            self.loop(target, threads)
 
-    def captum(self, perturbations_per_eval: int) -> Tensor:
-        """Captum on one frame; the reference is blurred here, as for the others."""
-        observation = self.one.observations[0]
-        make = CaptumMap(self.case.policy, self.perturbation.masks, _kl)
-        reference = blur(self.one.observations, BLUR)[0]
-        return make(observation, reference, self.one.states, self.action, perturbations_per_eval)
+    def best_loop(self) -> int:
+        """The number of torch threads with which single forward passes are fastest."""
 
-    def best_captum(self) -> int:
-        """The fastest of some settings."""
-        settings = (8, 16, 32, 64, 128, len(self.perturbation.masks))
-        calls = {str(n): lambda n=n: self.captum(n) for n in settings}
+        def passes(threads: int) -> None:
+            with torch_threads(threads), torch.inference_mode():
+                for _ in range(20):
+                    self.case.policy(self.one.observations, self.one.states)
+
+        found = medians({n: partial(passes, n) for n in (1, CORES)}, 3, time.perf_counter)
+        return min(found, key=lambda threads: found[threads])
+
+    def captum(self, setting: tuple[int, int]) -> Tensor:
+        """Captum on one frame: (masks at once, torch threads). Blurs the reference, as all do."""
+        at_once, threads = setting
+        with torch_threads(threads):
+            make = CaptumMap(self.case.policy, self.perturbation.masks, _kl)
+            reference = blur(self.one.observations, BLUR)[0]
+            observation = self.one.observations[0]
+            return make(observation, reference, self.one.states, self.action, at_once)
+
+    def best_captum(self, threads: Sequence[int]) -> tuple[int, int]:
+        """The fastest setting: masks at once for one thread, then the number of threads."""
+        sizes = (8, 16, 32, 64, 128, len(self.perturbation.masks))
+        calls = {(n, threads[0]): partial(self.captum, (n, threads[0])) for n in sizes}
         found = medians(calls, 2, time.perf_counter)
-        return int(min(found, key=lambda name: found[name]))
+        best, _ = min(found, key=lambda setting: found[setting])
+        calls = {(best, n): partial(self.captum, (best, n)) for n in threads}
+        found = medians(calls, 2, time.perf_counter)
+        return min(found, key=lambda setting: found[setting])
 
     def engine(self, module, threads: int, frames: int) -> Callable[[], object]:
         """One of our engines alone, on some frames."""
@@ -198,11 +220,11 @@ class Contenders:
 def one_thread(with_: Contenders, rounds: int) -> dict[str, float]:
     """CPU milliseconds of one map with one thread."""
     torch.set_num_threads(1)
-    ours, setting = explainer(with_.case.policy, ("kl",), 1), with_.best_captum()
+    ours, setting = explainer(with_.case.policy, ("kl",), 1), with_.best_captum([1])
     found = medians(
         {
-            "literature": lambda: with_.loop("kl"),
-            f"captum, {setting} at once": lambda: with_.captum(setting),
+            "literature": lambda: with_.loop("kl", 1),
+            f"captum, {setting[0]} at once": lambda: with_.captum(setting),
             "ours": lambda: ours(with_.one),
         },
         rounds,
@@ -220,12 +242,12 @@ def all_cores(with_: Contenders, rounds: int) -> dict[str, float]:
     torch.set_num_threads(CORES)
     frames, policy = with_.case.frames, with_.case.policy
     single, four = (explainer(policy, t, CORES) for t in (("kl",), tuple(TARGETS)))
-    setting = with_.best_captum()
-    few = medians({"four loops": with_.loops}, 1, time.perf_counter)
+    setting, loop_threads = with_.best_captum([1, CORES]), with_.best_loop()
+    few = medians({"four loops": partial(with_.loops, loop_threads)}, 1, time.perf_counter)
     found = medians(
         {
-            "literature": lambda: with_.loop("kl"),
-            f"captum, {setting} at once": lambda: with_.captum(setting),
+            "literature": lambda: with_.loop("kl", loop_threads),
+            f"captum, {setting[0]} at once": lambda: with_.captum(setting),
             "ours, 8 frames": lambda: single(frames),
             "ours, four targets, 8 frames": lambda: four(frames),
             "ours, one frame alone": lambda: single(with_.one),
@@ -314,7 +336,7 @@ def _print(
     gained: dict[str, float],
     wrong: dict[str, float],
 ) -> None:
-    print(f"\n{case.name} ({case.weights})")
+    print(f"\n{case.name} ({case.weights})", flush=True)
     for title, values in (("CPU ms, one thread", cpu), ("wall ms, all cores", wall)):
         for name, value in values.items():
             print(f"  {title}  {name:32}{value:9.1f}")
