@@ -1,42 +1,53 @@
-"""Where benchmarks put their figures: one JSON file each, with the machine and its load named."""
+"""Keeps what a benchmark found, with the machine and the versions that it was found on."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from agentlens.provenance import provenance
 
-FOLDER = Path(__file__).resolve().parent / "results"
+RESULTS = Path(__file__).parent / "results"
 
 
-def write_result(name: str, figures: dict[str, Any]) -> Path:
-    """Write ``benchmarks/results/<name>.json``; returns its path.
+def cpu_model() -> str:
+    """The processor's name, as the system gives it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def gpu_model() -> str:
+    """The first GPU's name, or "none"."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
+
+
+def write_result(name: str, figures: Mapping[str, Any]) -> Path:
+    """Write ``results/<name>.json``.
 
     Args:
         name: of the benchmark.
-        figures: what was measured, JSON values only; units belong into the keys.
+        figures: plain numbers, nested as the benchmark likes.
     """
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{name}.json"
-    machine = {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "load_average_1_5_15_minutes": [round(load, 1) for load in os.getloadavg()],
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    document = {
+        "benchmark": name,
+        "figures": figures,
+        "machine": {
+            "cpu": cpu_model(),
+            "cores": os.cpu_count(),
+            "gpu": gpu_model(),
+            "load": round(os.getloadavg()[0], 1),
+        },
+        "provenance": provenance(),
     }
-    content = {"machine": machine, "figures": figures, **provenance()}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(document, indent=2) + "\n")
     return path
-
-
-def _processor() -> str:
-    """The processor's model as Linux names it, or what Python knows."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.machine()
