@@ -102,7 +102,7 @@ def record(
     made = provenance(device=str(where), n_envs=n_envs, stuck_after=stuck_after)
     header = _header(first, seed=seed, episodes=episodes, max_steps=max_steps, provenance=made)
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:
-        files = _agent_files(agent, Path(folder))
+        files = agent_files(agent, Path(folder))
         with RecordingWriter(
             Path(output), header, agent_files=files, force=force, resume=resume
         ) as writer:
@@ -216,8 +216,8 @@ class _Run:
             self._taught = palette.version
 
 
-def _agent_files(agent: Agent, temporary: Path) -> list[Path]:
-    """The files that make the agent; one made in memory is written to ``temporary`` first."""
+def agent_files(agent: Agent, temporary: Path) -> list[Path]:
+    """The files that make an agent; one made in memory is written to ``temporary`` first."""
     folder = agent.folder
     if folder is None:
         folder = save_agent(agent, temporary / "agent")
