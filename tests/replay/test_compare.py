@@ -12,8 +12,10 @@ import pytest
 
 from agentlens.cli import main
 from agentlens.compare.comparison import Comparison
+from agentlens.compare.words import standing_notes
 from agentlens.errors import AlreadyExists, CheckpointError, InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.importing import import_agent
 from agentlens.render.video import count_frames
 from agentlens.rollout.recorder import record
 from agentlens.store.tables import read_table
@@ -21,6 +23,7 @@ from agentlens.workflows.compare import compare
 from agentlens.workflows.entrants import numbered_files
 from tests.rollout_agents import tiny_agent
 
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 QUICK: dict[str, Any] = {"maps": 6, "moments": 1, "video_steps": 5, "states": 0}
 
 
@@ -191,6 +194,30 @@ def test_another_frame_skip_by_force_compares_returns_alone(tmp_path: Path, ship
     assert any("no figures on shared states" in note for note in found.notes)
     assert (tmp_path / "report" / "side_by_side.mp4").exists()
     assert not (tmp_path / "report" / "same_states.mp4").exists()
+
+
+@pytest.mark.policies
+def test_public_breakout_stages_meet_on_each_others_states(
+    policies_folder: Path, tmp_path: Path
+) -> None:
+    """Newest-first stacks, forced FIRE after lost lives, three of four actions."""
+    recordings = []
+    for stage in (1, 5):
+        folder = import_agent(
+            policies_folder / "rlcode-breakout-a3c" / f"stage{stage}.pt", name=f"stage{stage}",
+            manifest=RECIPES / "rlcode-breakout.toml", output=tmp_path / "agents",
+        )  # fmt: skip
+        agent = load_agent(folder)
+        out = tmp_path / f"r{stage}"
+        recordings.append(record(agent, episodes=2, seed=1, output=out, max_steps=150))
+    found = compare(recordings, output=tmp_path / "report", **QUICK)
+    assert found.labels == ("stage1", "stage5")
+    for b in found.behaviours:
+        assert 0.2 < b.greedy_agreement.estimate < 1.0
+        assert b.kl_first_second is not None
+        assert b.kl_first_second.estimate > 0.0
+    assert any("cut before the game's end" in note for note in standing_notes(found))
+    assert all(abs(s.shift.sum()) < 1e-9 for s in found.shifts)
 
 
 def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
