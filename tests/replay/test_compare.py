@@ -113,7 +113,10 @@ def test_an_earlier_report_is_replaced_only_by_force_and_nothing_else_ever(
 
 
 def test_agents_with_other_eyes_memory_and_actions_meet(tmp_path: Path) -> None:
-    """A recurrent agent on cropped 80 x 80 frames against a stack of four 84 x 84 ones."""
+    """A recurrent agent on cropped 80 x 80 frames against a stack of four 84 x 84 ones.
+
+    The floor is the first agent itself, so its similarity must be 1.
+    """
     rules: dict[str, Any] = {"frame_skip": (4, 4), "repeat_action_probability": 0.0}
     flat = tiny_agent(tmp_path / "flat", "ALE/Breakout-v5", preset="sb3-atari", **rules)
     deep = tiny_agent(
@@ -122,7 +125,7 @@ def test_agents_with_other_eyes_memory_and_actions_meet(tmp_path: Path) -> None:
     spec = dataclasses.replace(deep.spec, name="deep", format="tests.rollout_agents:TinyPolicy")
     found = compare(
         [flat, dataclasses.replace(deep, spec=spec)], output=tmp_path / "report", episodes=1,
-        force=True, **{**QUICK, "maps": 3, "video_steps": 2},
+        floor=flat, own_scales=True, **{**QUICK, "maps": 3, "video_steps": 2},
     )  # fmt: skip
     assert any("off-policy" in note for note in found.notes)
     assert any("what happens after a lost life differs" in note for note in found.notes)
@@ -131,6 +134,14 @@ def test_agents_with_other_eyes_memory_and_actions_meet(tmp_path: Path) -> None:
     actor = [s for s in found.similarities if s.role == "actor"]
     assert len(actor) == 2
     assert all(s.spearman is not None for s in actor)
+    floors = {s.states_of: s.floor for s in actor}
+    assert floors["tiny"] is not None
+    assert floors["tiny"].estimate == pytest.approx(1.0)
+    assert floors["deep"] is None
+    assert found.labels == ("tiny", "deep")
+    assert "mask radius on the screen" in found.made["maps"]
+    videos = {p.name for p in (tmp_path / "report").glob("*.mp4")}
+    assert videos == {"side_by_side.mp4", "same_states.mp4", "difference.mp4"}
 
 
 def test_what_cannot_be_compared_is_one_clear_error_and_leaves_nothing(
