@@ -12,8 +12,10 @@ import pytest
 
 from agentlens.cli import main
 from agentlens.compare.comparison import Comparison
+from agentlens.compare.words import standing_notes
 from agentlens.errors import AlreadyExists, CheckpointError, InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.importing import import_agent
 from agentlens.render.video import count_frames
 from agentlens.rollout.recorder import record
 from agentlens.store.tables import read_table
@@ -21,6 +23,7 @@ from agentlens.workflows.compare import compare
 from agentlens.workflows.entrants import numbered_files
 from tests.rollout_agents import tiny_agent
 
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 QUICK: dict[str, Any] = {"maps": 6, "moments": 1, "video_steps": 5, "states": 0}
 
 
@@ -110,7 +113,10 @@ def test_an_earlier_report_is_replaced_only_by_force_and_nothing_else_ever(
 
 
 def test_agents_with_other_eyes_memory_and_actions_meet(tmp_path: Path) -> None:
-    """A recurrent agent on cropped 80 x 80 frames against a stack of four 84 x 84 ones."""
+    """A recurrent agent on cropped 80 x 80 frames against a stack of four 84 x 84 ones.
+
+    The floor is the first agent itself, so its similarity must be 1.
+    """
     rules: dict[str, Any] = {"frame_skip": (4, 4), "repeat_action_probability": 0.0}
     flat = tiny_agent(tmp_path / "flat", "ALE/Breakout-v5", preset="sb3-atari", **rules)
     deep = tiny_agent(
@@ -119,7 +125,7 @@ def test_agents_with_other_eyes_memory_and_actions_meet(tmp_path: Path) -> None:
     spec = dataclasses.replace(deep.spec, name="deep", format="tests.rollout_agents:TinyPolicy")
     found = compare(
         [flat, dataclasses.replace(deep, spec=spec)], output=tmp_path / "report", episodes=1,
-        force=True, **{**QUICK, "maps": 3, "video_steps": 2},
+        floor=flat, own_scales=True, **{**QUICK, "maps": 3, "video_steps": 2},
     )  # fmt: skip
     assert any("off-policy" in note for note in found.notes)
     assert any("what happens after a lost life differs" in note for note in found.notes)
@@ -128,6 +134,14 @@ def test_agents_with_other_eyes_memory_and_actions_meet(tmp_path: Path) -> None:
     actor = [s for s in found.similarities if s.role == "actor"]
     assert len(actor) == 2
     assert all(s.spearman is not None for s in actor)
+    floors = {s.states_of: s.floor for s in actor}
+    assert floors["tiny"] is not None
+    assert floors["tiny"].estimate == pytest.approx(1.0)
+    assert floors["deep"] is None
+    assert found.labels == ("tiny", "deep")
+    assert "mask radius on the screen" in found.made["maps"]
+    videos = {p.name for p in (tmp_path / "report").glob("*.mp4")}
+    assert videos == {"side_by_side.mp4", "same_states.mp4", "difference.mp4"}
 
 
 def test_what_cannot_be_compared_is_one_clear_error_and_leaves_nothing(
@@ -191,6 +205,30 @@ def test_another_frame_skip_by_force_compares_returns_alone(tmp_path: Path, ship
     assert any("no figures on shared states" in note for note in found.notes)
     assert (tmp_path / "report" / "side_by_side.mp4").exists()
     assert not (tmp_path / "report" / "same_states.mp4").exists()
+
+
+@pytest.mark.policies
+def test_public_breakout_stages_meet_on_each_others_states(
+    policies_folder: Path, tmp_path: Path
+) -> None:
+    """Newest-first stacks, forced FIRE after lost lives, three of four actions."""
+    recordings = []
+    for stage in (1, 5):
+        folder = import_agent(
+            policies_folder / "rlcode-breakout-a3c" / f"stage{stage}.pt", name=f"stage{stage}",
+            manifest=RECIPES / "rlcode-breakout.toml", output=tmp_path / "agents",
+        )  # fmt: skip
+        agent = load_agent(folder)
+        out = tmp_path / f"r{stage}"
+        recordings.append(record(agent, episodes=2, seed=1, output=out, max_steps=150))
+    found = compare(recordings, output=tmp_path / "report", **QUICK)
+    assert found.labels == ("stage1", "stage5")
+    for b in found.behaviours:
+        assert 0.2 < b.greedy_agreement.estimate < 1.0
+        assert b.kl_first_second is not None
+        assert b.kl_first_second.estimate > 0.0
+    assert any("cut before the game's end" in note for note in standing_notes(found))
+    assert all(abs(s.shift.sum()) < 1e-9 for s in found.shifts)
 
 
 def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
