@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from agentlens.store.recording import open_recording as open_recording
     from agentlens.workflows.score import score as score
     from agentlens.workflows.video import video as video
+    from agentlens.workflows.watch import watch as watch
 
 _HOMES = {
     "ActionSpec": "spec",
@@ -63,6 +64,7 @@ _HOMES = {
     "still": "render.still",
     "verify": "rollout.replay",
     "video": "workflows.video",
+    "watch": "workflows.watch",
 }
 
 __all__ = list(_HOMES)

@@ -70,24 +70,39 @@ def render(
         Memory does not depend on the number of steps.
     """
     output = Path(output)
-    if fps is not None and not 0.1 <= fps <= 240:
-        raise InvalidArgument(f"fps {fps}: expected 0.1 to 240, or none for real time.")
+    rate = ticks_per_second(fps)
     refuse_existing(output, force)
     film = Film(recording, maps, steps=steps, episode=episode, scales=scales)
     page = arrange(film.scene, layout, scale=scale, panels=panels)
     if output.suffix.lower() == ".png":
         write_sheet(film, page, output, force=force, progress=progress)
     else:
-        _write_video(film, page, output, fps, force, progress)
+        _write_video(film, page, output, rate, fps is None, force, progress)
     return output
 
 
+def ticks_per_second(fps: float | None) -> Fraction:
+    """The unit of a video's time: one decision at ``fps``, one emulator frame in real time.
+
+    Raises:
+        InvalidArgument: not None, and not from 0.1 to 240.
+    """
+    if fps is None:
+        return Fraction(EMULATOR_FRAMES_PER_SECOND)
+    if not 0.1 <= fps <= 240:
+        raise InvalidArgument(f"fps {fps}: expected 0.1 to 240, or none for real time.")
+    return Fraction(fps).limit_denominator(1000)
+
+
 def _write_video(
-    film: Film, page: Layout, output: Path, fps: float | None, force: bool, progress: Progress
+    film: Film,
+    page: Layout,
+    output: Path,
+    rate: Fraction,
+    real_time: bool,
+    force: bool,
+    progress: Progress,
 ) -> None:
-    rate = Fraction(EMULATOR_FRAMES_PER_SECOND)
-    if fps is not None:
-        rate = Fraction(fps).limit_denominator(1000)
     with (
         VideoWriter(output, ticks_per_second=rate, force=force) as video,
         ThreadPoolExecutor(max_workers=1) as encoder,
@@ -98,7 +113,7 @@ def _write_video(
             if len(waiting) == _PICTURES_WAITING:  # so the next page is encoded and free again
                 waiting.popleft().result()
             picture = page.draw(context, next(pages))
-            ticks = 1 if fps is not None else film.ticks(context.frame)
+            ticks = film.ticks(context.frame) if real_time else 1
             waiting.append(encoder.submit(video.write, picture, ticks))
             progress(context.frame + 1, len(film))
         for write in waiting:

@@ -45,10 +45,7 @@ def explain_as(
     Raises:
         InvalidArgument: no memory to use, and whatever else ``explain`` raises.
     """
-    if not 0 < options.memory_gb <= 1_000_000:
-        raise InvalidArgument(
-            f"memory of {options.memory_gb:g} GB: expected more than 0, at most 1000000."
-        )
+    memory_bytes = options.memory_bytes
     episodes = None if episode is None else [episode]
     estimate = estimate_seconds(
         recording, options.method, steps=steps, episodes=episodes, targets=options.targets,
@@ -62,7 +59,7 @@ def explain_as(
         planes=options.planes, radius=options.radius, stride=options.stride, grid=options.grid,
         reference=options.reference, action=options.action, contrast=options.contrast,
         merge_actions=options.merge_actions, device=device, engine=options.engine,
-        threads=threads, memory_bytes=int(options.memory_gb * 2**30), output=output, force=force,
+        threads=threads, memory_bytes=memory_bytes, output=output, force=force,
         progress=progress,
     )  # fmt: skip
 

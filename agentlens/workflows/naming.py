@@ -8,6 +8,7 @@ from pathlib import Path
 
 RECORDINGS = Path("recordings")
 REPORTS = Path("reports")
+VIDEOS = Path("videos")
 
 
 def fresh_path(folder: Path, stem: str, suffix: str = "") -> Path:

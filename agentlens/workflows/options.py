@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from agentlens.errors import InvalidArgument
+
 Name = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
 Whole = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
@@ -76,6 +78,19 @@ class MapOptions:
     """How the maps are computed; all give the same numbers."""
     memory_gb: float = 1.0
     """Memory that the engine may use beyond the model, in GB."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """``memory_gb`` in bytes.
+
+        Raises:
+            InvalidArgument: not a size that a machine could have.
+        """
+        if not 0 < self.memory_gb <= 1_000_000:
+            raise InvalidArgument(
+                f"memory of {self.memory_gb:g} GB: expected more than 0, at most 1000000."
+            )
+        return int(self.memory_gb * 2**30)
 
 
 @dataclass(frozen=True, kw_only=True)
