@@ -37,7 +37,7 @@ class Scene:
     span: int = 16
 
 
-PONG = Scene(name="pong", agent="pong-ppo", step=126, seed=2, planes="each")
+PONG = Scene(name="pong", agent="pong-ppo", step=124, seed=2, planes="each")
 BREAKOUT = Scene(
     name="breakout", agent="baby-a3c/breakout/model.80.tar", step=150, seed=3,
     env="Breakout-v4", format="baby-a3c",

@@ -15,7 +15,7 @@ from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch, MapBatch, Setup
 from agentlens.saliency.engine.base import Perturbation
 from agentlens.saliency.engine.choose import choose_engine
-from agentlens.saliency.engine.settings import device_of
+from agentlens.saliency.engine.settings import device_of, torch_threads
 from agentlens.saliency.masks import MaskSet, plane_selections
 from agentlens.saliency.question import Question, evaluate
 from agentlens.saliency.references import parse_reference
@@ -88,8 +88,13 @@ class PerturbationExplainer:
         return MapBatch(values.reshape(*values.shape[:3], *self.grid.shape), explained, halvings)
 
     @torch.inference_mode()
+    @torch_threads(1)
     def score(self, frames: FrameBatch) -> MapBatch:
-        """The score of every mask: as a call, but with values [F, T, P, M]."""
+        """The score of every mask: as a call, but with values [F, T, P, M].
+
+        Engines set their own threads. What is around them is too small to be shared: on a busy
+        machine torch's threads wait for each other longer than they work.
+        """
         references = self._reference.fill(frames, self._pictures)
         explained, halvings = frames.actions, 0
         found: dict[str, Tensor] = {}
