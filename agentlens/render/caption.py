@@ -48,6 +48,11 @@ def method(header: RecordingHeader, maps: MapHeader | None) -> str:
         for name, value in maps.options.items()
         if name in ("radius", "stride", "reference", "temperature") and value is not None
     ]
+    options += [
+        word
+        for name, word in (("preview", "preview"), ("as_published", "drawn as published"))
+        if maps.options.get(name)
+    ]
     about = f"explains the {maps.action} action"
     if maps.action not in ("taken", "greedy"):
         about = f"explains {maps.action}"

@@ -20,12 +20,14 @@ from agentlens.rollout.recorder import STUCK_AFTER, as_played
 from agentlens.rollout.seeds import episode_seed
 from agentlens.rollout.selection import choose_action
 from agentlens.saliency.base import FrameBatch, SaliencyMethod, Setup
-from agentlens.saliency.checks import check_maps, measure_noise
-from agentlens.saliency.configure import configure, options_of
+from agentlens.saliency.checks import check_maps as check_finite_maps
+from agentlens.saliency.checks import measure_noise
+from agentlens.saliency.configure import options_of
 from agentlens.saliency.engine.settings import exact_float32, torch_threads
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader
 from agentlens.store.recording import RecordingHeader
+from agentlens.workflows.explain import check_maps
 from agentlens.workflows.options import MapOptions, PlayOptions
 
 _PROBED = 30
@@ -67,7 +69,7 @@ class LiveAgent:
         self._setup = Setup(
             engine=options.engine,
             threads=threads or max(1, (os.cpu_count() or 1) - 1),
-            memory_bytes=options.memory_bytes,
+            memory_bytes=int(options.memory_gb * 2**30),
             groups=groups if options.merge_actions else None,
         )
         self._explainer = self._method.bind(policy, self._setup)
@@ -107,7 +109,7 @@ class LiveAgent:
             decided = time.perf_counter()
             with exact_float32(), torch_threads(self._setup.threads):
                 maps = self._explainer(frames)
-            check_maps(0, frames.steps, maps, self._explainer.targets)
+            check_finite_maps(0, frames.steps, maps, self._explainer.targets)
             values = maps.values[0].cpu().numpy()
             explained = time.perf_counter()
             row = player.play(action, said)
@@ -175,14 +177,7 @@ class LiveAgent:
 
 def _configured(options: MapOptions) -> tuple[str, SaliencyMethod]:
     """The method that the options name, if it can do without a whole recording."""
-    name, method = configure(
-        options.method,
-        {
-            "targets": options.targets, "planes": options.planes, "radius": options.radius,
-            "stride": options.stride, "grid": options.grid, "reference": options.reference,
-            "action": options.action, "contrast": options.contrast,
-        },
-    )  # fmt: skip
+    name, method = check_maps(options)
     needed = method.pictures - {"previous"}
     if needed:
         raise InvalidArgument(

@@ -11,8 +11,6 @@ from typing import Annotated, Literal
 
 import tyro
 
-from agentlens.errors import InvalidArgument
-
 Name = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
 Whole = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
@@ -72,6 +70,10 @@ class MapOptions:
     """The explained action: taken (the default), greedy or a name such as RIGHT."""
     contrast: Name = None
     """Explain the action against this one (for the score contrast)."""
+    as_published: bool = False
+    """Draw greydanus where the authors' code draws it, for comparison."""
+    preview: bool = False
+    """Coarse maps at a quarter of the cost: twice the stride."""
     merge_actions: bool = False
     """Treat actions that do the same in this game as one."""
     engine: Literal["auto", "reference", "batched", "incremental"] = "auto"
@@ -80,17 +82,10 @@ class MapOptions:
     """Memory that the engine may use beyond the model, in GB."""
 
     @property
-    def memory_bytes(self) -> int:
-        """``memory_gb`` in bytes.
-
-        Raises:
-            InvalidArgument: not a size that a machine could have.
-        """
-        if not 0 < self.memory_gb <= 1_000_000:
-            raise InvalidArgument(
-                f"memory of {self.memory_gb:g} GB: expected more than 0, at most 1000000."
-            )
-        return int(self.memory_gb * 2**30)
+    def extra(self) -> dict[str, object]:
+        """Options of single methods that were asked for, by name."""
+        given = {"as_published": self.as_published, "preview": self.preview}
+        return {name: True for name, wanted in given.items() if wanted}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import Progress, silent
 from agentlens.render.layout import Layout, arrange
 from agentlens.render.live import WARM_UP, Decision, LiveFilm
-from agentlens.render.render import ticks_per_second
-from agentlens.render.video import EMULATOR_FRAMES_PER_SECOND, VideoWriter, refuse_existing
+from agentlens.render.render import check_drawing, ticks_per_second
+from agentlens.render.video import EMULATOR_FRAMES_PER_SECOND, VideoWriter
 from agentlens.rollout.interruption import Interruption
 from agentlens.workflows.live_agent import LiveAgent
 from agentlens.workflows.naming import VIDEOS, fresh_path
@@ -101,15 +101,14 @@ def watch(
     """
     agent = load_agent(agent) if isinstance(agent, str) else agent
     path = Path(output) if output else fresh_path(VIDEOS, f"{agent.spec.name}-live", ".mp4")
-    rate = ticks_per_second(draw.fps)
-    refuse_existing(path, force)
+    check_drawing(path, fps=draw.fps, scale=draw.scale, layout=draw.layout, force=force)
     live = LiveAgent(agent, play, maps, max_steps=max_steps, device=device, threads=threads)
     film = LiveFilm(live.recording, live.maps, warm_up=warm_up)
     page = arrange(film.scene, draw.layout, scale=draw.scale)
     end, waiting = "", deque[Future[None]]()
     with Interruption() as interruption:
         with (
-            VideoWriter(path, ticks_per_second=rate, force=force) as video,
+            VideoWriter(path, ticks_per_second=ticks_per_second(draw.fps), force=force) as video,
             ThreadPoolExecutor(max_workers=1) as drawing,
         ):
             say(f"growing: {video.partial_path}")
