@@ -115,7 +115,7 @@ class DeepLiftExplainer:
         generator = torch.Generator().manual_seed(0)
         shape = (2, *self._policy.observation_shape)
         points = torch.rand(shape, generator=generator, dtype=torch.float64)
-        one, other = points.to(device_of(self._policy)).split(1)
+        one, other = points.to(device_of(self._policy))[:, None]
         first = torch.zeros(1, dtype=torch.int64, device=one.device)
         last = first + (
             len(self._policy.action_meanings) - 1 if self._question.groups is None else 0
