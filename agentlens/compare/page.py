@@ -14,8 +14,10 @@ from agentlens.compare.html_parts import (
     image,
     join,
     listing,
+    pair,
     picture,
     safe,
+    small,
     table,
 )
 from agentlens.compare.moments import MEANINGS, Kind, Moment
@@ -188,8 +190,8 @@ def _returns(comparison: Comparison, drawn: Drawn) -> Html:
         ),
         picture(
             drawn.differences,
-            "Differences on the same seeds, with the interval of the difference itself; hollow: "
-            "zero cannot be ruled out.",
+            "Differences on the same seeds, with the interval of the difference itself; hollow: cannot "
+            "tell, once corrected for the number of differences.",
         ),
         table(
             "Paired differences of returns",
@@ -223,11 +225,11 @@ def _actions(comparison: Comparison) -> Html:
         return Html("")
     rows = [
         (
-            f"{b.first} and {b.second}", f"{b.states_of}'s ({b.states})",
+            f"{b.first} and {b.second}", small(f"{b.states_of}'s", f"{b.states} states, {_games(b.episodes)}"),
             cell(b.greedy_agreement, share=True), cell(b.sampled_agreement, share=True),
-            f"{_share(b.first_self)} and {_share(b.second_self)}", cell(b.kl_first_second),
+            pair(_share(b.first_self), _share(b.second_self)), cell(b.kl_first_second),
             cell(b.kl_second_first), cell(b.total_variation), cell(b.value_correlation),
-            f"{_number(b.first_entropy)} and {_number(b.second_entropy)}",
+            pair(_number(b.first_entropy), _number(b.second_entropy)),
         )
         for b in comparison.behaviours
     ]  # fmt: skip
@@ -262,9 +264,9 @@ def _maps(comparison: Comparison, drawn: Drawn) -> Html:
         return Html("")
     rows = [
         (
-            f"{s.first} and {s.second}", s.role, f"{s.states_of}'s ({s.states - s.undefined})",
+            f"{s.first} and {s.second}", s.role, small(f"{s.states_of}'s", f"{s.states - s.undefined} states"),
             cell(s.spearman), cell(s.spearman_partial), cell(s.top_overlap, share=True),
-            cell(s.elsewhere), f"{_number(s.first_energy)} and {_number(s.second_energy)}",
+            cell(s.elsewhere), pair(_number(s.first_energy), _number(s.second_energy)),
             cell(s.floor),
         )
         for s in comparison.similarities
@@ -279,8 +281,8 @@ def _maps(comparison: Comparison, drawn: Drawn) -> Html:
         "picture. Hold the first column against the ones after it.",
     )
     captions = [
-        f"{s.role}, {s.states_of}'s states: {s.first} has {percent(max(s.gain, 0.0))} more of its "
-        f"maps' mass in the {s.region}"
+        f"{s.role}, {s.states_of}'s states: {s.first}'s maps have {number(100 * s.gain)} percentage "
+        f"points more of their mass in the {s.region}"
         for s in comparison.shifts
     ]
     figures = [picture(f, c) for f, c in zip(drawn.shifts, captions, strict=True)]
@@ -310,7 +312,7 @@ def _moments(drawn: Drawn) -> Html:
 
 def _still(still: Still) -> Html:
     m = still.moment
-    amount = f" · {m.measure.replace('_', ' ')} {number(m.amount)}" if m.kind != "random" else ""
+    amount = f" · {m.measure} {number(m.amount)}" if m.kind != "random" else ""
     where = f"{m.first} and {m.second} on {m.states_of}'s episode {m.episode}, step {m.step}"
     link = join([" · ", element("a", "in the video", href=still.video)]) if still.video else ""
     return element(
@@ -346,6 +348,10 @@ def _provenance(comparison: Comparison) -> Html:
     made = {key: str(comparison.made[key]) for key in ("created", "python", "platform") if key in comparison.made}  # fmt: skip
     versions = ", ".join(f"{n} {v}" for n, v in comparison.made.get("versions", {}).items())
     return definitions({**agents, **made, "versions": versions})
+
+
+def _games(count: int) -> str:
+    return f"{count} game{'s' if count != 1 else ''}"
 
 
 def _share(interval: Interval | None) -> str:

@@ -19,8 +19,8 @@ DEFINITIONS: Mapping[str, str] = {
     "difference": "Mean over seeds of the first agent's return minus the second's.",
     "probability of improvement": "Chance that an episode of the first agent returns more than "
     "one of the second; ties count half; 50 % means alike.",
-    "p, Holm": "One minus the level at which the difference's interval first holds 0, corrected "
-    "for all differences of this page.",
+    "p, Holm": "One minus the level at which the difference's interval first holds 0, never below "
+    "the chance that as many fair coins fall alike, corrected for all differences of this page.",
     "same greedy action": "Share of states in which both agents' most probable action is the "
     "same; actions that do the same in the game count as one.",
     "same sampled action": "How often actions drawn from both agents would be equal (sum of "
@@ -48,18 +48,18 @@ DEFINITIONS: Mapping[str, str] = {
 
 
 def number(value: float, *, signed: bool = False) -> str:
-    """Three significant digits, never in powers of ten for what a game returns.
+    """Two or three significant digits, never as a power of ten.
 
     Example:
-        >>> number(32.46, signed=True), number(0.01234), number(1234.5)
-        ('+32.5', '0.0123', '1234')
+        >>> number(32.46, signed=True), number(0.737), number(0.01234), number(1234.5)
+        ('+32.5', '0.74', '0.012', '1234')
     """
     if not math.isfinite(value):
         return "-"
     size = abs(value)
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
     if 0 < size < 0.0995:
-        digits = min(8, 2 - math.floor(math.log10(size)))
+        digits = min(8, 1 - math.floor(math.log10(size)))
     text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
     return "0" if float(text) == 0 else text
 
@@ -173,10 +173,10 @@ def _looks(comparison: Comparison) -> str:
         return ""
     largest = max(shifts, key=lambda s: s.gain)
     if largest.gain < WORTH_SAYING:
-        return f"; where they look differs by less than {percent(WORTH_SAYING)} of a map's mass"
+        return f"; no part of the screen has {number(100 * WORTH_SAYING)} percentage points more of one's maps"
     return (
         f"; {largest.first}'s choices depend more on the {largest.region} of the screen "
-        f"(+{percent(largest.gain)} of its maps' mass)"
+        f"({number(100 * largest.gain)} percentage points more of its maps' mass)"
     )
 
 
@@ -225,7 +225,12 @@ def standing_notes(comparison: Comparison) -> tuple[str, ...]:
     if least < FEW_UNITS:
         notes.append(
             f"Only {least} distinct pair{'s' if least != 1 else ''} of episodes: "
-            + ("there is no interval." if least < 2 else "the intervals are rough.")
+            + (
+                "there is no interval."
+                if least < 2
+                else "the intervals are rough, and however they lie no difference can be told at "
+                "95 %, which takes six pairs or more."
+            )
         )
     notes.extend(
         f"{r.agent}: only {r.distinct} of {r.episodes} episodes are distinct; equal ones were "

@@ -70,6 +70,7 @@ class _Strip(NamedTuple):
     width: int
 
 
+@functools.lru_cache(maxsize=2048)
 def text_width(text: str, size: int = NORMAL) -> int:
     """Width of a line, in pixels."""
     return math.ceil(_font(size).getlength(_clean(text)))

@@ -92,7 +92,7 @@ def record(
     """
     _check_counts(episodes=episodes, n_envs=n_envs, max_steps=max_steps, stuck_after=stuck_after)
     episode_seed(seed, 0)
-    played = _as_played(agent, selection, epsilon)
+    played = as_played(agent, selection, epsilon)
     where = choose_device(device)
     new_player = functools.partial(
         Player, played.spec, agent.policy.state_size,
@@ -102,7 +102,7 @@ def record(
     made = provenance(device=str(where), n_envs=n_envs, stuck_after=stuck_after)
     header = _header(first, seed=seed, episodes=episodes, max_steps=max_steps, provenance=made)
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:
-        files = _agent_files(agent, Path(folder))
+        files = agent_files(agent, Path(folder))
         with RecordingWriter(
             Path(output), header, agent_files=files, force=force, resume=resume
         ) as writer:
@@ -140,7 +140,12 @@ def _check_counts(*, episodes: int, n_envs: int, max_steps: int, stuck_after: in
             raise InvalidArgument(f"{name} {value!r}: expected an integer from {least}.")
 
 
-def _as_played(agent: Agent, selection: str | None, epsilon: float | None) -> Agent:
+def as_played(agent: Agent, selection: str | None, epsilon: float | None) -> Agent:
+    """The agent with what the caller asked for instead of its own selection.
+
+    Raises:
+        UnknownName, InvalidArgument: a selection that there is not, or that it cannot do.
+    """
     action = chosen_selection(agent.spec.action, selection, epsilon)
     if action.selection == "sample" and agent.policy.kind != "logits":
         raise InvalidArgument(
@@ -215,8 +220,8 @@ class _Run:
             self._taught = palette.version
 
 
-def _agent_files(agent: Agent, temporary: Path) -> list[Path]:
-    """The files that make the agent; one made in memory is written to ``temporary`` first."""
+def agent_files(agent: Agent, temporary: Path) -> list[Path]:
+    """The files that make an agent; one made in memory is written to ``temporary`` first."""
     folder = agent.folder
     if folder is None:
         folder = save_agent(agent, temporary / "agent")

@@ -25,6 +25,7 @@ from agentlens.saliency.base import Explainer, FrameBatch, MapBatch, SaliencyMet
 from agentlens.saliency.checks import check_maps, check_outputs, measure_noise
 from agentlens.saliency.configure import configure, options_of
 from agentlens.saliency.engine.settings import device_of, exact_float32, torch_threads
+from agentlens.saliency.selection import choose_steps
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader, MapSet, MapWriter, open_maps
 from agentlens.store.recording import Episode, Recording
@@ -51,6 +52,7 @@ class _Job:
     setup: Setup
     explainer: Explainer
     steps: Mapping[int, np.ndarray]
+    merge_actions: bool
 
 
 def explain(
@@ -61,12 +63,13 @@ def explain(
     episodes: Sequence[int] | None = None,
     targets: Sequence[str] | None = None,
     planes: str | None = None,
-    radius: float | None = None,
+    radius: float | Sequence[float] | None = None,
     stride: int | None = None,
     grid: str | None = None,
     reference: str | None = None,
     action: str | None = None,
     contrast: str | None = None,
+    options: Mapping[str, object] | None = None,
     merge_actions: bool = False,
     device: str = "auto",
     engine: str = "auto",
@@ -77,62 +80,41 @@ def explain(
     progress: Progress = silent,
     agent: Agent | None = None,
 ) -> MapSet:
-    """Make saliency maps for the steps of a recording, and write them as a map set.
+    """Make saliency maps for the steps of a recording, write them and return the folder's map set.
 
-    Before any map is made the policy's outputs are computed again, from the recorded
-    observations and recurrent states, and compared with the recorded ones. Maps already there
-    (same method, options and recording) are kept; a resumed run gives the bits of an
-    uninterrupted one on a CPU.
+    Before any map is made the policy's outputs are computed again, from the recorded observations
+    and recurrent states, and compared with the recorded ones. Maps already there (same method,
+    options and recording) are kept; on a CPU a resumed run gives the bits of an uninterrupted one.
 
     Args:
-        recording: an opened recording; unfinished episodes are explained as far as they go.
-        method: a name (``agentlens methods``) or a configured method for options not listed here.
+        recording: explained as far as it goes. method: a name, or a configured method.
         steps: of each episode: a slice, or step numbers; all if not given.
         episodes: indices; all if not given.
-        targets: scores by name; from here to ``contrast``: None leaves the method's default.
-        planes: "all", "newest" or "each".
-        radius: standard deviation of a disc in observation pixels.
-        stride: distance of neighbouring masks in observation pixels.
-        grid: "centred" or "published".
-        reference: what fills the hidden part, such as "blur:3".
-        action: "taken", "greedy" or the name of an action.
-        contrast: the action compared with, for the score of that name.
+        targets, planes, radius, stride, grid, reference, action, contrast: options of the method
+            (see ``methods.perturbation``); None leaves its own default.
+        options: others of the method, by name (``agentlens methods --markdown`` lists them).
         merge_actions: treat actions that do the same in this game as one.
-        device: "auto", "cpu", "cuda" or "cuda:N".
+        device: "auto", "cpu", "cuda" or "cuda:N". threads: of the CPU, 0 for torch's own choice.
         engine: "auto", "reference", "batched" or "incremental"; the same numbers from each.
-        threads: CPU threads, 0 for torch's own choice.
         memory_bytes: what the engine may use beyond the model.
-        output: folder; ``maps/METHOD`` in the recording if not given.
-        force: replace a map set made with other settings.
-        progress: called with steps done and to do.
-        agent: another copy of the recording's agent than the recording's own.
-
-    Returns:
-        The whole map set of the folder, earlier steps included.
+        output: folder, ``maps/METHOD`` in the recording if not given. force: replace other maps.
+        progress: called with steps done and to do. agent: another copy of the recording's own.
 
     Raises:
         InvalidArgument: steps, episodes or options that are not there or not possible.
-        OutputMismatch: the recomputed outputs are not the recorded ones; names the step.
-        NotFinite: an output or a map holds a NaN or an infinity; names the step.
+        OutputMismatch, NotFinite: recomputed outputs are not the recorded ones, or not numbers.
         AlreadyExists: maps of other settings are there.
         DeviceError: memory ran out at the smallest chunk, or the device failed.
     """
-    options = {
-        "targets": None if targets is None else tuple(targets), "planes": planes, "radius": radius,
-        "stride": stride, "grid": grid, "reference": reference, "action": action,
-        "contrast": contrast,
+    given = {
+        "targets": targets, "planes": planes, "radius": radius, "stride": stride, "grid": grid,
+        "reference": reference, "action": action, "contrast": contrast, **(options or {}),
     }  # fmt: skip
     job = _prepare(
-        recording, method, options, steps, episodes, agent,
-        merge_actions=merge_actions, device=device, engine=engine, threads=threads,
-        memory_bytes=memory_bytes,
+        recording, method, given, steps, episodes, agent, merge_actions=merge_actions,
+        device=device, engine=engine, threads=threads, memory_bytes=memory_bytes,
     )  # fmt: skip
-    folder = Path(output) if output is not None else recording.folder / "maps" / job.name
-    _check_recorded(job)
-    header = _header(job, folder, merge_actions=merge_actions)
-    with MapWriter(folder, header, force=force) as writer:
-        _write_maps(job, writer, progress)
-    return open_maps(folder)
+    return _make(job, output, force, progress)
 
 
 def estimate_seconds(
@@ -143,10 +125,11 @@ def estimate_seconds(
     episodes: Sequence[int] | None = None,
     targets: Sequence[str] | None = None,
     planes: str | None = None,
-    radius: float | None = None,
+    radius: float | Sequence[float] | None = None,
     stride: int | None = None,
     grid: str | None = None,
     reference: str | None = None,
+    options: Mapping[str, object] | None = None,
     device: str = "auto",
     engine: str = "auto",
     threads: int = 0,
@@ -156,16 +139,16 @@ def estimate_seconds(
 
     Maps that are there already are not taken off. Arguments and errors: as ``explain``.
     """
-    options = {
-        "targets": None if targets is None else tuple(targets), "planes": planes, "radius": radius,
-        "stride": stride, "grid": grid, "reference": reference,
+    given = {
+        "targets": targets, "planes": planes, "radius": radius, "stride": stride, "grid": grid,
+        "reference": reference, **(options or {}),
     }  # fmt: skip
     job = _prepare(
-        recording, method, options, steps, episodes, agent,
+        recording, method, given, steps, episodes, agent,
         merge_actions=False, device=device, engine=engine, threads=threads, memory_bytes=1 << 30,
     )  # fmt: skip
-    index, wanted = next((i, s) for i, s in job.steps.items() if len(s))
-    frames = _frames(job, recording.episodes[index], wanted[:_PROBE_FRAMES])
+    episode, wanted = next((e, s) for e, s in _chosen(job) if len(s))
+    frames = _frames(job, episode, wanted[:_PROBE_FRAMES])
     _explain(job, frames)
     start = time.perf_counter()
     _explain(job, frames).values.cpu()
@@ -193,7 +176,8 @@ def _prepare(
         raise InvalidArgument(f"memory of {memory_bytes} bytes: expected a positive number.")
     if threads < 0:
         raise InvalidArgument(f"{threads} threads: expected 0 (torch's own choice) or more.")
-    wanted = _choose_steps(recording, steps, episodes)
+    lengths = {episode.index: len(episode) for episode in recording.episodes}
+    wanted = choose_steps(lengths, steps, episodes)
     if agent is None:
         agent = load_agent(recording.folder / "agent")
     policy = agent.to(choose_device(device)).policy
@@ -217,39 +201,8 @@ def _prepare(
     _log.info("%s on %s, engine %s", name, device_of(policy), explainer.engine)
     return _Job(
         recording=recording, policy=policy, name=name, method=configured, setup=setup,
-        explainer=explainer, steps=wanted,
+        explainer=explainer, steps=wanted, merge_actions=merge_actions,
     )  # fmt: skip
-
-
-def _choose_steps(
-    recording: Recording, steps: slice | Sequence[int] | None, episodes: Sequence[int] | None
-) -> dict[int, np.ndarray]:
-    """Step numbers, ascending, by position of the episode in the recording."""
-    known = {episode.index: at for at, episode in enumerate(recording.episodes)}
-    for index in episodes if episodes is not None else ():
-        if index not in known:
-            raise InvalidArgument(
-                f"episode {index}: the recording has {', '.join(map(str, known)) or 'none'}."
-            )
-    chosen = sorted(set(known if episodes is None else episodes))
-    found: dict[int, np.ndarray] = {}
-    for index in chosen:
-        count = len(recording.episodes[known[index]])
-        if steps is None or isinstance(steps, slice):
-            found[known[index]] = np.arange(count)[steps or slice(None)]
-        else:
-            found[known[index]] = np.unique([s for s in steps if 0 <= s < count]).astype(np.int64)
-    longest = max((len(recording.episodes[at]) for at in found), default=0)
-    if not isinstance(steps, slice | None):
-        outside = [s for s in steps if not 0 <= s < longest]
-        if outside:
-            raise InvalidArgument(f"step {outside[0]}: expected 0 to {longest - 1}.")
-    if not any(map(len, found.values())):
-        raise InvalidArgument(
-            f"no steps to explain: {len(chosen)} episodes of at most {longest} steps, and "
-            f"steps {steps}."
-        )
-    return {at: np.sort(wanted) for at, wanted in found.items()}
 
 
 def _picture(recording: Recording, kind: str) -> np.ndarray:
@@ -267,6 +220,13 @@ def _picture(recording: Recording, kind: str) -> np.ndarray:
     return scale_planes(picture.astype(np.float32), divisor)
 
 
+def _chosen(job: _Job) -> Iterator[tuple[Episode, np.ndarray]]:
+    """The episodes to explain with their steps."""
+    for episode in job.recording.episodes:
+        if episode.index in job.steps:
+            yield episode, job.steps[episode.index]
+
+
 def _frames(job: _Job, episode: Episode, steps: np.ndarray) -> FrameBatch:
     """The given steps of an episode on the policy's device."""
     device = device_of(job.policy)
@@ -280,13 +240,29 @@ def _frames(job: _Job, episode: Episode, steps: np.ndarray) -> FrameBatch:
     previous = None
     if "previous" in job.method.pictures:
         previous = _tensor(_rows(episode, np.maximum(steps - 1, 0)), device)
-    return FrameBatch(
+    frames = FrameBatch(
         observations=_tensor(_rows(episode, steps), device),
         actions=_tensor(episode.actions[steps], device),
         states=None if states is None else _tensor(states[steps], device),
         episodes=np.full(len(steps), episode.index),
         steps=steps,
         previous=previous,
+    )
+    return _with_past(frames, episode, job.method.past_steps)
+
+
+def _with_past(frames: FrameBatch, episode: Episode, count: int) -> FrameBatch:
+    """The frames with ``count`` earlier steps each; as they are where none are asked for."""
+    if count == 0 or episode.states is None:
+        return frames
+    numbers, device = np.arange(len(episode)), frames.observations.device
+    starts = np.maximum.accumulate(np.where(episode.state_resets, numbers, 0))
+    back = [np.maximum(frames.steps - distance, 0) for distance in range(1, count + 1)]
+    return dataclasses.replace(
+        frames,
+        past=torch.stack([_tensor(_rows(episode, steps), device) for steps in back], 1),
+        past_states=torch.stack([_tensor(episode.states[steps], device) for steps in back], 1),
+        past_counts=np.minimum(count, frames.steps - starts[frames.steps]),
     )
 
 
@@ -304,8 +280,7 @@ def _tensor(array: np.ndarray, device: torch.device) -> Tensor:
 def _check_recorded(job: _Job) -> None:
     """Compare recomputed outputs with the recorded ones, for every step to be explained."""
     with torch.inference_mode(), exact_float32(), torch_threads(job.setup.threads):
-        for at, wanted in job.steps.items():
-            episode = job.recording.episodes[at]
+        for episode, wanted in _chosen(job):
             recorded = {
                 "logits": episode.logits, "q_values": episode.q_values, "value": episode.values,
             }  # fmt: skip
@@ -321,13 +296,22 @@ def _check_recorded(job: _Job) -> None:
                 check_outputs(episode.index, steps, found, rows)
 
 
-def _header(job: _Job, folder: Path, *, merge_actions: bool) -> MapHeader:
+def _make(job: _Job, output: Path | str | None, force: bool, progress: Progress) -> MapSet:
+    """Check the outputs, then write the maps that are missing."""
+    folder = Path(output) if output is not None else job.recording.folder / "maps" / job.name
+    _check_recorded(job)
+    with MapWriter(folder, _header(job, folder), force=force) as writer:
+        _write_maps(job, writer, progress)
+    return open_maps(folder)
+
+
+def _header(job: _Job, folder: Path) -> MapHeader:
     explainer = job.explainer
     pictures = {
         name: hashlib.sha256(picture.tobytes()).hexdigest()
         for name, picture in job.setup.pictures.items()
     }
-    options = {**options_of(job.method), "merge_actions": merge_actions}
+    options = {**options_of(job.method), "merge_actions": job.merge_actions}
     header = MapHeader(
         method=job.name,
         options={**options, "pictures": pictures} if pictures else options,
@@ -361,8 +345,7 @@ def _targets(job: _Job, folder: Path, header: MapHeader) -> tuple[TargetInfo, ..
 def _write_maps(job: _Job, writer: MapWriter, progress: Progress) -> None:
     done, total = 0, sum(map(len, job.steps.values()))
     frames_a_block = _CPU_FRAMES if device_of(job.policy).type == "cpu" else _GPU_FRAMES
-    for at, wanted in job.steps.items():
-        episode = job.recording.episodes[at]
+    for episode, wanted in _chosen(job):
         missing = np.array([s for s in wanted if (episode.index, int(s)) not in writer.done], int)
         done += len(wanted) - len(missing)
         progress(done, total)

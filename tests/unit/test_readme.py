@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-SHORTER = {"video": ["--max-steps", "12"], "record": ["--max-steps", "24", "--n-envs", "3"]}
+SHORTER = {
+    "video": ["--max-steps", "12"],
+    "watch": ["--max-steps", "12"],
+    "record": ["--max-steps", "24", "--n-envs", "3"],
+}
 """Added to a command, so that it plays seconds instead of whole games."""
 
 

@@ -102,7 +102,7 @@ def test_squares_tell_their_true_middle() -> None:
 
 @pytest.mark.parametrize(
     ("radius", "stride", "grid"),
-    [(0.0, 5, "centred"), (float("nan"), 5, "centred"), (5.0, 0, "centred"), (5.0, 81, "centred"),
+    [(0.0, 5, "centred"), (1e9, 5, "centred"), (float("nan"), 5, "centred"), (5.0, 0, "centred"), (5.0, 81, "centred"),
      (5.0, 5, "middle")],
 )  # fmt: skip
 def test_impossible_masks_are_refused(radius: float, stride: int, grid: str) -> None:
@@ -148,7 +148,7 @@ def test_noise_depends_on_seed_episode_and_step_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["blur:0", "blur:x", "median:1", "constant:nan", "noise:-1", "noise:.5"]
+    "text", ["blur:0", "blur:x", "median:1", "constant:nan", "noise:-1", "noise:.5", "noise:1e40"]
 )
 def test_impossible_references_are_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="reference"):
