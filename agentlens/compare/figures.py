@@ -113,7 +113,7 @@ def shift_figure(found: MassShift, screen: tuple[int, int], picture: str = "") -
     if picture:
         parts.append(
             f'<image href="{picture}" width="{columns}" height="{rows}" '
-            'style="image-rendering:pixelated;opacity:.45"/>'
+            'style="image-rendering:pixelated"/>'
         )
     for i in range(grid.shape[0]):
         for j in range(grid.shape[1]):
@@ -122,7 +122,7 @@ def shift_figure(found: MassShift, screen: tuple[int, int], picture: str = "") -
             if opacity < 0.03:
                 continue
             (top, bottom), (left, right) = edges[0][i], edges[1][j]
-            colour = "#ff9d3c" if value > 0 else "#4aa8ff"
+            colour = "#ff9430" if value > 0 else "#3fa9ff"
             parts.append(
                 f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" '
                 f'height="{bottom - top:.1f}" style="fill:{colour};fill-opacity:{opacity:.2f}"/>'

@@ -68,9 +68,10 @@ class PairedDifference:
 
     ``pairs``: seeds that both finished; ``distinct_pairs``: those left when pairs equal in both
     episodes are counted once (the interval rests on these). ``improvement``: the probability that
-    an episode of ``first`` returns more. ``p_value``: see ``Bootstrap.p_value``; ``p_holm``: the
-    same corrected for all differences of the comparison. ``verdict``: of ``first``; "cannot tell"
-    when the corrected interval holds 0, "equal" when every pair is.
+    an episode of ``first`` returns more. ``p_value``: see ``Bootstrap.p_value``, but not below
+    2 / 2^n, the chance that n fair coins all fall alike; ``p_holm``: the same corrected for all
+    differences of the comparison. ``verdict``: of ``first``; "cannot tell" when the corrected
+    interval holds 0 or so few pairs could not tell anything, "equal" when every pair is.
     """
 
     first: str
@@ -153,7 +154,7 @@ def paired_difference(
     units = len(distinct)
     difference = bootstrap(of_values(ours - theirs, mean), units, generator)
     improvement = bootstrap(of_improvement(ours, theirs), units, generator)
-    p_value = difference.p_value()
+    p_value = max(difference.p_value(), 2.0 ** (1 - units))
     return PairedDifference(
         first=first.agent,
         second=second.agent,

@@ -27,7 +27,7 @@ from agentlens.errors import InvalidArgument
 
 LEVEL = 0.95
 RESAMPLES = 10_000
-FEW_UNITS = 5
+FEW_UNITS = 6
 """Below this many units an interval is shown but said to be rough."""
 
 Statistic = Callable[[np.ndarray], np.ndarray]

@@ -46,13 +46,14 @@ figure { margin: 1.2rem 0; }
 figcaption { color: var(--faint); font-size: .9rem; margin-top: .4rem; max-width: 46rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.2rem; }
 .figures figure { margin: 0; }
-.shifts { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1.2rem; }
+.shifts { display: grid; grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); gap: 1.2rem; }
 .shifts figure { margin: 0; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .45rem 1.1rem .45rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 th { font-weight: 600; }
+th[scope=row] { min-width: 9rem; }
 thead th { color: var(--faint); font-size: .85rem; vertical-align: bottom; }
 td .range { color: var(--faint); display: block; font-size: .85rem; white-space: nowrap; }
 .moments { display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); gap: 1.4rem; }

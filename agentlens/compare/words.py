@@ -19,8 +19,8 @@ DEFINITIONS: Mapping[str, str] = {
     "difference": "Mean over seeds of the first agent's return minus the second's.",
     "probability of improvement": "Chance that an episode of the first agent returns more than "
     "one of the second; ties count half; 50 % means alike.",
-    "p, Holm": "One minus the level at which the difference's interval first holds 0, corrected "
-    "for all differences of this page.",
+    "p, Holm": "One minus the level at which the difference's interval first holds 0, never below "
+    "the chance that as many fair coins fall alike, corrected for all differences of this page.",
     "same greedy action": "Share of states in which both agents' most probable action is the "
     "same; actions that do the same in the game count as one.",
     "same sampled action": "How often actions drawn from both agents would be equal (sum of "
@@ -225,7 +225,12 @@ def standing_notes(comparison: Comparison) -> tuple[str, ...]:
     if least < FEW_UNITS:
         notes.append(
             f"Only {least} distinct pair{'s' if least != 1 else ''} of episodes: "
-            + ("there is no interval." if least < 2 else "the intervals are rough.")
+            + (
+                "there is no interval."
+                if least < 2
+                else "the intervals are rough, and however they lie no difference can be told at "
+                "95 %, which takes six pairs or more."
+            )
         )
     notes.extend(
         f"{r.agent}: only {r.distinct} of {r.episodes} episodes are distinct; equal ones were "

@@ -7,6 +7,7 @@ from the episode's generator. Seed, generator and actions decide an episode bit 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,29 +80,22 @@ class Emulator:
         """
         self.environment = environment
         self.palette = palette if palette is not None else Palette()
+        cartridge = _cartridge(environment.game)
         self._rom = rom_path(environment.game)
         self.rom_md5 = rom_md5(environment.game)
-        ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self._ale = ale_py.ALEInterface()
         self._ale.setFloat("repeat_action_probability", environment.repeat_action_probability)
         self._ale.setInt("max_num_frames_per_episode", environment.max_frames)
         self._ale.setBool("display_screen", False)
         self._ale.setBool("sound", False)
-        self._ale.loadROM(self._rom)
-        legal = (
-            self._ale.getLegalActionSet()
-            if environment.full_action_space
-            else self._ale.getMinimalActionSet()
-        )
-        self.actions = tuple(action.name for action in legal)
+        self.actions = cartridge.legal if environment.full_action_space else cartridge.minimal
         _check_meanings(environment, tuple(meanings), self.actions)
         self._codes = tuple(ale_py.Action.__members__[name] for name in meanings)
         self._start = self._resolve(environment.start)
         self._after_life_loss = self._resolve(environment.after_life_loss)
         self._rules = np.random.default_rng(0)
         self._lives = 0
-        shape = self._ale.getScreenDims()
-        self.screen_shape = (int(shape[0]), int(shape[1]))
+        self.screen_shape = cartridge.screen_shape
         self.screen = np.zeros(self.screen_shape, np.uint8)
         self.screen_before = np.zeros(self.screen_shape, np.uint8)
         self.previous_screen = np.zeros(self.screen_shape, np.uint8)
@@ -141,7 +135,7 @@ class Emulator:
         self._ale.getScreen(self.screen)
         np.copyto(self.screen_before, self.screen)
         np.copyto(self.previous_screen, self.screen)
-        self._learn()
+        self.palette.learn(self.screen, self._ale.getScreenRGB(), self._ale.getScreenGrayscale())
         forced, _ = self._run(self._start, restart=True)
         self._lives = self.lives
         return forced
@@ -199,18 +193,15 @@ class Emulator:
             if frame == frames - 2:
                 ale.getScreen(self.screen_before)
                 kept = True
-                self._learn_from(self.screen_before)
+                self._learn(self.screen_before, self.previous_screen)
         ale.getScreen(self.screen)
-        self._learn()
+        self._learn(self.screen, self.previous_screen)
         if not kept:
             np.copyto(self.screen_before, self.screen)
         return float(reward)
 
-    def _learn(self) -> None:
-        self._learn_from(self.screen)
-
-    def _learn_from(self, screen: np.ndarray) -> None:
-        if not self.palette.knows(screen):
+    def _learn(self, screen: np.ndarray, known: np.ndarray) -> None:
+        if not self.palette.knows(screen, known):
             self.palette.learn(screen, self._ale.getScreenRGB(), self._ale.getScreenGrayscale())
 
     def _run(
@@ -245,6 +236,28 @@ class Emulator:
                 )
             resolved.append((phase, ale_py.Action.__members__[name]))
         return tuple(resolved)
+
+
+class _Cartridge(NamedTuple):
+    """What a game's cartridge says of itself."""
+
+    minimal: tuple[str, ...]
+    legal: tuple[str, ...]
+    screen_shape: tuple[int, int]
+
+
+@functools.cache
+def _cartridge(game: str) -> _Cartridge:
+    """Look into a cartridge; loading one takes a tenth of a second, so once is enough."""
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    ale = ale_py.ALEInterface()
+    ale.loadROM(rom_path(game))
+    rows, columns = ale.getScreenDims()
+    return _Cartridge(
+        minimal=tuple(action.name for action in ale.getMinimalActionSet()),
+        legal=tuple(action.name for action in ale.getLegalActionSet()),
+        screen_shape=(int(rows), int(columns)),
+    )
 
 
 def rom_path(game: str) -> Path:

@@ -6,7 +6,6 @@ be had as indices, as RGB and as grey, so every index seen is known exactly.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from agentlens.arrays import check_dtype, check_shape
@@ -33,9 +32,15 @@ class Palette:
         known: np.ndarray = self._unknown == 0
         return known
 
-    def knows(self, screen: np.ndarray) -> bool:
-        """Whether every index of a screen, uint8 [Y, X], has been seen."""
-        return not cv2.countNonZero(cv2.LUT(screen, self._unknown))
+    def knows(self, screen: np.ndarray, known: np.ndarray) -> bool:
+        """Whether every index of a screen has been seen.
+
+        Args:
+            screen: uint8 [Y, X].
+            known: a screen like it whose indices have all been seen: only what differs is looked
+                at, which is little from one frame to the next.
+        """
+        return not self._unknown[screen[screen != known]].any()
 
     def learn(self, screen: np.ndarray, rgb: np.ndarray, grey: np.ndarray) -> None:
         """Learn from one screen: uint8 [Y, X] indices, [Y, X, 3] colours, [Y, X] greys.

@@ -83,7 +83,7 @@ class Preprocessor:
             return picture
         picture = cv2.LUT(screen, self._single)
         if self.spec.pool != "none":
-            changed = np.flatnonzero(cv2.absdiff(screen, partner))
+            changed = np.flatnonzero(screen != partner)
             if len(changed):
                 pairs = partner.ravel()[changed], screen.ravel()[changed]
                 picture.ravel()[changed] = self._pairs[pairs]

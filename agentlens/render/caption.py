@@ -44,7 +44,7 @@ def method(header: RecordingHeader, maps: MapSet | None) -> str:
     if maps is None:
         return "no maps"
     options = [
-        f"{name.replace('_', ' ')} {value}"
+        f"{name.replace('_', ' ')} {f'{value:g}' if isinstance(value, float) else value}"
         for name, value in maps.header.options.items()
         if name in ("radius", "stride", "reference", "temperature") and value is not None
     ]

@@ -84,7 +84,7 @@ class Ramp:
 @functools.cache
 def ramp(role: str, signed: bool) -> Ramp:
     """The ramp of a target's role: warm for actors and Q, cool for critics, two-sided if signed."""
-    alpha = 0.96 * np.linspace(0, 1, 256, dtype=np.float32) ** 0.6
+    alpha = 0.85 * np.linspace(0, 1, 256, dtype=np.float32) ** 0.6
     if signed:
         rgb = np.concatenate([_table(_NEGATIVE)[::-1], _table(_POSITIVE)[1:]])
         alpha = np.concatenate([alpha[::-1], alpha[1:]])

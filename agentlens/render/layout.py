@@ -42,9 +42,18 @@ class Layout:
     size: tuple[int, int]
     placements: tuple[Placement, ...]
 
-    def draw(self, context: FrameContext) -> np.ndarray:
-        """A new picture of one step: uint8 [height, width, 3]."""
-        page = canvas(self.size, BACKGROUND)
+    def blank(self) -> np.ndarray:
+        """The page without its panels: uint8 [height, width, 3]."""
+        return canvas(self.size, BACKGROUND)
+
+    def draw(self, context: FrameContext, page: np.ndarray | None = None) -> np.ndarray:
+        """The picture of one step: uint8 [height, width, 3].
+
+        Args:
+            page: a page of this layout to paint over and return (a new one costs more than the
+                drawing of most panels: its memory has to be found each time).
+        """
+        page = self.blank() if page is None else page
         for place in self.placements:
             paste(page, place.panel.draw(context), place.left, place.top)
         return page

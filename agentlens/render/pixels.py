@@ -11,14 +11,6 @@ from PIL import Image
 from agentlens.render.colour import SURFACE, Colour
 
 
-def enlarged(picture: np.ndarray, factor: int) -> np.ndarray:
-    """Every pixel as a square of ``factor`` x ``factor``: uint8 [Y, X, 3] to [fY, fX, 3]."""
-    height, width = picture.shape[:2]
-    wide = np.repeat(picture, factor, axis=1)
-    tall = np.broadcast_to(wide[:, None], (height, factor, width * factor, 3))
-    return tall.reshape(height * factor, width * factor, 3)
-
-
 def fitted_size(shape: tuple[int, int], width: int, height: int) -> tuple[int, int]:
     """(height, width) of a picture of this shape inside a box: a whole multiple where it fits."""
     rows, columns = shape
@@ -29,16 +21,24 @@ def fitted_size(shape: tuple[int, int], width: int, height: int) -> tuple[int, i
     return max(1, int(rows * ratio)), max(1, int(columns * ratio))
 
 
-def fitted(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A picture as large as a box allows.
+def paste_fitted(
+    picture: np.ndarray, screen: np.ndarray, *, top: int, width: int, height: int
+) -> None:
+    """Paint a screen into a box ``width`` wide below ``top``, centred and as large as it fits.
 
     Enlarged by a whole factor, so that its pixels stay square and sharp; where even its own size
     is too large, it is averaged down.
     """
-    rows, columns = fitted_size((picture.shape[0], picture.shape[1]), width, height)
-    if rows >= picture.shape[0]:
-        return enlarged(picture, rows // picture.shape[0])
-    return np.asarray(Image.fromarray(picture).resize((columns, rows), Image.Resampling.BOX))
+    rows, columns = fitted_size((screen.shape[0], screen.shape[1]), width, height)
+    left = (width - columns) // 2
+    factor = rows // screen.shape[0]
+    if factor < 1:
+        paste(picture, _averaged(screen, columns, rows), left, top)
+        return
+    space = picture[top : top + rows, left : left + columns]
+    wide = _widened(screen, factor)
+    for offset in range(factor):
+        space[offset::factor] = wide
 
 
 def filled(picture: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -46,9 +46,21 @@ def filled(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     rows, columns = picture.shape[:2]
     ratio = min(width / columns, height / rows)
     if ratio > 1:
-        picture = enlarged(picture, math.ceil(ratio))
-    size = (max(1, int(columns * ratio)), max(1, int(rows * ratio)))
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+        factor = math.ceil(ratio)
+        picture = _widened(picture, factor).repeat(factor, axis=0)
+    return _averaged(picture, max(1, int(columns * ratio)), max(1, int(rows * ratio)))
+
+
+def _widened(picture: np.ndarray, factor: int) -> np.ndarray:
+    """Every pixel ``factor`` times in its row: uint8 [Y, fX, 3]."""
+    height, width = picture.shape[:2]
+    bytes_of_row = np.arange(width * 3).reshape(width, 1, 3).repeat(factor, axis=1).ravel()
+    wide: np.ndarray = picture.reshape(height, width * 3).take(bytes_of_row, axis=1)
+    return wide.reshape(height, width * factor, 3)
+
+
+def _averaged(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BOX))
 
 
 def canvas(size: tuple[int, int], colour: Colour = SURFACE) -> np.ndarray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +18,9 @@ from agentlens.render.sheet import write_sheet
 from agentlens.render.video import EMULATOR_FRAMES_PER_SECOND, VideoWriter, refuse_existing
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
+
+_PICTURES_WAITING = 4
+"""One picture is encoded while the next ones are drawn: so many may wait."""
 
 
 def render(
@@ -82,8 +88,18 @@ def _write_video(
     rate = Fraction(EMULATOR_FRAMES_PER_SECOND)
     if fps is not None:
         rate = Fraction(fps).limit_denominator(1000)
-    with VideoWriter(output, ticks_per_second=rate, force=force) as video:
+    with (
+        VideoWriter(output, ticks_per_second=rate, force=force) as video,
+        ThreadPoolExecutor(max_workers=1) as encoder,
+    ):
+        waiting: deque[Future[None]] = deque()
+        pages = itertools.cycle([page.blank() for _ in range(_PICTURES_WAITING + 1)])
         for context in film.contexts():
+            if len(waiting) == _PICTURES_WAITING:  # so the next page is encoded and free again
+                waiting.popleft().result()
+            picture = page.draw(context, next(pages))
             ticks = 1 if fps is not None else film.ticks(context.frame)
-            video.write(page.draw(context), ticks)
+            waiting.append(encoder.submit(video.write, picture, ticks))
             progress(context.frame + 1, len(film))
+        for write in waiting:
+            write.result()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from agentlens.actions import merge_groups
 from agentlens.errors import InvalidArgument
 from agentlens.render import caption
 from agentlens.render.context import Choices, Curve, FrameContext, Layer, Scene
@@ -156,7 +157,7 @@ class Film:
 
     def _make_choices(self, recording: Recording) -> Choices:
         agent = recording.header.agent
-        groups = tuple((i,) for i in range(len(agent.action.meanings)))
+        groups = merge_groups(agent.environment.game, agent.action.meanings)
         names = tuple(caption.action_name([agent.action.meanings[i] for i in g]) for g in groups)
         if self._episode.logits is not None:
             return Choices(names=names, groups=groups, kind="probability", low=0.0, high=1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -41,19 +41,36 @@ def draw_text(
     Returns:
         The width written, in pixels.
     """
-    strip = _strip(shortened(text, size, width) if width is not None else text, size)
-    height, length = strip.shape
-    left = x - {"left": 0, "centre": length // 2, "right": length}[align]
-    top, start = max(y, 0), max(left, 0)
-    end, bottom = min(left + length, picture.shape[1]), min(y + height, picture.shape[0])
-    if end <= start or bottom <= top:
-        return 0
-    alpha = strip[top - y : bottom - y, start - left : end - left, None]
-    under = picture[top:bottom, start:end]
-    under[:] = (under + alpha * (np.array(colour, np.float32) - under) + 0.5).astype(np.uint8)
-    return int(length)
+    strip = _strip(shortened(text, size, width) if width is not None else text, size, colour)
+    left = x - {"left": 0, "centre": strip.width // 2, "right": strip.width}[align] + strip.left
+    top, start = max(y + strip.top, 0), max(left, 0)
+    height, length = strip.through.shape[:2]
+    end, bottom = (
+        min(left + length, picture.shape[1]),
+        min(y + strip.top + height, picture.shape[0]),
+    )
+    if end > start and bottom > top:
+        part = np.s_[top - y - strip.top : bottom - y - strip.top, start - left : end - left]
+        under = picture[top:bottom, start:end]
+        under[:] = (under * strip.through[part] + strip.ink[part]) >> 8
+    return strip.width
 
 
+class _Strip(NamedTuple):
+    """A line's ink, ready to be laid over a picture: ``(under * through + ink) >> 8``.
+
+    ``through``: uint16 [height, width, 1], 256 where there is no ink. ``ink``: uint16 [height,
+    width, 3]. ``left``, ``top``: of the ink in the line's box, whose whole width is ``width``.
+    """
+
+    through: np.ndarray
+    ink: np.ndarray
+    left: int
+    top: int
+    width: int
+
+
+@functools.lru_cache(maxsize=2048)
 def text_width(text: str, size: int = NORMAL) -> int:
     """Width of a line, in pixels."""
     return math.ceil(_font(size).getlength(_clean(text)))
@@ -111,9 +128,13 @@ def _drawable(character: str) -> str:
 
 
 @functools.lru_cache(maxsize=2048)
-def _strip(text: str, size: int) -> np.ndarray:
-    """Coverage of a line: float32 [line height, width] in [0, 1]."""
+def _strip(text: str, size: int, colour: Colour) -> _Strip:
     text = _clean(text)
-    canvas = Image.new("L", (max(1, text_width(text, size)), line_height(size)), 0)
-    ImageDraw.Draw(canvas).text((0, 0), text, fill=255, font=_font(size))
-    return np.asarray(canvas, np.float32) / 255.0
+    width = text_width(text, size)
+    box = Image.new("L", (max(1, width), line_height(size)), 0)
+    ImageDraw.Draw(box).text((0, 0), text, fill=255, font=_font(size))
+    left, top, right, bottom = box.getbbox() or (0, 0, 0, 0)
+    coverage = np.asarray(box, np.uint16)[top:bottom, left:right, None]
+    alpha = (coverage * 256 + 127) // 255
+    ink = alpha * np.array(colour, np.uint16) + np.uint16(127) * (alpha > 0)
+    return _Strip(256 - alpha, ink.astype(np.uint16), left, top, width)

@@ -126,6 +126,8 @@ def _on_cpu(output: PolicyOutput, count: int) -> _Numbers:
 
 
 def _padded(arrays: Sequence[np.ndarray], rows: int, device: torch.device) -> Tensor:
+    if rows == 1:
+        return torch.from_numpy(arrays[0][None]).to(device)
     batch = np.zeros((rows, *arrays[0].shape), np.float32)
     for row, array in zip(batch, arrays, strict=False):
         row[...] = array

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,30 +99,36 @@ def record(
         palette=Palette(), max_steps=max_steps, stuck_after=stuck_after,
     )  # fmt: skip
     first = new_player()
-    header = RecordingHeader(
-        agent=played.spec,
-        seed=seed,
-        episodes_wanted=episodes,
-        rom_md5=first.emulator.rom_md5,
-        emulator_actions=first.emulator.actions,
-        screen_shape=first.emulator.screen_shape,
-        max_steps=max_steps,
-        provenance=provenance(device=str(where), n_envs=n_envs, stuck_after=stuck_after),
-    )
+    made = provenance(device=str(where), n_envs=n_envs, stuck_after=stuck_after)
+    header = _header(first, seed=seed, episodes=episodes, max_steps=max_steps, provenance=made)
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:
-        files = _agent_files(agent, Path(folder))
+        files = agent_files(agent, Path(folder))
         with RecordingWriter(
             Path(output), header, agent_files=files, force=force, resume=resume
         ) as writer:
             missing = [i for i in range(episodes) if i not in writer.finished_episodes]
             run = _Run(played.to(where), where, writer, seed, progress, interruption)
-            players = [first]
-            while len(players) < min(n_envs, len(missing)):
-                players.append(new_player())
+            more = min(n_envs, len(missing)) - 1
+            players = [first, *(new_player() for _ in range(more))]
             with one_thread():
                 run.play(players, missing)
             writer.complete()
     return open_recording(output)
+
+
+def _header(
+    player: Player, *, seed: int, episodes: int, max_steps: int, provenance: Mapping[str, Any]
+) -> RecordingHeader:
+    return RecordingHeader(
+        agent=player.spec,
+        seed=seed,
+        episodes_wanted=episodes,
+        rom_md5=player.emulator.rom_md5,
+        emulator_actions=player.emulator.actions,
+        screen_shape=player.emulator.screen_shape,
+        max_steps=max_steps,
+        provenance=provenance,
+    )
 
 
 def _check_counts(*, episodes: int, n_envs: int, max_steps: int, stuck_after: int) -> None:
@@ -209,8 +216,8 @@ class _Run:
             self._taught = palette.version
 
 
-def _agent_files(agent: Agent, temporary: Path) -> list[Path]:
-    """The files that make the agent; one made in memory is written to ``temporary`` first."""
+def agent_files(agent: Agent, temporary: Path) -> list[Path]:
+    """The files that make an agent; one made in memory is written to ``temporary`` first."""
     folder = agent.folder
     if folder is None:
         folder = save_agent(agent, temporary / "agent")

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agentlens import actions
+from agentlens.actions import merge_groups
 from agentlens.arrays import scale_planes
 from agentlens.errors import DeviceError, InvalidArgument, OutputMismatch, ShapeError
 from agentlens.policies.agent import Agent, load_agent
@@ -205,7 +205,7 @@ def _prepare(
         )
     groups = None
     if merge_actions:
-        groups = actions.merge_groups(spec.environment.game, spec.action.meanings)
+        groups = merge_groups(spec.environment.game, spec.action.meanings)
     setup = Setup(
         engine=engine,
         threads=threads,

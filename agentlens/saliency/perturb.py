@@ -82,9 +82,14 @@ class PerturbationExplainer:
                 threads=setup.threads or torch.get_num_threads(),
             )
 
-    @torch.inference_mode()
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""
+        values, explained, halvings = self.score(frames)
+        return MapBatch(values.reshape(*values.shape[:3], *self.grid.shape), explained, halvings)
+
+    @torch.inference_mode()
+    def score(self, frames: FrameBatch) -> MapBatch:
+        """The score of every mask: as a call, but with values [F, T, P, M]."""
         references = self._reference.fill(frames, self._pictures)
         explained, halvings = frames.actions, 0
         found: dict[str, Tensor] = {}
@@ -92,15 +97,15 @@ class PerturbationExplainer:
             outputs = self._engine(frames.observations, references, frames.states)
             halvings = outputs.halvings
             explained = self._question.explained(outputs.base, frames.actions)
-            for info in self.targets:
-                if info.name != "energy":
-                    found[info.name] = evaluate(
-                        info.name, self._question, outputs.base, outputs.perturbed, explained
+            for name in self.names:
+                if name != "energy":
+                    found[name] = evaluate(
+                        name, self._question, outputs.base, outputs.perturbed, explained
                     )
         if "energy" in self.names:
             found["energy"] = energy(frames.observations, references, self._perturbation)
-        maps = torch.stack([found[name].float() for name in self.names], 1)
-        return MapBatch(maps.reshape(*maps.shape[:3], *self.grid.shape), explained, halvings)
+        values = torch.stack([found[name].float() for name in self.names], 1)
+        return MapBatch(values, explained, halvings)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.saliency import scores
+from agentlens.saliency.targets import DIFFERENTIABLE_TARGETS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +151,36 @@ def evaluate(
         case "flip":
             return scores.flip(before, after)
     raise UnknownName("score", name, ())
+
+
+def quantity(
+    name: str, question: Question, output: PolicyOutput, action: Tensor, other: Tensor
+) -> Tensor:
+    """What a gradient method differentiates: log p(a), l_a - l_b, V, Q(a), ...: float64 [N].
+
+    Args:
+        name: a target of ``targets.DIFFERENTIABLE_TARGETS``.
+        question: the policy and the action it is asked about.
+        output: N rows.
+        action: int64 [N], the explained action after merging.
+        other: int64 [N], the action compared with.
+    """
+    if name == "value":
+        return value_of(question, output)
+    preferences = question.preferences(output)
+    own = scores.pick(preferences, action)
+    match name:
+        case "log_probability":
+            scaled = preferences / (question.temperature or 1.0)
+            return scores.pick(scaled.log_softmax(-1), action)
+        case "contrast" | "gap":
+            best = scores.runner_up(preferences.detach(), action) if name == "gap" else other
+            return own - scores.pick(preferences, best)
+        case "q_value":
+            return own
+        case "advantage":
+            return own - preferences.mean(-1)
+    raise UnknownName("differentiable score", name, DIFFERENTIABLE_TARGETS)
 
 
 def _lift(per_frame: Tensor) -> Tensor:

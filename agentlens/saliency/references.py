@@ -2,7 +2,8 @@
 
 A reference is written ``name`` or ``name:number``: "blur" or "blur:3" (sigma in pixels),
 "constant" or "constant:0.5" (in the observation's own units), "median" and "mean" (a picture of
-the whole recording), "previous" (the observation one step earlier), "noise" or "noise:7" (seed).
+the whole recording), "previous" (the observation one step earlier), "neighbour" (each plane's
+older neighbour in the stack, the oldest's newer one), "noise" or "noise:7" (seed).
 
 Shape letters: F frames, K planes, H W observation.
 """
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _DEFAULTS = {
-    "blur": 3.0, "constant": 0.0, "median": None, "mean": None, "previous": None, "noise": 0.0,
+    "blur": 3.0, "constant": 0.0, "median": None, "mean": None, "previous": None,
+    "neighbour": None, "noise": 0.0,
 }  # fmt: skip
 
 
@@ -54,6 +56,9 @@ class Reference:
                 return observations.new_full(observations.shape, float(self.number or 0))
             case "noise":
                 return self._noise(frames)
+            case "neighbour":
+                order = [min(1, observations.shape[1] - 1), *range(observations.shape[1] - 1)]
+                return observations[:, order]
             case "previous":
                 if frames.previous is None:
                     raise InvalidArgument("reference 'previous' needs the previous observations.")
@@ -75,15 +80,19 @@ class Reference:
         """
         shape = tuple(frames.observations.shape[1:])
         pictures = [
-            np.random.Generator(
-                np.random.Philox(key=int(self.number or 0), counter=[0, 0, int(episode), int(step)])
-            ).random(shape, np.float32)
+            counted_generator(int(self.number or 0), episode, step).random(shape, np.float32)
             for episode, step in zip(frames.episodes, frames.steps, strict=True)
         ]
         low = frames.observations.amin((1, 2, 3), keepdim=True)
         high = frames.observations.amax((1, 2, 3), keepdim=True)
         noise = frames.observations.new_tensor(np.stack(pictures))
         return low + noise * (high - low)
+
+
+def counted_generator(seed: int, episode: int, step: int) -> np.random.Generator:
+    """The generator of one step: the same in whatever order steps are visited."""
+    counter = [0, 0, int(episode), int(step)]
+    return np.random.Generator(np.random.Philox(key=seed, counter=counter))
 
 
 def parse_reference(text: str) -> Reference:

@@ -19,6 +19,11 @@ VALUE_TARGETS = frozenset({"value", "value_l2"})
 LINEAR_TARGETS = frozenset({"contrast", "value", "q_value", "advantage"})
 """Scores linear in the outputs: only for these is joint minus single effects meaningful."""
 
+DIFFERENTIABLE_TARGETS = frozenset(
+    {"log_probability", "contrast", "value", "gap", "q_value", "advantage"}
+)
+"""What gradient methods can differentiate."""
+
 _ALL = (
     TargetInfo(
         name="kl", signed=False, unit="nats", role="actor", display="sqrt", noise_floor=0.0,
@@ -84,6 +89,13 @@ def default_targets(kind: str, has_value: bool) -> tuple[str, ...]:
     if kind == "q_values":
         return ("gap", "value", "energy")
     return ("kl", "value_l2", "energy") if has_value else ("kl", "energy")
+
+
+def default_differentiable(kind: str, has_value: bool) -> tuple[str, ...]:
+    """Actor and critic: log_probability + value, or gap + value for Q-values."""
+    if kind == "q_values":
+        return ("gap", "value")
+    return ("log_probability", "value") if has_value else ("log_probability",)
 
 
 def check_targets(

@@ -39,8 +39,10 @@ REQUIRED = frozenset(
 class StepRow:
     """One decision. Arrays are copied by the writer before ``append`` returns.
 
-    ``screen``, ``screen_before``: uint8 [Y, X] palette indices, the last two native screens at
-    the moment of the decision. ``plane``: uint8 or float32 [H, W], the newest observation plane,
+    ``screen``, ``screen_before``: uint8 [Y, X] palette indices, the newest native screen at the
+    moment of the decision and the one that pooling pairs with it: one emulator frame earlier
+    (the previous decision's last for ``pool = "previous_decision"``), or ``screen`` itself where
+    nothing is pooled, such as after a reset. ``plane``: uint8 or float32 [H, W], the newest observation plane,
     unscaled. ``state``: float32 [S] *before* the step, or None. ``ram``: uint8 [128].
     ``logits`` / ``q_values``: float32 [A], one of them. ``value``: float or None.
     ``action``: index into the agent's action meanings. ``forced``: the actions that wrappers
@@ -145,8 +147,9 @@ class StepBuffer:
         check_shape(schema.FORCED, row.forced, (None, 2))
         for name, column in self._rows.items():
             value = getattr(row, name)
-            check_dtype(name, value, str(column.dtype))
-            check_shape(name, value, column.shape[1:])
+            if value.dtype != column.dtype or value.shape != column.shape[1:]:
+                check_dtype(name, value, str(column.dtype))
+                check_shape(name, value, column.shape[1:])
             column[at] = value
         for name, column in self._scalars.items():
             column[at] = getattr(row, name)

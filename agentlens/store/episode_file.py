@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,9 @@ class EpisodeFile:
         """The columns, after the file was verified."""
         if self._schema is None:
             self.check()
-            with disk_errors(self.path, "read"), pa.OSFile(str(self.path)) as file:
-                try:
-                    self._schema = pa.ipc.open_file(file).schema
-                except pa.ArrowInvalid as error:
-                    raise Corrupt(f"{self.path}: not an Arrow file: {error}.") from error
-            self._check_schema(self._schema)
+            with _arrow_errors(self.path), pa.OSFile(str(self.path)) as file:
+                self._schema = pa.ipc.open_file(file).schema
+                self._check_schema(self._schema)
         return self._schema
 
     @property
@@ -110,8 +108,11 @@ class EpisodeFile:
             values = [self._cached(name, number) for number in numbers]
         else:
             values = [_values(name, batch) for batch in self._batches_of(name, numbers)]
-        first = numbers[0] * schema.BATCH_STEPS
-        return np.concatenate(values)[start - first : max(stop, start) - first]
+        firsts = (number * schema.BATCH_STEPS for number in numbers)
+        parts = zip(firsts, values, strict=True)
+        return np.concatenate(
+            [part[max(start - first, 0) : max(stop - first, 0)] for first, part in parts]
+        )
 
     def read_pairs(self, start: int, stop: int) -> tuple[np.ndarray, ...]:
         """The ``forced`` column of rows ``start`` to ``stop``: int32 [n, 2] each."""
@@ -141,17 +142,14 @@ class EpisodeFile:
         if position < 0:
             raise Corrupt(f"{self.path}: it has no column {name!r}.")
         options = pa.ipc.IpcReadOptions(included_fields=[position], use_threads=False)
-        try:
-            with disk_errors(self.path, "read"), pa.OSFile(str(self.path)) as file:
-                if self.entry is not None:
-                    reader = pa.ipc.open_file(file, options=options)
-                    found = [reader.get_batch(number) for number in numbers]
-                else:
-                    found = [self._unfinished_batch(file, number, name) for number in numbers]
+        with _arrow_errors(self.path), pa.OSFile(str(self.path)) as file:
+            if self.entry is not None:
+                reader = pa.ipc.open_file(file, options=options)
+                found = [reader.get_batch(number) for number in numbers]
+            else:
+                found = [self._unfinished_batch(file, number, name) for number in numbers]
             for batch in found:
                 batch.validate(full=True)
-        except (pa.ArrowInvalid, IndexError) as error:
-            raise Corrupt(f"{self.path}: its batches cannot be read: {error}.") from error
         return found
 
     def _unfinished_batch(self, file: Any, number: int, name: str) -> Any:
@@ -176,14 +174,11 @@ class EpisodeFile:
         if not steps:
             return 0
         start, stop = self._batches[0]
-        with disk_errors(path, "read"), path.open("rb") as file:
+        with _arrow_errors(path), path.open("rb") as file:
             first = pa.BufferReader(file.read(stop)[_MAGIC:])
-        try:
             self._schema = pa.ipc.read_schema(first)
-        except pa.ArrowInvalid as error:
-            raise Corrupt(f"{path}: not an Arrow file: {error}.") from error
-        self._batches[0] = (start + _MAGIC + first.tell(), stop)
-        self._check_schema(self._schema)
+            self._batches[0] = (start + _MAGIC + first.tell(), stop)
+            self._check_schema(self._schema)
         return steps
 
     def _check_schema(self, found: pa.Schema) -> None:
@@ -210,6 +205,21 @@ class EpisodeFile:
             return "all steps are sound, what follows them is not"
         last = min(good + schema.BATCH_STEPS, self.entry.steps) - 1
         return f"the first bad batch is number {len(rows)}, steps {good} to {last}"
+
+
+@contextlib.contextmanager
+def _arrow_errors(path: Path) -> Iterator[None]:
+    """What Arrow says of bytes that pass their digest and are no episode all the same."""
+    try:
+        with disk_errors(path, "read"):
+            try:
+                yield
+            except OSError as error:
+                if error.errno is not None:
+                    raise
+                raise Corrupt(f"{path}: not a sound Arrow file: {error}.") from error
+    except (pa.ArrowException, UnicodeDecodeError, IndexError) as error:
+        raise Corrupt(f"{path}: not a sound Arrow file: {error}.") from error
 
 
 def _values(name: str, batch: Any) -> np.ndarray:

@@ -154,9 +154,9 @@ class EpisodeWriter:
         self._journal.close()
 
     def keep(self) -> None:
-        """Write what is still in memory, as far as the disk takes it, and close unfinished."""
+        """Write what is still in memory, as far as it can be written, and close unfinished."""
         if not self.closed and self._buffer is not None:
-            with contextlib.suppress(DiskError):
+            with contextlib.suppress(DiskError, NotFinite):
                 self._flush()
         self.close()
 
@@ -182,7 +182,7 @@ class EpisodeWriter:
             self._arrow.write_batch(self._buffer.take())
             self._recording.save_palette()
             self._journal.append(self._sink.take(), {"rows": rows})
-        except (DiskError, NotFinite):
+        except BaseException:
             self.close()
             raise
 

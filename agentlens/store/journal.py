@@ -91,6 +91,9 @@ class JournalWriter:
             raise DiskError(self._broken)
         text = json.dumps({**fields, "end": self.end + len(data)}, allow_nan=False).encode()
         digest = _link(self._digest, data, text)
+        self._broken = (
+            f"{self.data_path}: an earlier batch was interrupted; open it again to go on."
+        )
         try:
             with disk_errors(self.data_path, "write"):
                 write_all(self._data, data)
@@ -99,6 +102,7 @@ class JournalWriter:
         except DiskError as error:
             self._broken = str(error)
             raise
+        self._broken = ""
         self.sha256.update(data)
         self.end += len(data)
         self._digest = digest

@@ -30,7 +30,7 @@ class Palette:
         """
         check_dtype("indices", indices, "uint8")
         check_shape("indices", indices, (None, None))
-        if self.known[indices].all():
+        if np.take(self.known, indices).all():
             return False
         check_dtype("rgb", rgb, "uint8")
         check_shape("rgb", rgb, (*indices.shape, 3))
@@ -56,14 +56,14 @@ class Palette:
             Corrupt: an index whose colour was never learned.
         """
         if not self.known.all():
-            known = self.known[indices]
+            known = np.take(self.known, indices)
             if not known.all():
                 index = int(indices[~known][0])
                 raise Corrupt(
                     f"palette index {index} stands on a screen, but its colour was never learned; "
                     "record the episode again."
                 )
-        rgb: np.ndarray = self.colours[indices]
+        rgb: np.ndarray = np.take(self.colours, indices, axis=0)
         return rgb
 
     def encode(self) -> list[str | None]:

@@ -134,10 +134,12 @@ class RecordingWriter:
 
     def close(self) -> None:
         """Keep what unfinished episodes have, and give the folder back; twice is fine."""
-        for writer in self._open:
-            writer.keep()
-        self._open = []
-        self._lock.release()
+        try:
+            for writer in self._open:
+                writer.keep()
+        finally:
+            self._open = []
+            self._lock.release()
 
     def add(self, entry: EpisodeEntry) -> None:
         """Enter a finished episode into the table (called by its writer)."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 RECORDINGS = Path("recordings")
+REPORTS = Path("reports")
 
 
 def fresh_path(folder: Path, stem: str, suffix: str = "") -> Path:
@@ -20,3 +22,14 @@ def fresh_path(folder: Path, stem: str, suffix: str = "") -> Path:
         if not path.exists():
             return path
     raise AssertionError("unreachable: the count never ends")
+
+
+def pair_name(names: Sequence[str]) -> str:
+    """The first and the last of some agents, recordings or checkpoints as one file name.
+
+    Example:
+        >>> pair_name(["recordings/a", "runs/last.zip"])
+        'a-and-last'
+    """
+    ends = [Path(name).stem for name in (*names[:1], *names[-1:])]
+    return "-and-".join(ends) or "comparison"

@@ -29,7 +29,8 @@ class VideoJob:
     path: Path
 
 
-def _unwatched(stage: str, unit: str) -> AbstractContextManager[Progress]:
+def unwatched(stage: str, unit: str) -> AbstractContextManager[Progress]:
+    """Report to nobody."""
     return nullcontext(silent)
 
 
@@ -46,7 +47,7 @@ def video(
     device: str = "auto",
     threads: int = 0,
     force: bool = False,
-    stages: Stages = _unwatched,
+    stages: Stages = unwatched,
     say: Callable[[str], None] = lambda line: None,
 ) -> VideoJob:
     """Record one episode, explain it and draw it.

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from agentlens.errors import Corrupt, Incompatible
+from agentlens.errors import Corrupt, Incompatible, StoreError
 from agentlens.provenance import file_digest
 from agentlens.store.layout import read_recording_json, write_recording_json
 from agentlens.store.maps import open_maps
@@ -74,6 +74,28 @@ def test_the_first_maps_say_what_they_always_said() -> None:
     assert maps.grid.rows == (1.0, 4.0, 7.0)
     assert np.array_equal(maps.steps, range(5))
     assert digest(maps.values) == "c7321e2e8e622e2d"
+
+
+def test_forged_bytes_under_a_right_digest_raise_one_kind_of_error(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    shutil.copytree(GOLDEN, folder)
+    path = folder / "episodes" / "00000.arrow"
+    data = path.read_bytes()
+    document = read_recording_json(folder)
+    rng = np.random.default_rng(0)
+    places = [*rng.integers(0, 3500, 30), *rng.integers(len(data) - 3000, len(data), 30)]
+    refused = 0
+    for place in places:
+        altered = bytearray(data)
+        altered[place] = rng.integers(256)
+        path.write_bytes(altered)
+        entry = dataclasses.replace(document.entries[0], digest=file_digest(path))
+        write_recording_json(folder, dataclasses.replace(document, entries=(entry,)))
+        try:
+            contents(open_recording(folder))
+        except StoreError:
+            refused += 1
+    assert 10 < refused < 60
 
 
 def test_columns_of_later_versions_are_ignored_and_missing_ones_named(tmp_path: Path) -> None:

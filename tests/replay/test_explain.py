@@ -173,3 +173,13 @@ def test_the_estimate_is_a_number_of_seconds(recording: Recording) -> None:
     assert 0 < one < 60
     with pytest.raises(UnknownName):
         estimate_seconds(recording, "perturb")
+
+
+def test_actions_that_do_the_same_can_be_merged(recording: Recording) -> None:
+    options = {"steps": [4, 9], "episodes": [0], "targets": ["kl", "log_probability"], **COARSE}
+    plain = explain(recording, output=recording.folder / "plain", **options)
+    merged = explain(recording, output=recording.folder / "merged", merge_actions=True, **options)
+    assert merged.header.options["merge_actions"] is True
+    # merging actions cannot add information: KL of the merged policies is never larger
+    assert (merged.values[:, 0] <= plain.values[:, 0] * (1 + 1e-5) + 1e-9).all()
+    assert not np.allclose(merged.values[:, 1], plain.values[:, 1])

@@ -106,6 +106,20 @@ def test_an_unfinished_episode_keeps_what_was_flushed(tmp_path: Path) -> None:
     assert second.raw_return == sum(row(step, 1).reward for step in range(45))
 
 
+def interrupted(folder: Path) -> None:
+    with RecordingWriter(folder, header()) as writer:
+        append_rows(writer.episode(0, seed=0, seed_words=()), 50)
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_keeps_every_step_and_frees_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "r")
+    assert len(open_recording(tmp_path / "r").episodes[0]) == 50
+    with RecordingWriter(tmp_path / "r", header(), resume=True) as writer:
+        assert writer.finished_episodes == ()
+
+
 def test_resuming_keeps_finished_episodes_and_records_the_others_again(tmp_path: Path) -> None:
     folder = tmp_path / "r"
     with RecordingWriter(folder, header()) as writer:

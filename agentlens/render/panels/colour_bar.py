@@ -13,6 +13,7 @@ from agentlens.render.text import SMALL, draw_text, number
 
 HEIGHT = 44
 _BAR_TOP, _BAR_HEIGHT = 1, 10
+_ROOM_FOR_MIDDLE = 320
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,10 @@ class ColourBar:
         if scale.limit == 0.0:
             draw_text(picture, "nothing above rounding", 0, below, size=SMALL, width=width)
         for place, value in scale.ticks() if scale.limit else ():
-            _write_tick(picture, place, value, layer, below)
-        draw_text(picture, target.meaning, 0, below + 15, size=SMALL, colour=MUTED, width=width)
+            if place in (heat[0], 1.0) or width >= _ROOM_FOR_MIDDLE:
+                _write_tick(picture, place, value, layer, below)
+        sentence = target.meaning[:1].upper() + target.meaning[1:]
+        draw_text(picture, sentence, 0, below + 15, size=SMALL, colour=MUTED, width=width)
         return picture
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from agentlens.render.colour import BACKGROUND, MUTED
 from agentlens.render.context import FrameContext, Scene
-from agentlens.render.pixels import canvas, fitted, fitted_size, paste
+from agentlens.render.pixels import canvas, fitted_size, paste_fitted
 from agentlens.render.text import NORMAL, SMALL, draw_text
 
 TITLE_HEIGHT = 24
@@ -33,8 +33,13 @@ class Game:
         draw_text(picture, "game", 0, 0, size=NORMAL)
         lives = f"{context.lives} lives" if context.lives else ""
         draw_text(picture, lives, width, 2, size=SMALL, colour=MUTED, align="right")
-        screen = fitted(context.screen, width, max(1, height - TITLE_HEIGHT))
-        paste(picture, screen, (width - screen.shape[1]) // 2, TITLE_HEIGHT)
+        paste_fitted(
+            picture,
+            context.screen,
+            top=TITLE_HEIGHT,
+            width=width,
+            height=max(1, height - TITLE_HEIGHT),
+        )
         return picture
 
 

@@ -31,7 +31,7 @@ class Header:
         width, height = self.size
         minutes, seconds = divmod(context.seconds, 60)
         standing = (
-            f"score {context.total_reward:+g}    step {context.step}    "
+            f"score {context.total_reward:g}    step {context.step}    "
             f"{int(minutes)}:{seconds:04.1f}"
         )
         used = draw_text(picture, standing, width, 5, size=NORMAL, align="right")

@@ -9,7 +9,7 @@ import numpy as np
 from agentlens.render.colour import ACCENTS, BACKGROUND, MUTED, WARNING
 from agentlens.render.context import FrameContext, Scene
 from agentlens.render.heat import heat_on_screen, newest_plane
-from agentlens.render.pixels import canvas, fill, fitted, fitted_size, paste
+from agentlens.render.pixels import canvas, fill, fitted_size, paste_fitted
 from agentlens.render.text import NORMAL, SMALL, draw_text
 
 TITLE_HEIGHT = 24
@@ -50,8 +50,9 @@ class Heat:
         values = context.maps.get(self.target)
         newest = None if values is None else values[newest_plane(context.scene)]
         screen = heat_on_screen(context.scene, layer, context.screen, newest)
-        screen = fitted(screen, width, max(1, height - TITLE_HEIGHT))
-        paste(picture, screen, (width - screen.shape[1]) // 2, TITLE_HEIGHT)
+        paste_fitted(
+            picture, screen, top=TITLE_HEIGHT, width=width, height=max(1, height - TITLE_HEIGHT)
+        )
         return picture
 
 

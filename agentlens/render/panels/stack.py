@@ -10,9 +10,9 @@ from agentlens.render.colour import BACKGROUND, MUTED, darkened_grey
 from agentlens.render.context import FrameContext, Scene
 from agentlens.render.heat import heat_on_screen, plane_map
 from agentlens.render.pixels import canvas, fill, filled, paste
-from agentlens.render.text import NORMAL, SMALL, draw_text
+from agentlens.render.text import NORMAL, SMALL, draw_text, text_width
 
-_MARGIN, _GAP, _TITLE_HEIGHT, _LABEL_HEIGHT = 12, 8, 28, 18
+_MARGIN, _GAP, _TITLE_HEIGHT, _LABEL_HEIGHT = 12, 8, 28, 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +40,9 @@ class Stack:
         picture = canvas(self.size)
         scene, width = context.scene, self.size[0]
         draw_text(picture, "frame stack", _MARGIN, 6, size=NORMAL, width=width - 2 * _MARGIN)
-        draw_text(
-            picture, _note(scene, self.target), width - _MARGIN, 8, size=SMALL, colour=MUTED,
-            align="right", width=max(0, width - 120),
-        )  # fmt: skip
+        note = _note(scene, self.target)
+        if text_width(note, SMALL) + 120 <= width:
+            draw_text(picture, note, width - _MARGIN, 8, size=SMALL, colour=MUTED, align="right")
         columns, cell = _grid(scene, self.size)
         if min(cell) < 4:
             return picture

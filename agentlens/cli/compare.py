@@ -1,0 +1,95 @@
+"""agentlens compare: do two agents differ, how, and is it real?"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from agentlens.cli._console import progress
+from agentlens.cli._options import Compute
+from agentlens.cli._verb import Verb
+from agentlens.workflows.options import Location, MapOptions, Name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Compare agents on the same seeds and on the same states, and write a report.
+
+    Give two or more agents, checkpoints or recordings, in the order of training where there is
+    one. The folder gets report.html (one file, works offline), report.json, tables, figures and
+    side-by-side videos.
+
+    Examples:
+      agentlens compare pong-ppo pong-ppo-early --episodes 10 --output reports/learning
+      agentlens compare recordings/a recordings/b --output reports/ab
+      agentlens compare --checkpoints 'runs/*.zip' --env PongNoFrameskip-v4 --output reports/run
+    """
+
+    agents: Annotated[
+        tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[AGENT|RECORDING ...]")
+    ] = ()
+    """Names, agent folders, checkpoint files or recording folders."""
+    maps: MapOptions
+    compute: Compute
+    checkpoints: Name = None
+    """Pattern of more checkpoints, taken in the order of the numbers in their names."""
+    episodes: int = 10
+    """Whole games of each agent that has no recording yet."""
+    seed: int = 0
+    """Seed of those recordings; the same for every agent."""
+    states: int = 20_000
+    """About so many states of each agent are shown to the others (whole games); 0 for all."""
+    map_states: int = 200
+    """States of each agent on which saliency maps are compared; 0 for no maps."""
+    moments: int = 3
+    """Stills of each kind, for each pair and side."""
+    video_steps: int = 240
+    """Decisions in each video; 0 for no videos."""
+    floor: Name = None
+    """An agent that differs from the first by its training seed alone: how alike such two are."""
+    env: Name = None
+    """Environment id such as ALE/Pong-v5, for checkpoints."""
+    format: Name = None
+    """Format of checkpoints; found out if not given."""
+    preset: Name = None
+    """Preprocessing of checkpoints: sb3-atari, ale-vector, cleanrl-atari, baby-a3c, ale-v5."""
+    trust_code: bool = False
+    """Allow an import string (module:Class) to run its code."""
+    output: Location = None
+    """Folder of the report; reports/FIRST-and-LAST if not given."""
+    force: bool = False
+    """Replace an earlier report, and compare agents that play under different protocols."""
+
+
+def run(options: Options) -> int:
+    """Compare, then print the summary and where the report lies."""
+    from agentlens.cli._agent import use_compute
+    from agentlens.compare.words import standing_notes, summary
+    from agentlens.workflows.compare import compare
+    from agentlens.workflows.entrants import numbered_files
+    from agentlens.workflows.naming import REPORTS, fresh_path, pair_name
+
+    device = use_compute(options.compute)
+    agents = [*options.agents, *numbered_files(options.checkpoints)]
+    output = options.output or fresh_path(REPORTS, pair_name(agents))
+    found = compare(
+        agents, output=output, episodes=options.episodes, seed=options.seed,
+        states=options.states, maps=options.map_states, moments=options.moments,
+        video_steps=options.video_steps, explain=options.maps, floor=options.floor,
+        env=options.env, format=options.format, preset=options.preset,
+        trust_code=options.trust_code, device=device, threads=options.compute.threads,
+        force=options.force, stages=progress, say=lambda line: print(line, file=sys.stderr),
+    )  # fmt: skip
+    print(summary(found))
+    for note in (*found.notes, *standing_notes(found)):
+        print(f"note: {note}")
+    print(f"report: {output / 'report.html'}")
+    return 0
+
+
+VERB = Verb(
+    summary="say how agents differ, and whether it is real", options=Options, run=run, order=57
+)

@@ -1,0 +1,184 @@
+"""Gradients of what a policy says with respect to what it sees, frame by frame.
+
+Shape letters: F frames, N points (observations evaluated together), T targets, P plane
+selections, K planes, H W observation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from agentlens.errors import InvalidArgument
+from agentlens.policies.base import Policy
+from agentlens.saliency.base import FrameBatch, MapBatch, Setup
+from agentlens.saliency.engine.batched import row_bytes
+from agentlens.saliency.engine.settings import device_of, dtype_of, exact_float32
+from agentlens.saliency.masks import plane_selections
+from agentlens.saliency.question import Question, quantity
+from agentlens.saliency.targets import (
+    DIFFERENTIABLE_TARGETS,
+    check_targets,
+    default_differentiable,
+)
+from agentlens.spec import GridSpec, TargetInfo
+
+Gradient = Callable[[Tensor], Tensor]
+"""From N points [N, K, H, W] to the gradients there, [T, N, K, H, W]."""
+
+
+class Rule(Protocol):
+    """How one frame's gradients become its attribution."""
+
+    def __call__(self, frame: FrameBatch, gradient: Gradient) -> Tensor:
+        """Attribution [T, K, H, W] of a batch of one frame."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a gradient method's maps are read.
+
+    ``signed``: planes are added, else the largest is taken. ``per_unit``: the unit is the
+    output's per unit of observation. ``meaning``: one sentence. ``passes``: forward passes a
+    step, a backward pass as one more.
+    """
+
+    signed: bool
+    per_unit: bool
+    meaning: str
+    passes: int
+
+
+class GradientExplainer:
+    """A rule bound to a policy; an ``Explainer`` with a value a pixel."""
+
+    engine = "autograd, frame by frame"
+
+    def __init__(
+        self,
+        policy: Policy,
+        setup: Setup,
+        rule: Rule,
+        reading: Reading,
+        *,
+        planes: str,
+        targets: tuple[str, ...] | None,
+        action: str,
+        contrast: str | None,
+        temperature: float | None,
+    ) -> None:
+        self._policy, self._rule, self._signed = policy, rule, reading.signed
+        self.targets = differentiable_targets(policy, targets, temperature, reading)
+        height, width = policy.observation_shape[1:]
+        self.grid = GridSpec(
+            rows=tuple(map(float, range(height))),
+            columns=tuple(map(float, range(width))),
+            observation=(height, width),
+        )
+        self.planes, self._selections = plane_selections(planes, policy.observation_shape[0])
+        self.forward_passes = reading.passes
+        self._rows = max(1, setup.memory_bytes // 4 // row_bytes(policy))
+        self._question = Question(
+            policy=policy, action=action, contrast=contrast, temperature=temperature,
+            groups=setup.groups,
+        )  # fmt: skip
+
+    def __call__(self, frames: FrameBatch) -> MapBatch:
+        """Explain F steps; see ``Explainer``."""
+        maps, explained = [], []
+        with exact_float32():
+            for index in range(len(frames)):
+                frame = single_frame(frames, index, self._policy)
+                values, action = self._explain(frame)
+                maps.append(values)
+                explained.append(action)
+        return MapBatch(torch.stack(maps), torch.cat(explained))
+
+    def _explain(self, frame: FrameBatch) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            base = self._policy(frame.observations, frame.states)
+        action = self._question.explained(base, frame.actions)
+        places = self._question.positions(base, action)
+
+        def gradient(points: Tensor) -> Tensor:
+            parts = [
+                self._gradient(part, frame, places) for part in torch.split(points, self._rows)
+            ]
+            return torch.cat(parts, 1)
+
+        found = self._rule(frame, gradient)
+        planes = [found[:, list(chosen)] for chosen in self._selections]
+        combined = [p.sum(1) if self._signed else p.amax(1) for p in planes]
+        return torch.stack(combined, 1).float(), action
+
+    def _gradient(self, points: Tensor, frame: FrameBatch, places: tuple[Tensor, Tensor]) -> Tensor:
+        states = None if frame.states is None else frame.states.expand(len(points), -1)
+        action, other = (place.expand(len(points)) for place in places)
+        with torch.enable_grad():
+            points = points.detach().clone().requires_grad_(True)
+            output = self._policy(points, states)
+            found = []
+            for info in self.targets:
+                total = quantity(info.name, self._question, output, action, other).sum()
+                found.append(derivative(total, points))
+        return torch.stack(found)
+
+
+def derivative(total: Tensor, variable: Tensor) -> Tensor:
+    """d total / d variable; zeros where the one does not depend on the other. The graph is kept."""
+    if not total.requires_grad:
+        return torch.zeros_like(variable)
+    found = torch.autograd.grad(total, variable, retain_graph=True, allow_unused=True)[0]
+    return torch.zeros_like(variable) if found is None else found
+
+
+def differentiable_targets(
+    policy: Policy, names: tuple[str, ...] | None, temperature: float | None, reading: Reading
+) -> tuple[TargetInfo, ...]:
+    """Descriptions of the differentiated outputs as this method's maps are read.
+
+    Raises:
+        InvalidArgument: a score that is a change, not an output.
+    """
+    wanted = names
+    if wanted is None:
+        wanted = default_differentiable(policy.kind, policy.has_value)
+    infos = check_targets(wanted, policy.kind, policy.has_value, temperature)
+    for info in infos:
+        if info.name not in DIFFERENTIABLE_TARGETS:
+            raise InvalidArgument(
+                f"target {info.name!r} compares two observations and has no gradient: "
+                f"use {', '.join(sorted(DIFFERENTIABLE_TARGETS))}."
+            )
+    return tuple(
+        dataclasses.replace(
+            info,
+            signed=reading.signed,
+            unit=f"{info.unit} per observation unit" if reading.per_unit else info.unit,
+            meaning=reading.meaning,
+        )
+        for info in infos
+    )
+
+
+def single_frame(frames: FrameBatch, index: int, policy: Policy) -> FrameBatch:
+    """One frame as a batch of its own, in the policy's place and precision, free for autograd."""
+    at = slice(index, index + 1)
+    place, dtype = device_of(policy), dtype_of(policy)
+
+    def moved(values: Tensor | None) -> Tensor | None:
+        return None if values is None else values[at].clone().to(place, dtype)
+
+    return dataclasses.replace(
+        frames,
+        observations=frames.observations[at].clone().to(place, dtype),
+        actions=frames.actions[at],
+        states=moved(frames.states),
+        previous=moved(frames.previous),
+        episodes=frames.episodes[at],
+        steps=frames.steps[at],
+    )

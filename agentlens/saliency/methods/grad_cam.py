@@ -1,0 +1,63 @@
+"""Grad-CAM on the agent's convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+
+if TYPE_CHECKING:
+    from agentlens.policies.base import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradCam(SaliencyMethod):
+    """Activations of a convolution layer, weighted by how much their channel raises an output.
+
+    One value a feature, on the true centres of the features' receptive fields, 0 or more.
+
+    Notes:
+        1 forward and 1 backward pass a step and target (counted as 3 with the unperturbed one).
+        Refused for policies that do not begin with a plain chain of convolutions.
+
+    References:
+        Selvaraju et al. 2017, equations 1 and 2.
+    """
+
+    summary: ClassVar[str] = "activations weighted by what their channel does to an output"
+    paper: ClassVar[str] = "Selvaraju et al. 2017"
+    weakness: ClassVar[str] = (
+        "coarse; a channel counts as one, wherever it is active; no map a frame of the stack"
+    )
+
+    targets: tuple[str, ...] | None = None
+    """Outputs by name: log_probability, contrast, value, gap, q_value or advantage."""
+    layer: int = -1
+    """Which convolution, from 0; -1 is the last."""
+    action: str = "taken"
+    """The explained action: taken, greedy or a name."""
+    contrast: str | None = None
+    """The action that output ``contrast`` compares with; the best other one if not given."""
+    temperature: float | None = None
+    """Softmax temperature that log_probability needs for Q-values."""
+
+    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+        """Prepare for one policy; see ``SaliencyMethod``."""
+        from agentlens.saliency.gradcam import GradCamExplainer
+        from agentlens.saliency.gradients import Reading
+
+        meaning = "features here, weighted by their channels, raise the output"
+        return GradCamExplainer(
+            policy,
+            setup,
+            Reading(signed=False, per_unit=False, meaning=meaning, passes=3),
+            layer=self.layer,
+            targets=self.targets,
+            action=self.action,
+            contrast=self.contrast,
+            temperature=self.temperature,
+        )
+
+
+METHOD = GradCam

@@ -1,0 +1,63 @@
+"""Gradient: the sensitivity of an output to every pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+
+if TYPE_CHECKING:
+    from agentlens.policies.base import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gradient(SaliencyMethod):
+    """The size of an output's derivative with respect to every pixel.
+
+    Notes:
+        1 forward and 1 backward pass a step and target (counted as 3 with the unperturbed one).
+
+    References:
+        Simonyan et al. 2014, equation 3, the largest over the stack taken for ``planes="all"``.
+    """
+
+    summary: ClassVar[str] = "how sensitive an output is to each pixel"
+    paper: ClassVar[str] = "Simonyan et al. 2014"
+    weakness: ClassVar[str] = "noisy; sees infinitely small changes, which no game makes"
+
+    targets: tuple[str, ...] | None = None
+    """Outputs by name: log_probability, contrast, value, gap, q_value or advantage."""
+    planes: Literal["all", "newest", "each"] = "all"
+    """Frames of the stack: the largest of all, the newest alone, or a map for each."""
+    action: str = "taken"
+    """The explained action: taken, greedy or a name."""
+    contrast: str | None = None
+    """The action that output ``contrast`` compares with; the best other one if not given."""
+    temperature: float | None = None
+    """Softmax temperature that log_probability needs for Q-values."""
+
+    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+        """Prepare for one policy; see ``SaliencyMethod``."""
+        from agentlens.saliency.gradients import GradientExplainer, Reading
+        from agentlens.saliency.rules import magnitude
+
+        return GradientExplainer(
+            policy,
+            setup,
+            magnitude,
+            Reading(
+                signed=False,
+                per_unit=True,
+                meaning="a small change of this pixel moves the output much",
+                passes=3,
+            ),
+            planes=self.planes,
+            targets=self.targets,
+            action=self.action,
+            contrast=self.contrast,
+            temperature=self.temperature,
+        )
+
+
+METHOD = Gradient

@@ -1,0 +1,64 @@
+"""Gradient times input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+
+if TYPE_CHECKING:
+    from agentlens.policies.base import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientInput(SaliencyMethod):
+    """An output's derivative times the observation, pixel by pixel, signed.
+
+    Notes:
+        1 forward and 1 backward pass a step and target (counted as 3 with the unperturbed one).
+
+    References:
+        Shrikumar et al. 2016. Moves when a constant is added to every input (Kindermans et al.
+        2019), since black counts as nothing.
+    """
+
+    summary: ClassVar[str] = "gradient times observation, signed"
+    paper: ClassVar[str] = "Shrikumar et al. 2016"
+    weakness: ClassVar[str] = "black pixels can never matter"
+
+    targets: tuple[str, ...] | None = None
+    """Outputs by name: log_probability, contrast, value, gap, q_value or advantage."""
+    planes: Literal["all", "newest", "each"] = "all"
+    """Frames of the stack: the sum over all, the newest alone, or a map for each."""
+    action: str = "taken"
+    """The explained action: taken, greedy or a name."""
+    contrast: str | None = None
+    """The action that output ``contrast`` compares with; the best other one if not given."""
+    temperature: float | None = None
+    """Softmax temperature that log_probability needs for Q-values."""
+
+    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+        """Prepare for one policy; see ``SaliencyMethod``."""
+        from agentlens.saliency.gradients import GradientExplainer, Reading
+        from agentlens.saliency.rules import times_input
+
+        return GradientExplainer(
+            policy,
+            setup,
+            times_input,
+            Reading(
+                signed=True,
+                per_unit=False,
+                meaning="positive: this pixel being as it is raises the output, to first order",
+                passes=3,
+            ),
+            planes=self.planes,
+            targets=self.targets,
+            action=self.action,
+            contrast=self.contrast,
+            temperature=self.temperature,
+        )
+
+
+METHOD = GradientInput

@@ -1,0 +1,73 @@
+"""SARFA: what is specific and relevant to one action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.masks import GridName, gaussian_masks
+from agentlens.saliency.references import parse_reference
+
+if TYPE_CHECKING:
+    from agentlens.policies.base import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sarfa(SaliencyMethod):
+    """Hide one soft disc after the other; score what lowers one action and leaves the others be.
+
+    The harmonic mean of d = p(a) - p'(a), where positive, and K = 1 / (1 + KL(rest || rest')).
+    From 0 to 1.
+
+    Notes:
+        1 + P gy gx forward passes a step.
+
+    References:
+        Puri et al. 2020, "Explain Your Move", equations 1-4; KL in the direction of their code.
+        Deviations: centres in the middle of the cells, energy control beside the map.
+    """
+
+    summary: ClassVar[str] = "soft discs hidden one by one; specific to the explained action"
+    paper: ClassVar[str] = "Puri et al. 2020"
+    weakness: ClassVar[str] = "0 where the action becomes likelier, and near 0 where p is near 1"
+
+    planes: Literal["all", "newest", "each"] = "all"
+    """Frames of the stack that a mask falls on."""
+    radius: float = 5.0
+    """Standard deviation of a disc, observation pixels."""
+    stride: int = 5
+    """Distance of neighbouring discs, observation pixels."""
+    grid: GridName = "centred"
+    """Where the discs' centres lie."""
+    reference: str = "blur"
+    """What fills a disc: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
+    action: str = "taken"
+    """The explained action: taken, greedy or a name."""
+    temperature: float | None = None
+    """Softmax temperature that Q-values need."""
+
+    def __post_init__(self) -> None:
+        parse_reference(self.reference)
+
+    @property
+    def pictures(self) -> frozenset[str]:
+        """What the reference needs of the recording."""
+        return parse_reference(self.reference).pictures
+
+    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+        """Prepare for one policy; see ``SaliencyMethod``."""
+        from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+
+        recipe = Recipe(
+            masks=gaussian_masks(policy.observation_shape[1:], self.radius, self.stride, self.grid),
+            planes=self.planes,
+            reference=self.reference,
+            targets=("sarfa", "energy"),
+            action=self.action,
+            temperature=self.temperature,
+        )
+        return PerturbationExplainer(policy, setup, recipe)
+
+
+METHOD = Sarfa

@@ -1,0 +1,77 @@
+"""SmoothGrad: gradients averaged over noisy copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from agentlens.errors import InvalidArgument
+from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+
+if TYPE_CHECKING:
+    from agentlens.policies.base import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothGrad(SaliencyMethod):
+    """The mean size of an output's derivative over noisy copies of the observation.
+
+    Notes:
+        ``samples`` forward and as many backward passes a step and target.
+
+    References:
+        Smilkov et al. 2017, section 3, with absolute values. The noise depends on seed, episode
+        and step alone.
+    """
+
+    summary: ClassVar[str] = "gradient magnitude averaged over noisy copies"
+    paper: ClassVar[str] = "Smilkov et al. 2017"
+    weakness: ClassVar[str] = "noisy screens are ones that the agent never met"
+
+    targets: tuple[str, ...] | None = None
+    """Outputs by name: log_probability, contrast, value, gap, q_value or advantage."""
+    planes: Literal["all", "newest", "each"] = "all"
+    """Frames of the stack: the largest of all, the newest alone, or a map for each."""
+    samples: int = 16
+    """Noisy copies."""
+    noise: float = 0.1
+    """Standard deviation of the noise as a share of the frame's range."""
+    seed: int = 0
+    """Seed of the noise."""
+    action: str = "taken"
+    """The explained action: taken, greedy or a name."""
+    contrast: str | None = None
+    """The action that output ``contrast`` compares with; the best other one if not given."""
+    temperature: float | None = None
+    """Softmax temperature that log_probability needs for Q-values."""
+
+    def __post_init__(self) -> None:
+        if self.samples < 1 or not self.noise >= 0:
+            raise InvalidArgument(
+                f"{self.samples} samples with noise {self.noise}: expected 1 or more, from 0."
+            )
+
+    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+        """Prepare for one policy; see ``SaliencyMethod``."""
+        from agentlens.saliency.gradients import GradientExplainer, Reading
+        from agentlens.saliency.rules import Smoothed
+
+        return GradientExplainer(
+            policy,
+            setup,
+            Smoothed(samples=self.samples, share=self.noise, seed=self.seed),
+            Reading(
+                signed=False,
+                per_unit=True,
+                meaning="small changes around this pixel's value move the output much",
+                passes=1 + 2 * self.samples,
+            ),
+            planes=self.planes,
+            targets=self.targets,
+            action=self.action,
+            contrast=self.contrast,
+            temperature=self.temperature,
+        )
+
+
+METHOD = SmoothGrad

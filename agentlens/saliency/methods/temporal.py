@@ -1,0 +1,72 @@
+"""Temporal: which frame of the stack matters. A curve, not a map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from agentlens.errors import InvalidArgument
+from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.masks import full_mask
+from agentlens.saliency.references import parse_reference
+
+if TYPE_CHECKING:
+    from agentlens.policies.base import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Temporal(SaliencyMethod):
+    """Replace one whole frame of the stack after the other: one number a frame, no places.
+
+    "neighbour" freezes: each frame becomes its older neighbour (the oldest, its newer one), so a
+    large value means that the motion between the two matters. Other references drop the frame.
+
+    Notes:
+        1 + K forward passes a step.
+    """
+
+    summary: ClassVar[str] = "curve: which frame of the stack matters"
+    paper: ClassVar[str] = "none"
+    weakness: ClassVar[str] = "what stands in several frames is not missed when one is replaced"
+
+    targets: tuple[str, ...] | None = None
+    """Scores by name; the default suits the policy."""
+    reference: str = "neighbour"
+    """What replaces a frame: neighbour, blur[:sigma], constant[:value], median, mean, noise[:seed]."""
+    action: str = "taken"
+    """The explained action: taken, greedy or a name."""
+    contrast: str | None = None
+    """The action that score ``contrast`` compares with; the best other one if not given."""
+    temperature: float | None = None
+    """Softmax temperature that softmax scores of Q-values need."""
+
+    def __post_init__(self) -> None:
+        parse_reference(self.reference)
+
+    @property
+    def pictures(self) -> frozenset[str]:
+        """What the reference needs of the recording."""
+        return parse_reference(self.reference).pictures
+
+    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+        """Prepare for one policy; see ``SaliencyMethod``."""
+        from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+
+        if policy.observation_shape[0] == 1:
+            raise InvalidArgument(
+                "method 'temporal' compares the frames of a stack and this agent sees one frame: "
+                "method 'memory' compares its memory with what it sees."
+            )
+        recipe = Recipe(
+            masks=full_mask(policy.observation_shape[1:]),
+            planes="each",
+            reference=self.reference,
+            targets=self.targets,
+            action=self.action,
+            contrast=self.contrast,
+            temperature=self.temperature,
+        )
+        return PerturbationExplainer(policy, setup, recipe)
+
+
+METHOD = Temporal

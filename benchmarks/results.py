@@ -1,0 +1,53 @@
+"""Keeps what a benchmark found, with the machine and the versions that it was found on."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agentlens.provenance import provenance
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def cpu_model() -> str:
+    """The processor's name, as the system gives it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def gpu_model() -> str:
+    """The first GPU's name, or "none"."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
+
+
+def write_result(name: str, figures: Mapping[str, Any]) -> Path:
+    """Write ``results/<name>.json``.
+
+    Args:
+        name: of the benchmark.
+        figures: plain numbers, nested as the benchmark likes.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    document = {
+        "benchmark": name,
+        "figures": figures,
+        "machine": {
+            "cpu": cpu_model(),
+            "cores": os.cpu_count(),
+            "gpu": gpu_model(),
+            "load": round(os.getloadavg()[0], 1),
+        },
+        "provenance": provenance(),
+    }
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    return path

@@ -1,0 +1,129 @@
+"""Gradient methods against Captum's implementations and the papers' own identities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from agentlens.saliency.base import FrameBatch, Setup
+from agentlens.saliency.methods.grad_cam import GradCam
+from agentlens.saliency.methods.gradient import Gradient
+from agentlens.saliency.methods.gradient_input import GradientInput
+from agentlens.saliency.methods.integrated_gradients import IntegratedGradients
+from agentlens.saliency.methods.occlusion import Occlusion
+from agentlens.saliency.methods.smoothgrad import SmoothGrad
+from agentlens.saliency.references import blur
+from tests.planted import SmallPolicy
+
+attr = pytest.importorskip("captum.attr")
+SHAPE = (3, 18, 20)
+ACTION = 2
+
+
+@pytest.fixture(scope="module")
+def policy() -> SmallPolicy:
+    torch.manual_seed(5)
+    chain = [nn.Conv2d(3, 4, 4, 2), nn.Conv2d(4, 8, 3, 1, 1)]
+    return SmallPolicy(chain, nn.ReLU(), SHAPE).double()
+
+
+@pytest.fixture(scope="module")
+def frames() -> FrameBatch:
+    return FrameBatch(
+        observations=torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(1)).double(),
+        actions=torch.tensor([ACTION]),
+        states=None,
+        episodes=np.zeros(1, np.int64),
+        steps=np.zeros(1, np.int64),
+    )
+
+
+def log_probability(policy: SmallPolicy):
+    return lambda x: policy(x).logits.log_softmax(-1)
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    scale = expected.abs().max()
+    assert scale > 0
+    assert (found - expected.detach()).abs().max() <= 1e-5 * scale
+
+
+def test_gradient(policy: SmallPolicy, frames: FrameBatch) -> None:
+    explainer = Gradient(targets=("log_probability", "value"), planes="each").bind(policy, Setup())
+    maps = explainer(frames).values[0]
+    x = frames.observations.clone().requires_grad_()
+    close(maps[0], attr.Saliency(log_probability(policy)).attribute(x, target=ACTION)[0])
+    close(maps[1], attr.Saliency(lambda o: policy(o).value).attribute(x)[0])
+
+
+def test_gradient_input(policy: SmallPolicy, frames: FrameBatch) -> None:
+    maps = GradientInput().bind(policy, Setup())(frames).values[0, 0, 0]
+    x = frames.observations.clone().requires_grad_()
+    expected = attr.InputXGradient(log_probability(policy)).attribute(x, target=ACTION)
+    close(maps, expected[0].sum(0))
+
+
+@pytest.mark.parametrize("reference", ["blur:2", "constant:0.4"])
+def test_integrated_gradients(policy: SmallPolicy, frames: FrameBatch, reference: str) -> None:
+    method = IntegratedGradients(reference=reference, steps=40, planes="each")
+    found = method.bind(policy, Setup())(frames).values[0, 0]
+    start = blur(frames.observations, 2.0)
+    if reference != "blur:2":
+        start = torch.full_like(start, 0.4)
+    expected = attr.IntegratedGradients(log_probability(policy)).attribute(
+        frames.observations, start, target=ACTION, n_steps=40
+    )
+    close(found, expected[0].float())
+    change = log_probability(policy)(frames.observations) - log_probability(policy)(start)
+    # completeness, as far as 40 points follow the kinks of a ReLU network
+    assert abs(found.sum() - change[0, ACTION]) <= 0.02 * found.abs().sum()
+
+
+def test_a_small_budget_gives_the_same_integral(policy: SmallPolicy, frames: FrameBatch) -> None:
+    whole = IntegratedGradients().bind(policy, Setup())(frames).values
+    parts = IntegratedGradients().bind(policy, Setup(memory_bytes=200_000))(frames).values
+    torch.testing.assert_close(parts, whole, rtol=0, atol=1e-6 * float(whole.abs().max()))
+
+
+def test_grad_cam(policy: SmallPolicy, frames: FrameBatch) -> None:
+    class Layers(nn.Module):
+        """The policy as a chain of modules, for Captum to hook into."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            first, second = policy.convolutions
+            self.front = nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
+
+        def forward(self, x: Tensor) -> Tensor:
+            return policy.head(self.front(x)).logits.log_softmax(-1)
+
+    layers = Layers()
+    for layer, position in ((-1, 3), (0, 1)):
+        explainer = GradCam(layer=layer, targets=("log_probability",)).bind(policy, Setup())
+        found = explainer(frames).values[0, 0, 0]
+        expected = attr.LayerGradCam(layers, layers.front[position]).attribute(
+            frames.observations.clone().requires_grad_(), target=ACTION, relu_attributions=True
+        )
+        close(found, expected[0, 0])
+    # 4 x 4 windows every 2 pixels: the first sees rows 0 to 3, whose middle is 1.5
+    assert explainer.grid.rows[:2] == (1.5, 3.5)
+
+
+def test_smoothgrad_without_noise_is_the_gradient(policy: SmallPolicy, frames: FrameBatch) -> None:
+    smooth = SmoothGrad(noise=0.0, samples=4).bind(policy, Setup())(frames).values
+    torch.testing.assert_close(smooth, Gradient().bind(policy, Setup())(frames).values)
+    noisy = SmoothGrad(noise=0.2).bind(policy, Setup())(frames).values
+    assert not torch.allclose(noisy, smooth)
+
+
+def test_occlusion(policy: SmallPolicy, frames: FrameBatch) -> None:
+    method = Occlusion(size=6, stride=6, targets=("log_probability",), reference="constant:0.1")
+    found = method.bind(policy, Setup())(frames).values[0, 0, 0]
+    expected = attr.Occlusion(log_probability(policy)).attribute(
+        frames.observations, (3, 6, 6), strides=(3, 6, 6), target=ACTION, baselines=0.1
+    )
+    # Captum spreads each window's change over its pixels
+    sampled = expected[0, 0, ::6, ::6]
+    assert (found - sampled).abs().max() <= 1e-5 * sampled.abs().max()

@@ -1,0 +1,99 @@
+"""Agents beside each other: game time, shared scales, the difference of two heats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agentlens.errors import AlreadyExists, InvalidArgument
+from agentlens.render.scale import shared_scales
+from agentlens.render.scene import Film
+from agentlens.render.side_by_side import (
+    Column,
+    difference_on_screen,
+    side_by_side,
+    stage,
+    together,
+)
+from agentlens.render.video import count_frames
+from agentlens.store.recording import Recording
+from tests.render_samples import maps, record
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    return record(tmp_path_factory.mktemp("game") / "r", 24)
+
+
+def pair(recording: Recording, strengths: tuple[float, float] = (0.05, 0.02)) -> list[Column]:
+    sets = [maps(range(24), strength=s) for s in strengths]
+    scales = shared_scales(sets)
+    films = [Film(recording, m, scales=scales) for m in sets]
+    return [Column(label=f"agent {i}", place=i, film=f) for i, f in enumerate(films)]
+
+
+def test_films_of_one_game_change_together_and_last_as_long_as_it(recording: Recording) -> None:
+    films = [c.film for c in pair(recording)]
+    shown = list(together(films))
+    assert [frames for frames, _, _ in shown] == [(i, i) for i in range(24)]
+    assert [ticks for _, _, ticks in shown] == [films[0].ticks(i) for i in range(24)]
+    assert not any(any(over) for _, over, _ in shown)
+
+
+def test_a_film_that_ends_first_keeps_its_last_picture(recording: Recording) -> None:
+    long, short = (Film(recording, None, steps=slice(0, n)) for n in (20, 5))
+    shown = list(together([long, short]))
+    assert shown[-1][0] == (19, 4)
+    assert shown[-1][1] == (False, True)
+    assert shown[4][1] == (False, False)
+    assert sum(ticks for _, _, ticks in shown) == sum(long.ticks(i) for i in range(20))
+
+
+def test_equal_maps_have_no_difference_and_the_stronger_one_is_warm(recording: Recording) -> None:
+    same = [c.film.context(10) for c in pair(recording, (0.05, 0.05))]
+    flat = difference_on_screen(*same)
+    assert (flat[..., 0] == flat[..., 2]).all()
+    first, second = (c.film.context(10) for c in pair(recording, (0.05, 0.01)))
+    warm, cool = difference_on_screen(first, second), difference_on_screen(second, first)
+    assert (warm[..., 0].astype(int) - warm[..., 2]).max() > 60
+    assert (warm[..., 2].astype(int) - warm[..., 0]).max() <= 0
+    assert (cool[..., 2].astype(int) - cool[..., 0]).max() > 60
+
+
+@pytest.mark.parametrize("difference", [False, True])
+def test_a_picture_has_the_declared_size_in_multiples_of_16(
+    recording: Recording, difference: bool
+) -> None:
+    columns = pair(recording)
+    shown = stage(columns, title="same states", facts="one scale", difference=difference)
+    picture = shown.draw([c.film.context(3) for c in columns], [False, True])
+    assert picture.shape == (shown.size[1], shown.size[0], 3)
+    assert shown.size[0] % 16 == shown.size[1] % 16 == 0
+    again = shown.draw([c.film.context(3) for c in columns], [False, True])
+    assert np.array_equal(picture, again)
+
+
+def test_a_video_holds_every_change_and_is_not_overwritten(
+    recording: Recording, tmp_path: Path
+) -> None:
+    columns = [*pair(recording), Column(label="plain", place=2, film=Film(recording, None))]
+    shown = stage(columns, title="three", scale=1)
+    path = side_by_side(shown, tmp_path / "three.mp4")
+    frames, seconds = count_frames(path)
+    assert frames == 24
+    assert seconds == pytest.approx(sum(columns[0].film.ticks(i) for i in range(24)) / 60, abs=0.1)
+    with pytest.raises(AlreadyExists):
+        side_by_side(shown, path)
+
+
+def test_what_cannot_stand_side_by_side_is_refused(recording: Recording) -> None:
+    columns = pair(recording)
+    with pytest.raises(InvalidArgument, match="5 columns: expected 1 to 4"):
+        stage([*columns, *columns, columns[0]], title="")
+    plain = Column(label="plain", place=1, film=Film(recording, None))
+    with pytest.raises(InvalidArgument, match="both with saliency maps"):
+        stage([columns[0], plain], title="", difference=True)
+    with pytest.raises(InvalidArgument, match="scale 9"):
+        stage(columns, title="", scale=9)
