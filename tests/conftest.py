@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# Read when torch is first imported: its threads spin when a machine has more work than cores,
+# which makes a test run several times slower, and the tests' networks are small.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

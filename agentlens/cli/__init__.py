@@ -20,6 +20,20 @@ from agentlens.errors import AgentlensError, Interrupted
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0, 1 on failure, 2 on bad usage, 130 on Ctrl-C)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _drop_output()
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            _drop_output()
+        return fail(f"{error.filename or 'the output'}: {error.strerror or error}.")
+
+
+def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         return print_help(VERBS)
     if words[0] in ("-V", "--version"):
@@ -40,15 +54,15 @@ def _run(verb: Verb, name: str, flags: list[str]) -> int:
             args=flags,
             config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
         )
-        code = verb.run(options)
-        sys.stdout.flush()
-        return code
+        return verb.run(options)
     except Interrupted as error:
         return fail(str(error), code=130)
     except KeyboardInterrupt:
         return fail("interrupted; what was finished is on disk.", code=130)
     except AgentlensError as error:
         return fail(str(error))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+
+
+def _drop_output() -> None:
+    """Send what is left of standard output nowhere: it cannot be written any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

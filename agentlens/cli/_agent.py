@@ -8,12 +8,19 @@ import sys
 import torch
 
 from agentlens.cli._options import AgentChoice, Compute
+from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.device import choose_device
 
 
 def use_compute(compute: Compute) -> str:
-    """Set the thread count, choose the device and say both."""
+    """Set the thread count, choose the device and say both.
+
+    Raises:
+        InvalidArgument: a negative number of threads, or no such device.
+    """
+    if compute.threads < 0:
+        raise InvalidArgument(f"{compute.threads} threads: expected 0 (one a core) or more.")
     threads = compute.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     device = choose_device(compute.device)

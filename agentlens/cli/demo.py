@@ -11,9 +11,9 @@ from agentlens.cli._options import Compute
 from agentlens.cli._verb import Verb
 
 AGENT = "pong-ppo"
-SEED = 0
-START, END = 130, 280
-"""Steps drawn: 150 decisions at frame skip 4 are ten seconds."""
+SEED = 2
+START, END = 75, 225
+"""Steps drawn: 150 decisions at frame skip 4 are ten seconds, in which it wins two points."""
 
 
 @dataclass(frozen=True, kw_only=True)

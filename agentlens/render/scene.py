@@ -13,7 +13,7 @@ from agentlens.render.context import Choices, Curve, FrameContext, Layer, Scene
 from agentlens.render.scale import Scale, frame_maxima, scale_from
 from agentlens.render.upsample import upsampler
 from agentlens.render.video import EMULATOR_FRAMES_PER_SECOND
-from agentlens.store.maps import MapSet
+from agentlens.store.maps import MapSet, check_same_episode
 from agentlens.store.recording import Episode, Recording
 
 _BLOCK = 32
@@ -199,13 +199,8 @@ def _rows_of(maps: MapSet, episode: Episode, index: int) -> dict[int, int]:
     if len(rows) == 0:
         there = ", ".join(str(e) for e in np.unique(maps.episodes)) or "none"
         raise InvalidArgument(f"the maps explain episode {there}, not episode {index}.")
-    steps = maps.steps[rows]
-    if steps.max() >= len(episode):
-        raise InvalidArgument(
-            f"the maps explain step {steps.max()}, but the episode has {len(episode)} steps: "
-            "they belong to another recording."
-        )
-    return dict(zip(steps.tolist(), rows.tolist(), strict=True))
+    check_same_episode(maps, episode)
+    return dict(zip(maps.steps[rows].tolist(), rows.tolist(), strict=True))
 
 
 def _chosen_steps(

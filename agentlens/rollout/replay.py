@@ -48,7 +48,7 @@ class Verdict:
 
 
 def verify(recording: Recording, *, progress: Progress = silent) -> list[Verdict]:
-    """Replay every episode from its start in the emulator and compare it with the recording.
+    """Check every digest, then replay every episode from its start and compare it with the recording.
 
     Compared are screens, RAM, planes, rewards, lives, forced actions, frame counts and flags;
     unfinished episodes as far as they go. The policy is not asked: see ``saliency`` for that.
@@ -62,11 +62,12 @@ def verify(recording: Recording, *, progress: Progress = silent) -> list[Verdict
 
     Raises:
         EmulatorError: this machine's cartridge is another one than the recording's.
-        Corrupt: a file was altered; names it.
+        Corrupt: an episode or a file of the agent was altered; names it.
 
     Notes:
         About as long as recording without the network took; constant memory.
     """
+    recording.check()
     header = recording.header
     player = Player(header.agent, 0)
     if player.emulator.rom_md5 != header.rom_md5:

@@ -25,6 +25,7 @@ from agentlens.saliency.base import Explainer, FrameBatch, MapBatch, SaliencyMet
 from agentlens.saliency.checks import check_maps, check_outputs, measure_noise
 from agentlens.saliency.configure import configure, options_of
 from agentlens.saliency.engine.settings import device_of, exact_float32, torch_threads
+from agentlens.saliency.selection import choose_steps
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader, MapSet, MapWriter, open_maps
 from agentlens.store.recording import Episode, Recording
@@ -79,31 +80,22 @@ def explain(
 ) -> MapSet:
     """Make saliency maps for the steps of a recording, and write them as a map set.
 
-    Before any map is made the policy's outputs are computed again, from the recorded
-    observations and recurrent states, and compared with the recorded ones. Maps already there
-    (same method, options and recording) are kept; a resumed run gives the bits of an
-    uninterrupted one on a CPU.
+    Before any map is made the policy's outputs are computed again, from the recorded observations
+    and recurrent states, and compared with the recorded ones. Maps already there (same method,
+    options and recording) are kept; on a CPU a resumed run gives the bits of an uninterrupted one.
 
     Args:
-        recording: an opened recording; unfinished episodes are explained as far as they go.
-        method: a name (``agentlens methods``) or a configured method for options not listed here.
+        recording: unfinished episodes are explained as far as they go.
+        method: a name, or a configured method for options that are not listed here.
         steps: of each episode: a slice, or step numbers; all if not given.
         episodes: indices; all if not given.
-        targets: scores by name; from here to ``contrast``: None leaves the method's default.
-        planes: "all", "newest" or "each".
-        radius: standard deviation of a disc in observation pixels.
-        stride: distance of neighbouring masks in observation pixels.
-        grid: "centred" or "published".
-        reference: what fills the hidden part, such as "blur:3".
-        action: "taken", "greedy" or the name of an action.
-        contrast: the action compared with, for the score of that name.
+        targets, planes, radius, stride, grid, reference, action, contrast: options of the method
+            (see ``methods.perturbation``); None leaves its own default.
         merge_actions: treat actions that do the same in this game as one.
-        device: "auto", "cpu", "cuda" or "cuda:N".
+        device: "auto", "cpu", "cuda" or "cuda:N". threads: of the CPU, 0 for torch's own choice.
         engine: "auto", "reference", "batched" or "incremental"; the same numbers from each.
-        threads: CPU threads, 0 for torch's own choice.
         memory_bytes: what the engine may use beyond the model.
-        output: folder; ``maps/METHOD`` in the recording if not given.
-        force: replace a map set made with other settings.
+        output: folder, ``maps/METHOD`` in the recording if not given. force: replace other maps.
         progress: called with steps done and to do.
         agent: another copy of the recording's agent than the recording's own.
 
@@ -112,8 +104,7 @@ def explain(
 
     Raises:
         InvalidArgument: steps, episodes or options that are not there or not possible.
-        OutputMismatch: the recomputed outputs are not the recorded ones; names the step.
-        NotFinite: an output or a map holds a NaN or an infinity; names the step.
+        OutputMismatch, NotFinite: recomputed outputs are not the recorded ones, or not numbers.
         AlreadyExists: maps of other settings are there.
         DeviceError: memory ran out at the smallest chunk, or the device failed.
     """
@@ -164,8 +155,8 @@ def estimate_seconds(
         recording, method, options, steps, episodes, agent,
         merge_actions=False, device=device, engine=engine, threads=threads, memory_bytes=1 << 30,
     )  # fmt: skip
-    index, wanted = next((i, s) for i, s in job.steps.items() if len(s))
-    frames = _frames(job, recording.episodes[index], wanted[:_PROBE_FRAMES])
+    episode, wanted = next((e, s) for e, s in _chosen(job) if len(s))
+    frames = _frames(job, episode, wanted[:_PROBE_FRAMES])
     _explain(job, frames)
     start = time.perf_counter()
     _explain(job, frames).values.cpu()
@@ -193,7 +184,8 @@ def _prepare(
         raise InvalidArgument(f"memory of {memory_bytes} bytes: expected a positive number.")
     if threads < 0:
         raise InvalidArgument(f"{threads} threads: expected 0 (torch's own choice) or more.")
-    wanted = _choose_steps(recording, steps, episodes)
+    lengths = {episode.index: len(episode) for episode in recording.episodes}
+    wanted = choose_steps(lengths, steps, episodes)
     if agent is None:
         agent = load_agent(recording.folder / "agent")
     policy = agent.to(choose_device(device)).policy
@@ -221,37 +213,6 @@ def _prepare(
     )  # fmt: skip
 
 
-def _choose_steps(
-    recording: Recording, steps: slice | Sequence[int] | None, episodes: Sequence[int] | None
-) -> dict[int, np.ndarray]:
-    """Step numbers, ascending, by position of the episode in the recording."""
-    known = {episode.index: at for at, episode in enumerate(recording.episodes)}
-    for index in episodes if episodes is not None else ():
-        if index not in known:
-            raise InvalidArgument(
-                f"episode {index}: the recording has {', '.join(map(str, known)) or 'none'}."
-            )
-    chosen = sorted(set(known if episodes is None else episodes))
-    found: dict[int, np.ndarray] = {}
-    for index in chosen:
-        count = len(recording.episodes[known[index]])
-        if steps is None or isinstance(steps, slice):
-            found[known[index]] = np.arange(count)[steps or slice(None)]
-        else:
-            found[known[index]] = np.unique([s for s in steps if 0 <= s < count]).astype(np.int64)
-    longest = max((len(recording.episodes[at]) for at in found), default=0)
-    if not isinstance(steps, slice | None):
-        outside = [s for s in steps if not 0 <= s < longest]
-        if outside:
-            raise InvalidArgument(f"step {outside[0]}: expected 0 to {longest - 1}.")
-    if not any(map(len, found.values())):
-        raise InvalidArgument(
-            f"no steps to explain: {len(chosen)} episodes of at most {longest} steps, and "
-            f"steps {steps}."
-        )
-    return {at: np.sort(wanted) for at, wanted in found.items()}
-
-
 def _picture(recording: Recording, kind: str) -> np.ndarray:
     """The median or mean plane of a recording as the network sees planes: float32 [H, W]."""
     total = sum(map(len, recording.episodes))
@@ -265,6 +226,13 @@ def _picture(recording: Recording, kind: str) -> np.ndarray:
     picture = np.median(stacked, 0) if kind == "median" else stacked.mean(0)
     divisor = recording.header.agent.observation.scale_divisor
     return scale_planes(picture.astype(np.float32), divisor)
+
+
+def _chosen(job: _Job) -> Iterator[tuple[Episode, np.ndarray]]:
+    """The episodes to explain with their steps."""
+    for episode in job.recording.episodes:
+        if episode.index in job.steps:
+            yield episode, job.steps[episode.index]
 
 
 def _frames(job: _Job, episode: Episode, steps: np.ndarray) -> FrameBatch:
@@ -304,8 +272,7 @@ def _tensor(array: np.ndarray, device: torch.device) -> Tensor:
 def _check_recorded(job: _Job) -> None:
     """Compare recomputed outputs with the recorded ones, for every step to be explained."""
     with torch.inference_mode(), exact_float32(), torch_threads(job.setup.threads):
-        for at, wanted in job.steps.items():
-            episode = job.recording.episodes[at]
+        for episode, wanted in _chosen(job):
             recorded = {
                 "logits": episode.logits, "q_values": episode.q_values, "value": episode.values,
             }  # fmt: skip
@@ -361,8 +328,7 @@ def _targets(job: _Job, folder: Path, header: MapHeader) -> tuple[TargetInfo, ..
 def _write_maps(job: _Job, writer: MapWriter, progress: Progress) -> None:
     done, total = 0, sum(map(len, job.steps.values()))
     frames_a_block = _CPU_FRAMES if device_of(job.policy).type == "cpu" else _GPU_FRAMES
-    for at, wanted in job.steps.items():
-        episode = job.recording.episodes[at]
+    for episode, wanted in _chosen(job):
         missing = np.array([s for s in wanted if (episode.index, int(s)) not in writer.done], int)
         done += len(wanted) - len(missing)
         progress(done, total)

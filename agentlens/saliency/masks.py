@@ -20,6 +20,10 @@ TRUNCATE_SIGMAS = 4.0
 """A Gaussian is cut at this many standard deviations: masks have finite support."""
 
 
+WIDEST_SIGMAS = 100
+"""A blur of more than this many times the length of what is blurred is refused."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MaskSet:
     """Masks float32 [gy * gx, H, W], row by row of ``grid``."""
@@ -37,10 +41,15 @@ def gaussian_operator(size: int, sigma: float) -> np.ndarray:
         float64 [size, size]; each row sums to 1.
 
     Raises:
-        InvalidArgument: sigma is not a positive number.
+        InvalidArgument: sigma is not a positive number, or far beyond ``size``.
     """
     if not (np.isfinite(sigma) and sigma > 0):
         raise InvalidArgument(f"a blur of sigma {sigma}: expected a positive number of pixels.")
+    if sigma > WIDEST_SIGMAS * size:
+        raise InvalidArgument(
+            f"a blur of sigma {sigma:g} over {size} pixels: expected at most {WIDEST_SIGMAS * size}; "
+            "a wider one is flat."
+        )
     reach = int(TRUNCATE_SIGMAS * sigma + 0.5)
     offsets = np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2)

@@ -24,6 +24,7 @@ from agentlens.mapping import decode, encode
 from agentlens.spec import GridSpec
 from agentlens.spec import TargetInfo as TargetInfo
 from agentlens.store.atomic import checked_folder, disk_errors, make_folder, names_in
+from agentlens.store.episode import Episode
 from agentlens.store.journal import Batch, Chain, JournalWriter, read_chain
 from agentlens.store.lock import LOCK_NAME, FolderLock
 from agentlens.store.sealed_json import read_document, write_document
@@ -249,6 +250,35 @@ def open_maps(folder: Path | str) -> MapSet:
         header=header,
         folder=path,
     )
+
+
+def check_same_episode(maps: MapSet, episode: Episode) -> None:
+    """Refuse maps that were made from another episode than this one.
+
+    Compared by digest; where the episode was unfinished when it was explained, and so had none,
+    by the actions that were explained as taken. Maps that name no digest at all (made in memory)
+    pass.
+
+    Args:
+        maps: with steps of the episode's index.
+        episode: a whole one, not a slice.
+
+    Raises:
+        InvalidArgument: the maps are of another recording.
+    """
+    digests = maps.header.recording_digests
+    rows = np.flatnonzero(maps.episodes == episode.index)
+    steps = maps.steps[rows]
+    fits = bool((steps < len(episode)).all())
+    if fits and (digest := digests.get(str(episode.index), "")):
+        fits = digest == episode.digest
+    elif fits and digests and maps.header.action == "taken":
+        fits = np.array_equal(maps.explained_actions[rows], episode.actions[steps])
+    if not fits:
+        raise InvalidArgument(
+            f"the maps in {maps.folder or 'memory'} belong to another recording than episode "
+            f"{episode.index} here ({len(episode)} steps): name its own maps, or explain it first."
+        )
 
 
 def _read_header(folder: Path) -> MapHeader:

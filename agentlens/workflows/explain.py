@@ -41,7 +41,14 @@ def explain_as(
         force: replace maps made with other settings.
         progress: called with steps done and to do.
         say: called with a line for the user.
+
+    Raises:
+        InvalidArgument: no memory to use, and whatever else ``explain`` raises.
     """
+    if not 0 < options.memory_gb <= 1_000_000:
+        raise InvalidArgument(
+            f"memory of {options.memory_gb:g} GB: expected more than 0, at most 1000000."
+        )
     episodes = None if episode is None else [episode]
     estimate = estimate_seconds(
         recording, options.method, steps=steps, episodes=episodes, targets=options.targets,

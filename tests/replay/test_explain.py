@@ -10,11 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from agentlens.errors import AlreadyExists, InvalidArgument, NotFinite, OutputMismatch, UnknownName
+from agentlens.errors import (
+    AlreadyExists,
+    DeviceError,
+    InvalidArgument,
+    NotFinite,
+    OutputMismatch,
+    UnknownName,
+)
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.rollout.recorder import record
+from agentlens.saliency.base import FrameBatch, MapBatch
 from agentlens.saliency.explain import estimate_seconds, explain
 from agentlens.saliency.methods.perturbation import Perturbation
+from agentlens.saliency.perturb import PerturbationExplainer
 from agentlens.store.recording import Recording, open_recording
 
 COARSE = {"stride": 20, "threads": 1}
@@ -183,3 +192,40 @@ def test_actions_that_do_the_same_can_be_merged(recording: Recording) -> None:
     # merging actions cannot add information: KL of the merged policies is never larger
     assert (merged.values[:, 0] <= plain.values[:, 0] * (1 + 1e-5) + 1e-9).all()
     assert not np.allclose(merged.values[:, 1], plain.values[:, 1])
+
+
+def test_a_lost_device_keeps_the_maps_before_and_the_rest_follows(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = explain(recording, output=recording.folder / "whole", episodes=[0], **COARSE)
+    call, calls = PerturbationExplainer.__call__, 0
+
+    def lost(self: PerturbationExplainer, frames: FrameBatch) -> MapBatch:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return call(self, frames)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PerturbationExplainer, "__call__", lost)
+        with pytest.raises(DeviceError, match=r"episode 0, step .* to go on"):
+            explain(recording, episodes=[0], **COARSE)
+    again = explain(recording, episodes=[0], **COARSE)
+    assert again.values.tobytes() == whole.values.tobytes()
+
+
+def test_a_map_that_is_not_finite_stops_with_step_and_target(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = PerturbationExplainer.__call__
+
+    def broken(self: PerturbationExplainer, frames: FrameBatch) -> MapBatch:
+        maps = call(self, frames)
+        values = maps.values.clone()
+        values[torch.from_numpy(frames.steps == 5), 1] = torch.inf
+        return maps._replace(values=values)
+
+    monkeypatch.setattr(PerturbationExplainer, "__call__", broken)
+    with pytest.raises(NotFinite, match="step 5: the map of 'value_l2'"):
+        explain(recording, steps=slice(0, 8), episodes=[0], **COARSE)

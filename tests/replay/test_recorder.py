@@ -19,6 +19,7 @@ from agentlens.arrays import scale_planes
 from agentlens.envs.atari import rom_md5
 from agentlens.errors import (
     AlreadyExists,
+    Corrupt,
     EmulatorError,
     Interrupted,
     InvalidArgument,
@@ -259,6 +260,15 @@ def test_another_cartridge_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     recording = record(agent, output=tmp_path / "r", max_steps=3)
     monkeypatch.setattr("agentlens.envs.atari.rom_md5", lambda game: "0" * 32)
     with pytest.raises(EmulatorError, match=f"{'0' * 32}.*{rom_md5('pong')}"):
+        verify(recording)
+
+
+def test_verify_checks_the_copy_of_the_agent_too(tmp_path: Path) -> None:
+    agent = tiny_agent(tmp_path / "agent")
+    recording = record(agent, output=tmp_path / "r", max_steps=3)
+    manifest = recording.agent_folder / "agent.toml"
+    manifest.write_text(manifest.read_text() + "# altered\n")
+    with pytest.raises(Corrupt, match=r"agent\.toml"):
         verify(recording)
 
 

@@ -10,6 +10,10 @@ import pytest
 
 from agentlens import cli
 from agentlens.cli._verb import VERBS
+from agentlens.errors import InvalidArgument
+from agentlens.workflows.explain import explain_as
+from agentlens.workflows.options import MapOptions
+from tests import render_samples
 
 HELP_WITHOUT = "import sys; from agentlens.cli import main\n{call}\nheavy = {{'torch', 'ale_py', 'gymnasium', 'cv2', 'pyarrow', 'av'}} & set(sys.modules)\nsys.exit(f'imported {{heavy}}' if heavy else 0)"
 
@@ -58,3 +62,40 @@ def test_output_in_a_pipe_has_no_colour_codes() -> None:
 
 def test_version() -> None:
     assert run("--version").stdout.startswith("agentlens 0.")
+
+
+@pytest.mark.parametrize("words", ["--help", "methods", "agents"])
+def test_a_reader_that_goes_away_or_a_full_disk_is_no_traceback(words: str) -> None:
+    command = f"{sys.executable} -m agentlens {words}"
+    for redirection in ("| true", "> /dev/full"):
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {command} {redirection}"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("record", "random", "--env", "ALE/Pong-v5", "--threads", "-3"),
+        ("record", "x" * 300),
+        ("explain", "x" * 300),
+    ],
+)
+def test_odd_numbers_and_names_are_one_sentence(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 1
+    printed = capsys.readouterr().err.strip().splitlines()[-1]
+    assert printed.startswith("agentlens: ")
+    assert printed.endswith(".")
+
+
+@pytest.mark.parametrize("memory_gb", [0.0, -1.0, float("nan"), 1e300])
+def test_memory_that_no_machine_has_is_refused(memory_gb: float, tmp_path: Path) -> None:
+    recording = render_samples.record(tmp_path / "r", 3)
+    with pytest.raises(InvalidArgument, match="GB: expected"):
+        explain_as(recording, MapOptions(memory_gb=memory_gb))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 from pathlib import Path
 
@@ -140,6 +141,25 @@ def test_maps_of_something_else_are_refused(recording: Recording, tmp_path: Path
     other = GridSpec(rows=(0.0, 5.0), columns=(0.0, 5.0), observation=(80, 80))
     with pytest.raises(ShapeError, match=r"\(80, 80\)"):
         render(recording, samples.maps([3], grid=other), tmp_path / "x.mp4")
+
+
+@pytest.mark.parametrize(
+    ("digest", "explained", "fits"),
+    [("own", 0, True), ("f" * 64, None, False), ("", None, True), ("", 5, False)],
+)
+def test_maps_are_drawn_over_the_episode_they_were_made_from_alone(
+    recording: Recording, tmp_path: Path, digest: str, explained: int | None, fits: bool
+) -> None:
+    found = samples.maps([1, 2, 3], explained=explained)
+    digest = recording.episodes[0].digest if digest == "own" else digest
+    header = dataclasses.replace(found.header, recording_digests={"0": digest})
+    found = dataclasses.replace(found, header=header)
+    if fits:
+        assert render(recording, found, tmp_path / "x.png").is_file()
+        return
+    with pytest.raises(InvalidArgument, match="another recording"):
+        render(recording, found, tmp_path / "x.png")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_overwritten_unless_forced(recording: Recording, tmp_path: Path) -> None:

@@ -145,6 +145,28 @@ def test_what_the_policy_ignores_changes_nothing(
     assert not (moved & ~seen).any()
 
 
+class ManyFrames(BatchedEngine):
+    """The layout of a GPU, with several frames a batch, on a CPU."""
+
+    @property
+    def _units_at_once(self) -> int:
+        return max(1, self.rows // (len(self._masks) + 8))
+
+
+@pytest.mark.parametrize("fail_at", [-1, 0, 1, 2])
+def test_many_frames_in_a_batch_give_the_same_numbers(fail_at: int) -> None:
+    masks = torch.eye(81).reshape(-1, 9, 9)
+    perturbation = Perturbation(masks=masks, selections=((0,), (0,)))
+    observations, references = torch.rand(5, 1, 9, 9), torch.rand(5, 1, 9, 9)
+    one = BatchedEngine(forgetful(), perturbation, rows=88)(observations, references, None)
+    policy = forgetful()
+    policy.fail_at = fail_at
+    many = ManyFrames(policy, perturbation, rows=300)(observations, references, None)
+    assert many.halvings == (fail_at >= 0)
+    torch.testing.assert_close(many.perturbed.logits, one.perturbed.logits, rtol=0, atol=1e-5)
+    torch.testing.assert_close(many.base.logits, one.base.logits, rtol=0, atol=1e-5)
+
+
 class Forgetful(LinearPolicy):
     """Runs out of memory above a number of rows, and once at a chosen call."""
 

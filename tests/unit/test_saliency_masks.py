@@ -102,7 +102,7 @@ def test_squares_tell_their_true_middle() -> None:
 
 @pytest.mark.parametrize(
     ("radius", "stride", "grid"),
-    [(0.0, 5, "centred"), (float("nan"), 5, "centred"), (5.0, 0, "centred"), (5.0, 81, "centred"),
+    [(0.0, 5, "centred"), (1e9, 5, "centred"), (float("nan"), 5, "centred"), (5.0, 0, "centred"), (5.0, 81, "centred"),
      (5.0, 5, "middle")],
 )  # fmt: skip
 def test_impossible_masks_are_refused(radius: float, stride: int, grid: str) -> None:

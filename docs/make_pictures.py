@@ -1,0 +1,112 @@
+"""Make the pictures of docs/gallery.md and docs/methods.md.
+
+    python docs/make_pictures.py gallery --policies FOLDER
+    python docs/make_pictures.py methods --policies FOLDER
+
+FOLDER holds the public checkpoints named below; they are not part of this repository (their
+origins are in docs/gallery.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import agentlens
+from agentlens.errors import AgentlensError
+from agentlens.saliency.base import METHODS
+
+DOCS = Path(__file__).resolve().parent
+RECIPES = DOCS.parent / "tests" / "recipes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """An agent at one step of one seed; ``span`` steps around it share the picture's scale."""
+
+    name: str
+    agent: str
+    step: int
+    seed: int
+    env: str | None = None
+    format: str | None = None
+    manifest: str | None = None
+    planes: str = "all"
+    span: int = 16
+
+
+PONG = Scene(name="pong", agent="pong-ppo", step=124, seed=2, planes="each")
+BREAKOUT = Scene(
+    name="breakout", agent="baby-a3c/breakout/model.80.tar", step=150, seed=3,
+    env="Breakout-v4", format="baby-a3c",
+)  # fmt: skip
+DQN = Scene(
+    name="pong-dqn", agent="openaipong-dqn/pong-cnn-900.pkl", step=140, seed=1,
+    manifest="openaipong-dqn.toml",
+)  # fmt: skip
+STACKED = Scene(
+    name="breakout-a3c-ff", agent="async-rl-breakout-ff/a3c_ff_80M.pt", step=150, seed=4,
+    manifest="async-rl-breakout.toml", planes="each",
+)  # fmt: skip
+
+
+def record(scene: Scene, policies: Path, folder: Path) -> agentlens.Recording:
+    """Play the scene's episode a little past its step."""
+    known = {entry.spec.name for entry in agentlens.list_agents()}
+    name = scene.agent if scene.agent in known else str(policies / scene.agent)
+    manifest = RECIPES / scene.manifest if scene.manifest else None
+    agent = agentlens.load_agent(name, env=scene.env, format=scene.format, manifest=manifest)
+    return agentlens.record(
+        agent, seed=scene.seed, max_steps=scene.step + scene.span, output=folder / scene.name
+    )
+
+
+def steps_around(scene: Scene) -> range:
+    """The steps whose maps set the scale."""
+    return range(scene.step - scene.span, scene.step + scene.span)
+
+
+def gallery(policies: Path, folder: Path) -> None:
+    """One still an agent."""
+    for scene in (PONG, BREAKOUT, STACKED, DQN):
+        recording = record(scene, policies, folder)
+        maps = agentlens.explain(recording, steps=steps_around(scene), planes=scene.planes)
+        output = DOCS / "images" / "gallery" / f"{scene.name}.png"
+        agentlens.still(recording, maps, output, step=scene.step, scale=2, force=True)
+        print(output)
+
+
+def methods(policies: Path, folder: Path) -> None:
+    """One still a method on one Pong and one Breakout state."""
+    for scene in (PONG, BREAKOUT):
+        recording = record(scene, policies, folder)
+        for name in METHODS.names():
+            output = DOCS / "images" / "methods" / f"{name}-{scene.name}.png"
+            try:
+                maps = agentlens.explain(
+                    recording, name, steps=steps_around(scene), output=folder / scene.name / name
+                )
+            except AgentlensError as error:
+                print(f"{name} on {scene.name}: {error}")
+                continue
+            agentlens.still(
+                recording, maps, output, step=scene.step, scale=1, layout="compact", force=True
+            )
+            print(output)
+
+
+def main() -> None:
+    """Make one set of pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["gallery", "methods"])
+    parser.add_argument("--policies", type=Path, required=True)
+    options = parser.parse_args()
+    (DOCS / "images" / options.what).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        {"gallery": gallery, "methods": methods}[options.what](options.policies, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
