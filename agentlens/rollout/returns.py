@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from agentlens.envs.vector import vector_refusal
+from agentlens.envs.palette import Palette
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
 from agentlens.rollout.outputs import Outputs, evaluate, one_thread
+from agentlens.rollout.player import Player
 from agentlens.rollout.recorder import STUCK_AFTER
 from agentlens.rollout.seeds import episode_seed
 from agentlens.rollout.selection import Draw, draw_chances, is_close, pick
-from agentlens.rollout.tables import EmulatorTable, Table, VectorTable
 
 BATCH = 8
 """Rows of a forward pass on a CPU where its outputs need not be the recorder's bits."""
@@ -37,11 +37,6 @@ class Played:
     digest: int
 
 
-def slow_because(agent: Agent) -> str:
-    """Why an agent's games are played on emulator handles; "" where ``AtariVectorEnv`` can."""
-    return "it has a memory" if agent.policy.state_size else vector_refusal(agent.spec)
-
-
 def play_returns(
     agent: Agent,
     *,
@@ -50,7 +45,6 @@ def play_returns(
     n_envs: int = 8,
     device: str = "auto",
     stuck_after: int = STUCK_AFTER,
-    vector: bool = True,
     progress: Progress = silent,
 ) -> tuple[Played, ...]:
     """Play the first ``episodes`` games of a seed and keep their returns, in order.
@@ -65,7 +59,6 @@ def play_returns(
         n_envs: games side by side; the result does not depend on it.
         device: "auto", "cpu", "cuda" or "cuda:N".
         stuck_after: as in ``record``.
-        vector: use ``AtariVectorEnv`` where ``slow_because`` is empty.
         progress: called with games finished and wanted.
 
     Raises:
@@ -79,72 +72,66 @@ def play_returns(
     if episodes < 1 or n_envs < 1:
         raise InvalidArgument(f"{episodes} episodes on {n_envs} environments: expected 1 or more.")
     where = choose_device(device)
-    seats = min(n_envs, episodes)
-    table: Table
-    if vector and not slow_because(agent):
-        table = VectorTable(agent.spec, seats, stuck_after=stuck_after)
-    else:
-        size = agent.policy.state_size
-        table = EmulatorTable(agent.spec, size, seats, stuck_after=stuck_after)
-    games: dict[int, _Game] = {}
-    waiting = list(range(episodes))
-    finished: dict[int, Played] = {}
     placed = agent.to(where)
+    new_player = functools.partial(
+        Player, agent.spec, agent.policy.state_size, palette=Palette(), stuck_after=stuck_after
+    )
+    idle = [new_player() for _ in range(min(n_envs, episodes))]
+    waiting = list(range(episodes))
+    active: list[_Game] = []
+    finished: dict[int, Played] = {}
     with one_thread():
         while len(finished) < episodes:
-            for seat in range(seats):
-                if seat not in games and waiting:
-                    games[seat] = _Game(table, seat, waiting.pop(0), seed)
-            _step(placed, where, table, games)
-            for seat, game in list(games.items()):
-                if game.end:
-                    finished[game.episode] = games.pop(seat).result()
-                    progress(len(finished), episodes)
+            while idle and waiting:
+                active.append(_Game(idle.pop(), waiting.pop(0), seed))
+            _step(placed, where, active)
+            for game in [game for game in active if game.player.end]:
+                finished[game.episode] = game.result()
+                active.remove(game)
+                idle.append(game.player)
+                progress(len(finished), episodes)
     return tuple(finished[episode] for episode in range(episodes))
 
 
 class _Game:
-    """The tally of one game at a seat."""
+    """A game in play and its tally."""
 
-    def __init__(self, table: Table, seat: int, episode: int, seed: int) -> None:
-        words = episode_seed(seed, episode)
-        table.begin(seat, words)
-        self.episode, self.generator = episode, words.actions()
-        self.raw_return, self.steps, self.digest, self.end = 0.0, 0, 0, ""
+    def __init__(self, player: Player, episode: int, seed: int) -> None:
+        player.begin(episode_seed(seed, episode))
+        self.player, self.episode = player, episode
+        self.raw_return, self.digest = 0.0, 0
 
-    def add(self, reward: float, plane: np.ndarray, action: int, end: str) -> None:
-        self.raw_return += reward
-        self.steps += 1
-        self.digest = zlib.crc32(plane.tobytes() + bytes([action]), self.digest)
-        self.end = end
+    def play(self, action: int, outputs: Outputs) -> None:
+        row = self.player.play(action, outputs)
+        self.raw_return += row.reward
+        self.digest = zlib.crc32(row.plane.tobytes() + bytes([action]), self.digest)
 
     def result(self) -> Played:
         return Played(
-            raw_return=self.raw_return, steps=self.steps, end=self.end, digest=self.digest
+            raw_return=self.raw_return,
+            steps=self.player.steps,
+            end=self.player.end,
+            digest=self.digest,
         )
 
 
-def _step(agent: Agent, device: torch.device, table: Table, games: dict[int, _Game]) -> None:
-    seats = sorted(games)
-    draws = [draw_chances(agent.spec.action, games[seat].generator) for seat in seats]
-    outputs = _outputs(agent, device, table, seats, draws)
-    actions = [
-        pick(agent.spec.action, said, draw) for said, draw in zip(outputs, draws, strict=True)
-    ]
-    turns = table.play(seats, actions, outputs)
-    for seat, action, turn in zip(seats, actions, turns, strict=True):
-        games[seat].add(turn.reward, turn.plane, action, turn.end)
+def _step(agent: Agent, device: torch.device, games: Sequence[_Game]) -> None:
+    action = agent.spec.action
+    draws = [draw_chances(action, game.player.generator) for game in games]
+    outputs = _outputs(agent, device, games, draws)
+    for game, said, draw in zip(games, outputs, draws, strict=True):
+        game.play(pick(action, said, draw), said)
 
 
 def _outputs(
-    agent: Agent, device: torch.device, table: Table, seats: Sequence[int], draws: Sequence[Draw]
+    agent: Agent, device: torch.device, games: Sequence[_Game], draws: Sequence[Draw]
 ) -> list[Outputs]:
-    """The policy's outputs at some seats, the recorder's own wherever the choice hangs on them."""
-    observations = [table.observation(seat) for seat in seats]
-    states = [table.state(seat) for seat in seats]
+    """The policy's outputs, the recorder's own bits wherever the choice hangs on them."""
+    observations = [game.player.observation for game in games]
+    states = [game.player.state for game in games]
     if device.type != "cpu" or agent.policy.state_size:
         return evaluate(agent.policy, device, observations, states)
-    outputs = evaluate(agent.policy, device, observations, states, rows=min(BATCH, len(seats)))
+    outputs = evaluate(agent.policy, device, observations, states, rows=min(BATCH, len(games)))
     for i, (said, draw) in enumerate(zip(outputs, draws, strict=True)):
         if is_close(agent.spec.action, said, draw):
             outputs[i] = evaluate(agent.policy, device, [observations[i]], [None])[0]

@@ -10,7 +10,7 @@ import numpy as np
 from agentlens.compare.statistics import Interval, bootstrap, mean, of_values
 from agentlens.policies.agent import Agent
 from agentlens.progress import Progress, silent
-from agentlens.rollout.returns import Played, play_returns, slow_because
+from agentlens.rollout.returns import Played, play_returns
 from agentlens.rollout.selection import chosen_selection
 from agentlens.spec import AgentSpec
 from agentlens.workflows.summary import score_text
@@ -22,8 +22,7 @@ class Score:
 
     ``spec``: the agent as played. ``games``: in order of their index. ``interval``: of the mean
     raw return, 95 % BCa over games. ``sd``: sample standard deviation, 0 for one game.
-    ``distinct``: games that differ in an observation or an action. ``slow_because``: why they were
-    played on emulator handles, "" for ``AtariVectorEnv``.
+    ``distinct``: games that differ in an observation or an action.
     """
 
     spec: AgentSpec
@@ -32,7 +31,6 @@ class Score:
     sd: float
     distinct: int
     seed: int
-    slow_because: str
 
 
 def score(
@@ -82,7 +80,6 @@ def score(
         sd=float(returns.std(ddof=1)) if len(returns) > 1 else 0.0,
         distinct=len({game.digest for game in games}),
         seed=seed,
-        slow_because=slow_because(played),
     )
 
 
@@ -94,7 +91,6 @@ def score_lines(measured: Score) -> list[str]:
     if len(returns) > 1:
         between = f"95 % interval {found.low:+.1f} to {found.high:+.1f}"
     lines = [
-        _path_text(measured),
         f"score: {found.estimate:+.1f} (sd {measured.sd:.1f}; {between})",
         f"games: {len(returns)} whole games by index from seed {measured.seed}, raw return "
         f"{min(returns):+.0f} to {max(returns):+.0f}, {measured.distinct} distinct",
@@ -108,9 +104,3 @@ def score_lines(measured: Score) -> list[str]:
         agrees = "within" if found.holds(reference.mean) else "outside"
         lines.append(f"the agent's card says {score_text(reference)}: {agrees} this interval")
     return lines
-
-
-def _path_text(measured: Score) -> str:
-    if not measured.slow_because:
-        return "played on: AtariVectorEnv, which can express this protocol"
-    return f"played on: emulator handles, since {measured.slow_because}"
