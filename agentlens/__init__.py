@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agentlens.render.still import still as still
     from agentlens.rollout.recorder import record as record
     from agentlens.rollout.replay import verify as verify
+    from agentlens.rollout.revisit import revisit as revisit
     from agentlens.saliency.explain import explain as explain
     from agentlens.spec import ActionSpec as ActionSpec
     from agentlens.spec import AgentSpec as AgentSpec
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from agentlens.store.recording import Episode as Episode
     from agentlens.store.recording import Recording as Recording
     from agentlens.store.recording import open_recording as open_recording
+    from agentlens.workflows.compare import compare as compare
     from agentlens.workflows.score import score as score
     from agentlens.workflows.video import video as video
 
@@ -51,6 +53,7 @@ _HOMES = {
     "MapSet": "store.maps",
     "ObservationSpec": "spec",
     "Recording": "store.recording",
+    "compare": "workflows.compare",
     "explain": "saliency.explain",
     "import_agent": "policies.importing",
     "list_agents": "policies.agent",
@@ -59,6 +62,7 @@ _HOMES = {
     "open_recording": "store.recording",
     "record": "rollout.recorder",
     "render": "render.render",
+    "revisit": "rollout.revisit",
     "score": "workflows.score",
     "still": "render.still",
     "verify": "rollout.replay",

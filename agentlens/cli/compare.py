@@ -48,6 +48,8 @@ class Options:
     """Stills of each kind, for each pair and side."""
     video_steps: int = 240
     """Decisions in each video; 0 for no videos."""
+    own_scales: bool = False
+    """Draw each agent's heat on its own scale instead of one for all."""
     floor: Name = None
     """An agent that differs from the first by its training seed alone: how alike such two are."""
     env: Name = None
@@ -78,7 +80,7 @@ def run(options: Options) -> int:
     found = compare(
         agents, output=output, episodes=options.episodes, seed=options.seed,
         states=options.states, maps=options.map_states, moments=options.moments,
-        video_steps=options.video_steps, explain=options.maps, floor=options.floor,
+        video_steps=options.video_steps, own_scales=options.own_scales, explain=options.maps, floor=options.floor,
         env=options.env, format=options.format, preset=options.preset,
         trust_code=options.trust_code, device=device, threads=options.compute.threads,
         force=options.force, stages=progress, say=lambda line: print(line, file=sys.stderr),

@@ -24,6 +24,14 @@ APART = 20
 """Decisions between two moments of one kind in one episode, so that no event is shown twice."""
 
 
+_NAMES = {
+    "kl_first_second": "KL, first to second, nats:",
+    "kl_second_first": "KL, second to first, nats:",
+    "total_variation": "total variation",
+    "greedy_agreement": "another greedy action:",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Moment:
     """One state worth a look: ``amount`` is what ``measure`` says there; 0 for a random one."""
@@ -49,13 +57,9 @@ def output_moments(
         generator: draws the random ones.
     """
     measures = state_measures(shared)
-    name = next(
-        n
-        for n in ("kl_first_second", "kl_second_first", "total_variation", "greedy_agreement")
-        if n in measures
-    )
+    name = next(n for n in _NAMES if n in measures)
     policy = measures[name] if name != "greedy_agreement" else 1.0 - measures[name]
-    found = _pick(shared, "policy", name, policy, count)
+    found = _pick(shared, "policy", _NAMES[name], policy, count)
     one, two = shared.first_outputs.values, shared.second_outputs.values
     if one is not None and two is not None:
         gap = np.abs(_standardised(one) - _standardised(two))

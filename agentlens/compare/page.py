@@ -188,8 +188,8 @@ def _returns(comparison: Comparison, drawn: Drawn) -> Html:
         ),
         picture(
             drawn.differences,
-            "Differences on the same seeds, with the interval of the difference itself; hollow: "
-            "zero cannot be ruled out.",
+            "Differences on the same seeds, with the interval of the difference itself; hollow: cannot "
+            "tell, once corrected for the number of differences.",
         ),
         table(
             "Paired differences of returns",
@@ -279,8 +279,8 @@ def _maps(comparison: Comparison, drawn: Drawn) -> Html:
         "picture. Hold the first column against the ones after it.",
     )
     captions = [
-        f"{s.role}, {s.states_of}'s states: {s.first} has {percent(max(s.gain, 0.0))} more of its "
-        f"maps' mass in the {s.region}"
+        f"{s.role}, {s.states_of}'s states: {s.first}'s maps have {number(100 * s.gain)} percentage "
+        f"points more of their mass in the {s.region}"
         for s in comparison.shifts
     ]
     figures = [picture(f, c) for f, c in zip(drawn.shifts, captions, strict=True)]
@@ -310,7 +310,7 @@ def _moments(drawn: Drawn) -> Html:
 
 def _still(still: Still) -> Html:
     m = still.moment
-    amount = f" · {m.measure.replace('_', ' ')} {number(m.amount)}" if m.kind != "random" else ""
+    amount = f" · {m.measure} {number(m.amount)}" if m.kind != "random" else ""
     where = f"{m.first} and {m.second} on {m.states_of}'s episode {m.episode}, step {m.step}"
     link = join([" · ", element("a", "in the video", href=still.video)]) if still.video else ""
     return element(

@@ -173,10 +173,10 @@ def _looks(comparison: Comparison) -> str:
         return ""
     largest = max(shifts, key=lambda s: s.gain)
     if largest.gain < WORTH_SAYING:
-        return f"; where they look differs by less than {percent(WORTH_SAYING)} of a map's mass"
+        return f"; no part of the screen has {number(100 * WORTH_SAYING)} percentage points more of one's maps"
     return (
         f"; {largest.first}'s choices depend more on the {largest.region} of the screen "
-        f"(+{percent(largest.gain)} of its maps' mass)"
+        f"({number(100 * largest.gain)} percentage points more of its maps' mass)"
     )
 
 

@@ -97,7 +97,7 @@ def _write_files(agent: Agent, folder: Path) -> AgentSpec:
     spec, policy = agent.spec, agent.policy
     if isinstance(policy, ChainPolicy):
         path = folder / WEIGHTS
-        safetensors.torch.save_file(policy_tensors(policy), str(path))
+        path.write_bytes(safetensors.torch.save(policy_tensors(policy)))
         digest = file_digest(path)
         spec = dataclasses.replace(
             spec, format="safetensors", weights=WEIGHTS, network=policy.network, sha256=digest

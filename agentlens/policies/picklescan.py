@@ -129,6 +129,18 @@ class _Scanner(pickle._Unpickler):
             )
         return self.stand_ins[module, name]
 
+    def load_build(self) -> None:
+        """Set attributes on an ordered dict (its metadata) and on nothing else.
+
+        A claim that was checked could be rewritten this way.
+        """
+        stack: list[Any] = vars(self)["stack"]
+        if len(stack) < 2 or not isinstance(stack[-2], OrderedDict):
+            raise UnsafeCheckpoint(f"{self.name}: sets attributes on what is no state dict.")
+        pickle._Unpickler.dispatch[pickle.BUILD[0]](self)  # type: ignore[arg-type]
+
+    dispatch[pickle.BUILD[0]] = load_build  # type: ignore[assignment]
+
     def persistent_load(self, saved: Any) -> StorageClaim:
         """Note a storage: ("storage", type, key, location, elements, ...)."""
         kind, storage, key, _location, elements, *view = saved

@@ -48,6 +48,11 @@ def method(header: RecordingHeader, maps: MapSet | None) -> str:
         for name, value in maps.header.options.items()
         if name in ("radius", "stride", "reference", "temperature") and value is not None
     ]
+    options += [
+        word
+        for name, word in (("preview", "preview"), ("as_published", "drawn as published"))
+        if maps.header.options.get(name)
+    ]
     about = f"explains the {maps.header.action} action"
     if maps.header.action not in ("taken", "greedy"):
         about = f"explains {maps.header.action}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import METHODS, SaliencyMethod
@@ -16,13 +16,17 @@ def configure(
 
     Args:
         method: a name, or a configured method, which then takes no further options.
-        options: by field name; None leaves the method's own default.
+        options: by field name, sequences as tuples; None leaves the method's own default.
 
     Raises:
         UnknownName: no such method.
         InvalidArgument: the method lacks an option, or an option's value is impossible.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {
+        name: tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        for name, value in options.items()
+        if value is not None
+    }
     if isinstance(method, SaliencyMethod):
         if given:
             raise InvalidArgument(

@@ -52,6 +52,7 @@ class _Job:
     setup: Setup
     explainer: Explainer
     steps: Mapping[int, np.ndarray]
+    merge_actions: bool
 
 
 def explain(
@@ -62,12 +63,13 @@ def explain(
     episodes: Sequence[int] | None = None,
     targets: Sequence[str] | None = None,
     planes: str | None = None,
-    radius: float | None = None,
+    radius: float | Sequence[float] | None = None,
     stride: int | None = None,
     grid: str | None = None,
     reference: str | None = None,
     action: str | None = None,
     contrast: str | None = None,
+    options: Mapping[str, object] | None = None,
     merge_actions: bool = False,
     device: str = "auto",
     engine: str = "auto",
@@ -78,29 +80,25 @@ def explain(
     progress: Progress = silent,
     agent: Agent | None = None,
 ) -> MapSet:
-    """Make saliency maps for the steps of a recording, and write them as a map set.
+    """Make saliency maps for the steps of a recording, write them and return the folder's map set.
 
     Before any map is made the policy's outputs are computed again, from the recorded observations
     and recurrent states, and compared with the recorded ones. Maps already there (same method,
     options and recording) are kept; on a CPU a resumed run gives the bits of an uninterrupted one.
 
     Args:
-        recording: unfinished episodes are explained as far as they go.
-        method: a name, or a configured method for options that are not listed here.
+        recording: explained as far as it goes. method: a name, or a configured method.
         steps: of each episode: a slice, or step numbers; all if not given.
         episodes: indices; all if not given.
         targets, planes, radius, stride, grid, reference, action, contrast: options of the method
             (see ``methods.perturbation``); None leaves its own default.
+        options: others of the method, by name (``agentlens methods --markdown`` lists them).
         merge_actions: treat actions that do the same in this game as one.
         device: "auto", "cpu", "cuda" or "cuda:N". threads: of the CPU, 0 for torch's own choice.
         engine: "auto", "reference", "batched" or "incremental"; the same numbers from each.
         memory_bytes: what the engine may use beyond the model.
         output: folder, ``maps/METHOD`` in the recording if not given. force: replace other maps.
-        progress: called with steps done and to do.
-        agent: another copy of the recording's agent than the recording's own.
-
-    Returns:
-        The whole map set of the folder, earlier steps included.
+        progress: called with steps done and to do. agent: another copy of the recording's own.
 
     Raises:
         InvalidArgument: steps, episodes or options that are not there or not possible.
@@ -108,22 +106,15 @@ def explain(
         AlreadyExists: maps of other settings are there.
         DeviceError: memory ran out at the smallest chunk, or the device failed.
     """
-    options = {
-        "targets": None if targets is None else tuple(targets), "planes": planes, "radius": radius,
-        "stride": stride, "grid": grid, "reference": reference, "action": action,
-        "contrast": contrast,
+    given = {
+        "targets": targets, "planes": planes, "radius": radius, "stride": stride, "grid": grid,
+        "reference": reference, "action": action, "contrast": contrast, **(options or {}),
     }  # fmt: skip
     job = _prepare(
-        recording, method, options, steps, episodes, agent,
-        merge_actions=merge_actions, device=device, engine=engine, threads=threads,
-        memory_bytes=memory_bytes,
+        recording, method, given, steps, episodes, agent, merge_actions=merge_actions,
+        device=device, engine=engine, threads=threads, memory_bytes=memory_bytes,
     )  # fmt: skip
-    folder = Path(output) if output is not None else recording.folder / "maps" / job.name
-    _check_recorded(job)
-    header = _header(job, folder, merge_actions=merge_actions)
-    with MapWriter(folder, header, force=force) as writer:
-        _write_maps(job, writer, progress)
-    return open_maps(folder)
+    return _make(job, output, force, progress)
 
 
 def estimate_seconds(
@@ -134,10 +125,11 @@ def estimate_seconds(
     episodes: Sequence[int] | None = None,
     targets: Sequence[str] | None = None,
     planes: str | None = None,
-    radius: float | None = None,
+    radius: float | Sequence[float] | None = None,
     stride: int | None = None,
     grid: str | None = None,
     reference: str | None = None,
+    options: Mapping[str, object] | None = None,
     device: str = "auto",
     engine: str = "auto",
     threads: int = 0,
@@ -147,12 +139,12 @@ def estimate_seconds(
 
     Maps that are there already are not taken off. Arguments and errors: as ``explain``.
     """
-    options = {
-        "targets": None if targets is None else tuple(targets), "planes": planes, "radius": radius,
-        "stride": stride, "grid": grid, "reference": reference,
+    given = {
+        "targets": targets, "planes": planes, "radius": radius, "stride": stride, "grid": grid,
+        "reference": reference, **(options or {}),
     }  # fmt: skip
     job = _prepare(
-        recording, method, options, steps, episodes, agent,
+        recording, method, given, steps, episodes, agent,
         merge_actions=False, device=device, engine=engine, threads=threads, memory_bytes=1 << 30,
     )  # fmt: skip
     episode, wanted = next((e, s) for e, s in _chosen(job) if len(s))
@@ -209,7 +201,7 @@ def _prepare(
     _log.info("%s on %s, engine %s", name, device_of(policy), explainer.engine)
     return _Job(
         recording=recording, policy=policy, name=name, method=configured, setup=setup,
-        explainer=explainer, steps=wanted,
+        explainer=explainer, steps=wanted, merge_actions=merge_actions,
     )  # fmt: skip
 
 
@@ -288,13 +280,22 @@ def _check_recorded(job: _Job) -> None:
                 check_outputs(episode.index, steps, found, rows)
 
 
-def _header(job: _Job, folder: Path, *, merge_actions: bool) -> MapHeader:
+def _make(job: _Job, output: Path | str | None, force: bool, progress: Progress) -> MapSet:
+    """Check the outputs, then write the maps that are missing."""
+    folder = Path(output) if output is not None else job.recording.folder / "maps" / job.name
+    _check_recorded(job)
+    with MapWriter(folder, _header(job, folder), force=force) as writer:
+        _write_maps(job, writer, progress)
+    return open_maps(folder)
+
+
+def _header(job: _Job, folder: Path) -> MapHeader:
     explainer = job.explainer
     pictures = {
         name: hashlib.sha256(picture.tobytes()).hexdigest()
         for name, picture in job.setup.pictures.items()
     }
-    options = {**options_of(job.method), "merge_actions": merge_actions}
+    options = {**options_of(job.method), "merge_actions": job.merge_actions}
     header = MapHeader(
         method=job.name,
         options={**options, "pictures": pictures} if pictures else options,

@@ -26,10 +26,15 @@ WIDEST_SIGMAS = 100
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MaskSet:
-    """Masks float32 [gy * gx, H, W], row by row of ``grid``."""
+    """Masks float32 [gy * gx, H, W], row by row of ``grid``.
+
+    ``labels``: of the families that follow each other in ``masks``, each with the whole grid; what
+    a label adds to a target's name ("@3"), empty where there is one family.
+    """
 
     masks: np.ndarray
     grid: GridSpec
+    labels: tuple[str, ...] = ("",)
 
 
 def gaussian_operator(size: int, sigma: float) -> np.ndarray:
@@ -79,7 +84,10 @@ def grid_centres(size: int, stride: int, grid: GridName) -> np.ndarray:
 
 
 def gaussian_masks(
-    observation: tuple[int, int], radius: float = 5.0, stride: int = 5, grid: GridName = "centred"
+    observation: tuple[int, int],
+    radius: float | tuple[float, ...] = 5.0,
+    stride: int = 5,
+    grid: GridName = "centred",
 ) -> MaskSet:
     """Soft discs: the five-pixel cross, blurred with sigma = ``radius``, divided by its maximum.
 
@@ -88,17 +96,34 @@ def gaussian_masks(
 
     Args:
         observation: (H, W).
-        radius: standard deviation in observation pixels.
+        radius: standard deviation in observation pixels; several give as many families of masks.
         stride: distance of neighbouring centres in pixels.
         grid: where the centres lie, see ``grid_centres``.
 
     Raises:
-        InvalidArgument: a radius that is not positive, or a stride beyond the observation.
+        InvalidArgument: a radius that is not positive or given twice, none at all, or a stride
+            beyond the observation.
 
     References:
         Greydanus et al. 2018, section 2.2. Their cross at a corner keeps the pixels that exist.
     """
     rows, columns = (grid_centres(size, stride, grid) for size in observation)
+    spec = GridSpec(
+        rows=tuple(map(float, rows)), columns=tuple(map(float, columns)), observation=observation
+    )
+    if isinstance(radius, int | float):
+        return MaskSet(masks=_discs(observation, radius, rows, columns), grid=spec)
+    labels = tuple(f"@{one:g}" for one in radius)
+    if not labels or len(set(labels)) != len(labels):
+        raise InvalidArgument(f"radii {radius}: expected one or more, all different.")
+    masks = np.concatenate([_discs(observation, one, rows, columns) for one in radius])
+    return MaskSet(masks=masks, grid=spec, labels=labels)
+
+
+def _discs(
+    observation: tuple[int, int], radius: float, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """The soft discs of one radius, row by row: float32 [gy * gx, H, W]."""
     point_y, arms_y = _cross_factors(gaussian_operator(observation[0], radius), rows)
     point_x, arms_x = _cross_factors(gaussian_operator(observation[1], radius), columns)
     masks = np.empty((len(rows), len(columns), *observation), np.float32)
@@ -106,10 +131,7 @@ def gaussian_masks(
         both = np.einsum("h,jw->jhw", point + arms, point_x)
         both += np.einsum("h,jw->jhw", point, arms_x)
         line[:] = both / both.max(axis=(1, 2), keepdims=True)
-    spec = GridSpec(
-        rows=tuple(map(float, rows)), columns=tuple(map(float, columns)), observation=observation
-    )
-    return MaskSet(masks=masks.reshape(-1, *observation), grid=spec)
+    return masks.reshape(-1, *observation)
 
 
 def _cross_factors(operator: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,8 @@ gy gx grid rows and columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,11 +16,17 @@ from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch, MapBatch, Setup
 from agentlens.saliency.engine.base import Perturbation
 from agentlens.saliency.engine.choose import choose_engine
-from agentlens.saliency.engine.settings import device_of
+from agentlens.saliency.engine.settings import device_of, torch_threads
 from agentlens.saliency.masks import MaskSet, plane_selections
 from agentlens.saliency.question import Question, evaluate
 from agentlens.saliency.references import parse_reference
-from agentlens.saliency.targets import check_targets, default_targets
+from agentlens.saliency.targets import (
+    INTERACTION,
+    check_interactions,
+    check_targets,
+    default_targets,
+    interaction_info,
+)
 from agentlens.spec import GridSpec, TargetInfo
 
 _ENERGY_MASKS = 256
@@ -45,20 +52,28 @@ class Recipe:
 class PerturbationExplainer:
     """A recipe bound to a policy; an ``Explainer``.
 
+    A target "value interaction" is the score's joint effect over all planes less the sum of its
+    single ones. Several families of masks (radii) give every target once for each.
+
     Notes:
-        F (1 + P M) forward passes a call, all scores from the same ones; none where only the
-        agent-free energy is asked for.
+        F (1 + P M) forward passes a call, all scores from the same ones, M more a frame for
+        interactions; none where only the agent-free energy is asked for.
     """
 
     def __init__(self, policy: Policy, setup: Setup, recipe: Recipe) -> None:
         wanted = recipe.targets
         if wanted is None:
             wanted = default_targets(policy.kind, policy.has_value)
-        self.targets: tuple[TargetInfo, ...] = check_targets(
-            wanted, policy.kind, policy.has_value, recipe.temperature
+        self._names, self._infos = _described(policy, setup, recipe, tuple(wanted))
+        self._labels = recipe.masks.labels
+        self.targets: tuple[TargetInfo, ...] = tuple(
+            replace(info, name=info.name + label) for info in self._infos for label in self._labels
         )
         self.grid: GridSpec = recipe.masks.grid
-        self.planes, selections = plane_selections(recipe.planes, policy.observation_shape[0])
+        stack = policy.observation_shape[0]
+        self.planes, selections = plane_selections(recipe.planes, stack)
+        if any(name.endswith(INTERACTION) for name in self._names):
+            selections = (*selections, tuple(range(stack)))
         self._question = Question(
             policy=policy,
             action=recipe.action,
@@ -71,7 +86,7 @@ class PerturbationExplainer:
         self._perturbation = Perturbation(masks=masks, selections=selections)
         self._engine = None
         self.engine, self.forward_passes = "none: agent-free", 0
-        if any(info.name != "energy" for info in self.targets):
+        if any(name != "energy" for name in self._names):
             build, name, reason = choose_engine(setup.engine, policy)
             self.engine = f"{name}: {reason}"
             self.forward_passes = 1 + len(selections) * len(masks)
@@ -85,11 +100,18 @@ class PerturbationExplainer:
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""
         values, explained, halvings = self.score(frames)
-        return MapBatch(values.reshape(*values.shape[:3], *self.grid.shape), explained, halvings)
+        count, targets, planes, _ = values.shape
+        parted = values.reshape(count, targets, planes, len(self._labels), *self.grid.shape)
+        return MapBatch(parted.movedim(3, 2).flatten(1, 2), explained, halvings)
 
     @torch.inference_mode()
+    @torch_threads(1)
     def score(self, frames: FrameBatch) -> MapBatch:
-        """The score of every mask: as a call, but with values [F, T, P, M]."""
+        """The score of every mask: as a call, but with values [F, T, P, M], families in a row.
+
+        Engines set their own threads. What is around them is too small to be shared: on a busy
+        machine torch's threads wait for each other longer than they work.
+        """
         references = self._reference.fill(frames, self._pictures)
         explained, halvings = frames.actions, 0
         found: dict[str, Tensor] = {}
@@ -97,20 +119,37 @@ class PerturbationExplainer:
             outputs = self._engine(frames.observations, references, frames.states)
             halvings = outputs.halvings
             explained = self._question.explained(outputs.base, frames.actions)
-            for name in self.names:
-                if name != "energy":
-                    found[name] = evaluate(
-                        name, self._question, outputs.base, outputs.perturbed, explained
-                    )
-        if "energy" in self.names:
+            for name in {name.removesuffix(INTERACTION) for name in self._names} - {"energy"}:
+                found[name] = evaluate(
+                    name, self._question, outputs.base, outputs.perturbed, explained
+                )
+        if "energy" in self._names:
             found["energy"] = energy(frames.observations, references, self._perturbation)
-        values = torch.stack([found[name].float() for name in self.names], 1)
-        return MapBatch(values, explained, halvings)
+        values = [self._over_planes(found, name).float() for name in self._names]
+        return MapBatch(torch.stack(values, 1), explained, halvings)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the targets."""
-        return tuple(info.name for info in self.targets)
+    def _over_planes(self, found: Mapping[str, Tensor], name: str) -> Tensor:
+        """One target [F, P, M] of the scores, whose last selection may be the joint one."""
+        values, planes = found[name.removesuffix(INTERACTION)], len(self.planes)
+        single = values[:, :planes]
+        if not name.endswith(INTERACTION):
+            return single
+        return (values[:, planes:] - single.sum(1, keepdim=True)).expand_as(single)
+
+
+def _described(
+    policy: Policy, setup: Setup, recipe: Recipe, wanted: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[TargetInfo, ...]]:
+    """Names and descriptions of the targets, once it is clear that the policy can give them."""
+    plain = [name for name in wanted if not name.endswith(INTERACTION)]
+    joint = [name.removesuffix(INTERACTION) for name in wanted if name.endswith(INTERACTION)]
+    scores = plain + [name for name in joint if name not in plain]
+    infos = check_targets(scores, policy.kind, policy.has_value, recipe.temperature)
+    merged = setup.groups is not None
+    check_interactions(joint, policy.kind, policy.observation_shape[0], recipe.planes, merged)
+    by_name = {info.name: info for info in infos}
+    by_name |= {info.name: info for info in map(interaction_info, infos)}
+    return wanted, tuple(by_name[name] for name in wanted)
 
 
 def energy(observations: Tensor, references: Tensor, perturbation: Perturbation) -> Tensor:

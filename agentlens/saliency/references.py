@@ -117,7 +117,7 @@ def parse_reference(text: str) -> Reference:
     if (
         not np.isfinite(number)
         or (kind == "blur" and number <= 0)
-        or (kind == "noise" and (number < 0 or number % 1))
+        or (kind == "noise" and (number < 0 or number % 1 or number >= 2**53))
     ):
         raise InvalidArgument(
             f"reference {text!r}: expected a positive sigma for blur, a whole seed for noise, "

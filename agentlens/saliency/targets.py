@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from agentlens.errors import InvalidArgument, UnknownName
@@ -18,6 +19,9 @@ VALUE_TARGETS = frozenset({"value", "value_l2"})
 
 LINEAR_TARGETS = frozenset({"contrast", "value", "q_value", "advantage"})
 """Scores linear in the outputs: only for these is joint minus single effects meaningful."""
+
+INTERACTION = " interaction"
+"""What follows a score's name where its joint effect less its single effects is meant."""
 
 DIFFERENTIABLE_TARGETS = frozenset(
     {"log_probability", "contrast", "value", "gap", "q_value", "advantage"}
@@ -96,6 +100,55 @@ def default_differentiable(kind: str, has_value: bool) -> tuple[str, ...]:
     if kind == "q_values":
         return ("gap", "value")
     return ("log_probability", "value") if has_value else ("log_probability",)
+
+
+def interaction_info(info: TargetInfo) -> TargetInfo:
+    """The description of a linear score's interaction between the frames of the stack."""
+    return dataclasses.replace(
+        info,
+        name=info.name + INTERACTION,
+        signed=True,
+        display="identity",
+        meaning=(
+            "what hiding this place in all frames of the stack at once does beyond the sum of "
+            "hiding it in each; one map, the same on every plane"
+        ),
+    )
+
+
+def check_interactions(
+    names: Sequence[str], kind: str, stack: int, planes: str, merged: bool
+) -> None:
+    """Refuse interactions that would mix up the score's own curvature with the policy's.
+
+    Args:
+        names: scores by name, without the word "interaction".
+        kind: "logits" or "q_values".
+        stack: frames that the policy sees.
+        planes: "all", "newest" or "each".
+        merged: whether actions that do the same are merged.
+
+    Raises:
+        InvalidArgument: the score is not linear in the outputs, or single effects are missing.
+    """
+    if len(set(names)) != len(names):
+        raise InvalidArgument(f"interactions named twice: {', '.join(names)}.")
+    for name in names:
+        target = name + INTERACTION
+        if name not in LINEAR_TARGETS or (name == "value" and kind == "q_values"):
+            raise InvalidArgument(
+                f"target {target!r}: {name} is not linear in the policy's outputs, so joint less "
+                f"single effects would say nothing; use {', '.join(sorted(LINEAR_TARGETS))}."
+            )
+        if merged and name != "value":
+            raise InvalidArgument(
+                f"target {target!r}: merging actions is not linear; leave merge_actions off."
+            )
+        if planes != "each" or stack == 1:
+            raise InvalidArgument(
+                f"target {target!r} compares the frames of a stack: it needs planes 'each' and an "
+                f"agent that sees several frames (planes {planes!r}, {stack} frames)."
+            )
 
 
 def check_targets(

@@ -11,6 +11,7 @@ Layout of a map set::
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,13 +59,19 @@ class MapHeader:
         return (len(self.targets), len(self.planes), *self.grid.shape)
 
     def difference(self, other: MapHeader) -> str:
-        """The first field in which two headers describe different maps; "" if none does.
+        """What first sets the maps of two headers apart, such as "options"; "" if nothing does.
 
-        Where and when the program ran makes no difference.
+        Where and when the program ran makes no difference, nor do episodes that only one of the
+        two knows: a recording may grow.
         """
         mine, theirs = encode(self), encode(other)
-        names = (name for name in mine if name != "provenance")
-        return next((name for name in names if mine[name] != theirs.get(name)), "")
+        names = (name for name in mine if name not in ("provenance", "recording_digests"))
+        found = next((name for name in names if mine[name] != theirs.get(name)), "")
+        if found:
+            return found
+        ours, others = self.recording_digests, other.recording_digests
+        same = all(ours[index] == others[index] for index in ours.keys() & others.keys())
+        return "" if same else "recording"
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +135,7 @@ class MapWriter:
                 {pair for batch in keep.batches for pair in _pairs(batch)} if keep else set()
             )
             if keep is None:
-                write_document(self.folder / _JSON, _KIND, {"header": encode(header)})
+                self._write_header()
             self._journal = JournalWriter(self.folder / _VALUES, self.folder / _CHAIN, keep)
         except BaseException:
             self._lock.release()
@@ -187,6 +194,9 @@ class MapWriter:
             self._journal.close()
             self._lock.release()
 
+    def _write_header(self) -> None:
+        write_document(self.folder / _JSON, _KIND, {"header": encode(self.header)})
+
     def _take_over(self, *, force: bool) -> Chain | None:
         """The maps that stay, or None to begin anew."""
         found = names_in(self.folder) - {LOCK_NAME}
@@ -201,12 +211,17 @@ class MapWriter:
                 for name in (_CHAIN, _VALUES, _JSON):
                     (self.folder / name).unlink(missing_ok=True)
             return None
-        field = self.header.difference(_read_header(self.folder))
+        earlier = _read_header(self.folder)
+        field = self.header.difference(earlier)
         if field:
             raise AlreadyExists(
                 f"{self.folder} holds maps of another {field}: they are not mixed; choose another "
                 "folder, or pass --force to replace them."
             )
+        digests = {**earlier.recording_digests, **self.header.recording_digests}
+        if digests != earlier.recording_digests:
+            self.header = dataclasses.replace(self.header, recording_digests=digests)
+            self._write_header()
         return _whole_steps(self.folder, self.header)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +41,7 @@ def compare(
     maps: int = 200,
     moments: int = 3,
     video_steps: int = 240,
+    own_scales: bool = False,
     explain: MapOptions = MapOptions(),  # noqa: B008 (frozen)
     floor: Comparable | None = None,
     env: str | None = None,
@@ -66,6 +66,7 @@ def compare(
         maps: states of each agent that everyone it meets is explained on; 0 for no maps.
         moments: of each kind, for each pair and side.
         video_steps: decisions in each video; 0 for no videos.
+        own_scales: draw each agent's heat on its own scale instead of one for all.
         explain: which saliency maps.
         floor: an agent that differs from the first by its training seed alone, for the
             similarity that two such agents have.
@@ -103,7 +104,7 @@ def compare(
         found = _run(
             Job(
                 entrants=entrants, notes=notes, episodes=episodes, seed=seed, states=states,
-                maps=maps, moments=moments, video_steps=video_steps, explain=explain,
+                maps=maps, moments=moments, video_steps=video_steps, own_scales=own_scales, explain=explain,
                 floor=rest[0] if rest else None, device=device, threads=threads, stages=stages,
                 folder=folder,
             )
@@ -115,7 +116,9 @@ def _run(job: Job) -> Comparison:
     generator = np.random.default_rng(STATISTICS_SEED)
     recordings = recordings_of(job)
     found = _on_returns(job, recordings, generator)
-    gallery = Gallery(recordings=recordings, labels=job.labels, meetings={}, maps={})
+    gallery = Gallery(
+        recordings=recordings, labels=job.labels, meetings={}, maps={}, own_scales=job.own_scales
+    )
     cadences = [same_cadence(e.spec, job.entrants[0].spec) for e in job.entrants]
     if all(cadences):
         found, gallery = _on_shared_states(job, found, gallery, generator)
@@ -141,7 +144,9 @@ def _on_returns(
 ) -> Comparison:
     """The comparison as far as games from the same seeds say it."""
     games = tuple(played(r, label) for r, label in zip(recordings, job.labels, strict=True))
-    differences = [paired_difference(a, b, generator) for a, b in itertools.combinations(games, 2)]
+    differences = [
+        paired_difference(games[i], games[j], generator) for i, j in pairs_of(len(games))
+    ]
     biases = [value_bias(r, g.agent, generator) for r, g in zip(recordings, games, strict=True)]
     return Comparison(
         contestants=tuple(contestant(e, r) for e, r in zip(job.entrants, recordings, strict=True)),

@@ -31,6 +31,7 @@ class Job:
     maps: int
     moments: int
     video_steps: int
+    own_scales: bool
     explain: MapOptions
     floor: Entrant | None
     device: str

@@ -23,7 +23,7 @@ from agentlens.workflows.shared_ground import Meeting, States
 
 OWN, SAME, DIFFERENCE = "side_by_side.mp4", "same_states.mp4", "difference.mp4"
 _ONE_SCALE = "heat of all on one scale"
-_OWN_SCALES = "each agent's heat on its own scale: their scores have different units"
+_OWN_SCALES = "each agent's heat on its own scale: their bars differ"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +32,7 @@ class Gallery:
 
     ``recordings``: everyone's own play. ``meetings``: revisits by (guest, home). ``maps``: map
     sets by (agent, home). ``disagreement``: the steps of the first agent's play in which it and
-    the last one differ most, by home.
+    the last one differ most, by home. ``own_scales``: give every agent's heat its own scale.
     """
 
     recordings: Sequence[Recording]
@@ -40,6 +40,7 @@ class Gallery:
     meetings: Mapping[tuple[int, int], Meeting]
     maps: Mapping[tuple[int, int], MapSet]
     disagreement: Mapping[int, States] = field(default_factory=dict)
+    own_scales: bool = False
 
     def played(self, agent: int, home: int) -> Recording:
         """An agent's own play, or its revisit of another's."""
@@ -56,9 +57,8 @@ class Gallery:
         episode = self.recordings[home].episodes[0]
         return {0: range(min(steps, len(episode)))} if steps else {}
 
-    def scales(self, home: int, agents: Sequence[int]) -> dict[str, Scale]:
-        """One scale a target for several agents on one agent's states; none if units differ."""
-        sets = [self.maps[a, home] for a in agents if (a, home) in self.maps]
+    def scales(self, sets: Sequence[MapSet]) -> dict[str, Scale]:
+        """One scale a target for several map sets; none if their units differ."""
         try:
             return shared_scales(sets)
         except InvalidArgument:
@@ -142,13 +142,9 @@ def _cast(count: int) -> list[int]:
 def _own_games(gallery: Gallery, agents: Sequence[int], steps: int) -> Stage:
     columns = []
     sets = {a: gallery.maps.get((a, a)) for a in agents}
-    scales: dict[str, Scale] = {}
-    mapped = all(m is not None for m in sets.values())
-    if mapped:
-        try:
-            scales = shared_scales([m for m in sets.values() if m is not None])
-        except InvalidArgument:
-            scales = {}
+    known = [m for m in sets.values() if m is not None]
+    mapped = len(known) == len(agents)
+    scales = gallery.scales(known) if mapped and not gallery.own_scales else {}
     for agent in agents:
         ((episode, span),) = gallery.opening(agent, steps).items()
         film = Film(
@@ -169,8 +165,10 @@ def _same_states(
 ) -> Stage | None:  # fmt: skip
     """Agents on the same states; None where a difference is wanted and there are no maps."""
     sets = {a: gallery.maps.get((a, home)) for a in agents}
-    mapped = all(m is not None for m in sets.values())
-    scales = gallery.scales(home, agents) if mapped else {}
+    known = [m for m in sets.values() if m is not None]
+    mapped = len(known) == len(agents)
+    one_scale = difference or not gallery.own_scales
+    scales = gallery.scales(known) if mapped and one_scale else {}
     if difference and not scales:
         return None
     columns = []

@@ -53,7 +53,8 @@ def explain_as(
     estimate = estimate_seconds(
         recording, options.method, steps=steps, episodes=episodes, targets=options.targets,
         planes=options.planes, radius=options.radius, stride=options.stride, grid=options.grid,
-        reference=options.reference, device=device, engine=options.engine, threads=threads,
+        reference=options.reference, options=options.extra, device=device, engine=options.engine,
+        threads=threads,
     )  # fmt: skip
     if estimate > WORTH_SAYING_S:
         say(f"explaining will take about {_duration(estimate)}")
@@ -61,9 +62,9 @@ def explain_as(
         recording, options.method, steps=steps, episodes=episodes, targets=options.targets,
         planes=options.planes, radius=options.radius, stride=options.stride, grid=options.grid,
         reference=options.reference, action=options.action, contrast=options.contrast,
-        merge_actions=options.merge_actions, device=device, engine=options.engine,
-        threads=threads, memory_bytes=int(options.memory_gb * 2**30), output=output, force=force,
-        progress=progress,
+        options=options.extra, merge_actions=options.merge_actions, device=device,
+        engine=options.engine, threads=threads, memory_bytes=int(options.memory_gb * 2**30),
+        output=output, force=force, progress=progress,
     )  # fmt: skip
 
 

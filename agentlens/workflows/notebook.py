@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from agentlens.compare.comparison import Comparison
+from agentlens.compare.figures import differences_figure, returns_figure
+from agentlens.compare.words import interval_text, share_text, summary, verdict_text
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Episode, Recording
 from agentlens.workflows.summary import protocol_text, returns_text
@@ -28,7 +31,10 @@ def install() -> None:
     if shell is None:
         return
     formatter = shell.display_formatter.formatters["text/html"]
-    for kind, show in ((Recording, recording_html), (Episode, episode_html), (MapSet, maps_html)):
+    for kind, show in (
+        (Recording, recording_html), (Episode, episode_html), (MapSet, maps_html),
+        (Comparison, comparison_html),
+    ):  # fmt: skip
         formatter.for_type(kind, show)
 
 
@@ -70,6 +76,28 @@ def maps_html(maps: MapSet) -> str:
         f"grid {maps.grid.shape[0]} x {maps.grid.shape[1]}"
     )
     return f"<p>{html.escape(about)}</p>" + _table(("target", "unit", "largest", "meaning"), rows)
+
+
+def comparison_html(comparison: Comparison) -> str:
+    """The summary, both figures of returns, and what the pairs have in common."""
+    differences = [
+        (f"{d.first} minus {d.second}", interval_text(d.difference, signed=True), verdict_text(d))
+        for d in comparison.differences
+    ]
+    shared = [
+        (f"{b.first} and {b.second}", b.states_of, str(b.states), share_text(b.greedy_agreement),
+         interval_text(b.total_variation))
+        for b in comparison.behaviours
+    ]  # fmt: skip
+    where = f"<p>{html.escape(str(comparison.folder))}</p>" if comparison.folder else ""
+    return (
+        f"<p>{html.escape(summary(comparison))}</p>"
+        + returns_figure(comparison.games, comparison.returns)
+        + differences_figure(comparison.differences)
+        + _table(("pair", "difference of returns", "verdict"), differences)
+        + _table(("pair", "states of", "states", "same greedy action", "total variation"), shared)
+        + where
+    )
 
 
 def episode_sheet(episode: Episode) -> str:

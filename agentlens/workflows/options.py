@@ -70,12 +70,22 @@ class MapOptions:
     """The explained action: taken (the default), greedy or a name such as RIGHT."""
     contrast: Name = None
     """Explain the action against this one (for the score contrast)."""
+    as_published: bool = False
+    """Draw greydanus where the authors' code draws it, for comparison."""
+    preview: bool = False
+    """Coarse maps at a quarter of the cost: twice the stride."""
     merge_actions: bool = False
     """Treat actions that do the same in this game as one."""
     engine: Literal["auto", "reference", "batched", "incremental"] = "auto"
     """How the maps are computed; all give the same numbers."""
     memory_gb: float = 1.0
     """Memory that the engine may use beyond the model, in GB."""
+
+    @property
+    def extra(self) -> dict[str, object]:
+        """Options of single methods that were asked for, by name."""
+        given = {"as_published": self.as_published, "preview": self.preview}
+        return {name: True for name, wanted in given.items() if wanted}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -142,7 +142,7 @@ def explain_states(
             recording, options.method, steps=list(steps), episodes=[episode],
             targets=options.targets, planes=options.planes, radius=options.radius,
             stride=options.stride, grid=options.grid, reference=options.reference,
-            action=options.action, contrast=options.contrast,
+            action=options.action, contrast=options.contrast, options=options.extra,
             merge_actions=options.merge_actions, device=device, engine=options.engine,
             threads=threads, memory_bytes=int(options.memory_gb * 2**30), output=folder,
             progress=_after(progress, done, total),

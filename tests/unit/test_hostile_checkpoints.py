@@ -362,3 +362,22 @@ def test_no_pickle_opcode_reaches_a_foreign_name(content: bytes) -> None:
 def test_broken_pickles_are_checkpoint_errors(content: bytes) -> None:
     with pytest.raises(CheckpointError, match="file: "):
         scan_pickle(io.BytesIO(content), "file")
+
+
+def test_a_claim_cannot_be_rewritten_after_it_was_checked() -> None:
+    def text(word: bytes) -> bytes:
+        return b"X" + len(word).to_bytes(4, "little") + word
+
+    storage = (
+        pickle.MARK + text(b"storage") + pickle.GLOBAL + b"torch\nFloatStorage\n" + text(b"0")
+        + text(b"cpu") + pickle.LONG1 + b"\x06" + (10**11).to_bytes(6, "little") + pickle.TUPLE
+        + pickle.BINPERSID
+    )  # fmt: skip
+    rewrite = (
+        pickle.EMPTY_DICT + text(b"elements") + pickle.BININT1 + b"\x04" + pickle.SETITEM
+        + pickle.BUILD
+    )  # fmt: skip
+    claims = scan_pickle(io.BytesIO(storage + pickle.STOP), "x")
+    assert claims.storages["0"].elements == 10**11
+    with pytest.raises(CheckpointError):
+        scan_pickle(io.BytesIO(storage + rewrite + pickle.STOP), "x")

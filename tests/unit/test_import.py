@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,20 @@ def test_bad_requests_are_refused_before_anything_is_written(
         import_agent(
             tiny_checkpoint, name="x", manifest=tiny_checkpoint.with_suffix(".toml"), output=out
         )
+
+
+def test_a_disk_that_takes_no_more_is_said_and_leaves_nothing(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    out, recipe = tmp_path / "out", tiny_checkpoint.with_suffix(".toml")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
+    try:
+        with pytest.raises(DiskError, match="File too large"):
+            import_agent(tiny_checkpoint, name="x", manifest=recipe, output=out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(out.iterdir()) == []
 
 
 def test_outputs_must_fit_the_games_actions(tiny_checkpoint: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from agentlens.errors import InvalidArgument, ShapeError
 from agentlens.policies.base import Policy
-from agentlens.saliency.engine import incremental
+from agentlens.saliency.engine import head, incremental
 from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
 from agentlens.saliency.engine.plan import plan_chunk, read_windows
 from agentlens.saliency.engine.workers import spread
@@ -246,3 +246,21 @@ def test_an_error_in_a_worker_comes_through_and_threads_are_restored() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("projects", [True, False])
+def test_heads_in_several_batches_share_one_base(
+    projects: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = SmallPolicy(
+        [nn.Conv2d(1, 3, 3)], nn.ELU(), (1, 9, 9), recurrent=True, projects=projects
+    )
+    masks = discs((9, 9), 2, 3)
+    perturbation = Perturbation(masks=masks, selections=((0,),))
+    arguments = frames(policy, 1)
+    engine = incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=1)
+    expected = engine(*arguments)
+    monkeypatch.setattr(head, "BATCH_ROWS", 5)
+    got = engine(*arguments)
+    torch.testing.assert_close(got.perturbed.logits, expected.perturbed.logits, rtol=0, atol=1e-6)
+    torch.testing.assert_close(got.perturbed.value, expected.perturbed.value, rtol=0, atol=1e-6)

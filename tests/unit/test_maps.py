@@ -18,7 +18,7 @@ from agentlens.errors import (
     NotFinite,
     ShapeError,
 )
-from agentlens.store.maps import MapWriter, open_maps
+from agentlens.store.maps import MapHeader, MapWriter, open_maps
 from tests.store_samples import MAPS, map_values
 
 
@@ -55,6 +55,22 @@ def test_out_of_order_is_sorted_and_empty_is_empty(tmp_path: Path) -> None:
     maps = open_maps(tmp_path / "x")
     assert np.array_equal(maps.steps, [*range(30), 3, 4])
     assert np.array_equal(maps.values[:30], map_values(np.arange(30)))
+
+
+def test_a_recording_may_grow_but_not_change(tmp_path: Path) -> None:
+    def header(**digests: str) -> MapHeader:
+        return dataclasses.replace(MAPS, recording_digests=digests)
+
+    with MapWriter(tmp_path, header(**{"0": "ab"})) as writer:
+        append(writer, 0, 2)
+    with MapWriter(tmp_path, header(**{"0": "ab", "1": "cd"})) as writer:
+        append(writer, 0, 2, episode=1)
+    maps = open_maps(tmp_path)
+    assert maps.episodes.tolist() == [0, 0, 1, 1]
+    assert maps.header.recording_digests == {"0": "ab", "1": "cd"}
+    with pytest.raises(AlreadyExists, match="another recording"):
+        MapWriter(tmp_path, header(**{"0": "ef", "1": "cd"}))
+    assert open_maps(tmp_path).header == maps.header
 
 
 def test_the_same_header_resumes_and_another_is_refused(tmp_path: Path) -> None:

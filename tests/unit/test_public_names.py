@@ -8,8 +8,8 @@ import agentlens
 def test_public_names_are_these() -> None:
     assert sorted(agentlens.__all__) == [
         "ActionSpec", "Agent", "AgentSpec", "AgentlensError", "EnvironmentSpec", "Episode",
-        "MapSet", "ObservationSpec", "Recording", "explain", "import_agent", "list_agents",
-        "load_agent", "open_maps", "open_recording", "record", "render", "score", "still",
+        "MapSet", "ObservationSpec", "Recording", "compare", "explain", "import_agent", "list_agents",
+        "load_agent", "open_maps", "open_recording", "record", "render", "revisit", "score", "still",
         "verify", "video",
     ]  # fmt: skip
 

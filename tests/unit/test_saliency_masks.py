@@ -148,7 +148,7 @@ def test_noise_depends_on_seed_episode_and_step_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["blur:0", "blur:x", "median:1", "constant:nan", "noise:-1", "noise:.5"]
+    "text", ["blur:0", "blur:x", "median:1", "constant:nan", "noise:-1", "noise:.5", "noise:1e40"]
 )
 def test_impossible_references_are_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="reference"):

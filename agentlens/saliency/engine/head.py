@@ -123,15 +123,20 @@ def _batches(rows: Tensor) -> list[Tensor]:
 
 
 def _join(rows: Tensor, parts: list[PolicyOutput]) -> PolicyOutput:
-    """One output of all rows; where a row equals the base row, so do its outputs."""
+    """One output of all rows; where a row equals the base row, so do its outputs.
+
+    Products may round by the size of their batch and by a row's place in it: every batch is moved
+    to the first one's base outputs, and equal rows are set equal.
+    """
     same = (rows == rows[:1]).all(dim=1)
 
     def join(values: list[Tensor | None]) -> Tensor | None:
-        found = [v if index == 0 else v[1:] for index, v in enumerate(values) if v is not None]
+        found = [v for v in values if v is not None]
         if not found:
             return None
-        joined = torch.cat(found)
-        joined[same] = joined[0].clone()
+        base = found[0][:1]
+        joined = torch.cat([base] + [v[1:] + (base - v[:1]) for v in found])
+        joined[same] = base.clone()
         return joined
 
     return PolicyOutput(

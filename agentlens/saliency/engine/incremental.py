@@ -71,7 +71,7 @@ def build(
         ShapeError: masks of another size than the policy's observations.
 
     Notes:
-        Planning costs about 0.2 ms a mask for 84x84 pixels. Results do not depend on
+        Planning costs about 1 ms a mask for 84x84 pixels. Results do not depend on
         ``threads``; they depend on ``memory_bytes`` by rounding alone.
     """
     reason = unsupported(policy)

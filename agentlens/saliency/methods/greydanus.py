@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
 from agentlens.saliency.masks import GridName, gaussian_masks
 from agentlens.saliency.references import parse_reference
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
 class Greydanus(SaliencyMethod):
     """Blur one soft disc after the other; half the squared change of the logits and of the value.
 
+    ``as_published`` keeps what the authors' code does to the picture's geometry: scores fill the
+    first rows and columns of an array of H // stride + 1 by W // stride + 1, the rest stays zero,
+    and the whole array is spread over the observation. The map's grid says where each value is
+    then drawn, about half a stride from its disc.
+
     Notes:
         1 + P gy gx forward passes a step.
 
     References:
         Greydanus et al. 2018, "Visualizing and Understanding Atari Agents", equations 1-3, with
-        their grid (centres at multiples of the stride). Deviations from their code: the memory
-        belongs to the explained frame (theirs is one frame old, and the first frame gets the
-        episode's last memory), maps stay on their grid in floats and are not smoothed in byte steps.
+        their grid (centres at multiples of the stride). Never reproduced from their code: the
+        memory of the step before (and, for the first step, the episode's last one); the resize in
+        bytes, which rounds each map to 256 steps of its own maximum; gains that saturate in the
+        video. Drawing interpolates between the values of the grid.
     """
 
     summary: ClassVar[str] = "soft discs blurred one by one; squared change of logits and value"
@@ -41,9 +48,17 @@ class Greydanus(SaliencyMethod):
     """Where the discs' centres lie."""
     reference: str = "blur"
     """What fills a disc: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
+    as_published: bool = False
+    """Put the values where the authors' code draws them; needs the published grid."""
+    preview: bool = False
+    """Twice the stride, a quarter of the forward passes; the map stays on that coarse grid."""
 
     def __post_init__(self) -> None:
         parse_reference(self.reference)
+        if self.as_published and self.grid != "published":
+            raise InvalidArgument(
+                f"as_published with grid {self.grid!r}: the published code has grid 'published'."
+            )
 
     @property
     def pictures(self) -> frozenset[str]:
@@ -53,15 +68,18 @@ class Greydanus(SaliencyMethod):
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+        from agentlens.saliency.published import PublishedExplainer
 
         critic = policy.has_value or policy.kind == "q_values"
+        stride = 2 * self.stride if self.preview else self.stride
         recipe = Recipe(
-            masks=gaussian_masks(policy.observation_shape[1:], self.radius, self.stride, self.grid),
+            masks=gaussian_masks(policy.observation_shape[1:], self.radius, stride, self.grid),
             planes=self.planes,
             reference=self.reference,
             targets=("logit_l2", "value_l2") if critic else ("logit_l2",),
         )
-        return PerturbationExplainer(policy, setup, recipe)
+        explainer = PerturbationExplainer(policy, setup, recipe)
+        return PublishedExplainer(explainer, stride) if self.as_published else explainer
 
 
 METHOD = Greydanus

@@ -18,7 +18,10 @@ class Perturbation(SaliencyMethod):
     """Hide one soft disc after the other and score how far the policy's outputs move.
 
     Notes:
-        1 + P gy gx forward passes a step (P = 1, or K for ``planes="each"``).
+        1 + P R gy gx forward passes a step: P = 1, or K for ``planes="each"``; R radii share one
+        unperturbed pass. With ``planes="each"`` a target "value interaction" (contrast, value,
+        q_value, advantage) is the joint effect of all frames less the sum of the single ones,
+        at gy gx passes more.
 
     References:
         Masks and blur of Greydanus et al. 2018. Deviations: scores in policy space, centres in
@@ -33,8 +36,8 @@ class Perturbation(SaliencyMethod):
     """Scores by name; the default suits the policy."""
     planes: Literal["all", "newest", "each"] = "all"
     """Frames of the stack that a mask falls on."""
-    radius: float = 5.0
-    """Standard deviation of a disc, observation pixels."""
+    radius: float | tuple[float, ...] = 5.0
+    """Standard deviation of a disc, observation pixels; several give targets such as kl@3, kl@5."""
     stride: int = 5
     """Distance of neighbouring discs, observation pixels."""
     grid: GridName = "centred"
@@ -47,6 +50,8 @@ class Perturbation(SaliencyMethod):
     """The action that score ``contrast`` compares with; the best other one if not given."""
     temperature: float | None = None
     """Softmax temperature that softmax scores of Q-values need."""
+    preview: bool = False
+    """Twice the stride, a quarter of the forward passes; the map stays on that coarse grid."""
 
     def __post_init__(self) -> None:
         parse_reference(self.reference)
@@ -60,7 +65,8 @@ class Perturbation(SaliencyMethod):
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.perturb import PerturbationExplainer, Recipe
 
-        masks = gaussian_masks(policy.observation_shape[1:], self.radius, self.stride, self.grid)
+        stride = 2 * self.stride if self.preview else self.stride
+        masks = gaussian_masks(policy.observation_shape[1:], self.radius, stride, self.grid)
         recipe = Recipe(
             masks=masks,
             planes=self.planes,

@@ -46,6 +46,8 @@ class Sarfa(SaliencyMethod):
     """The explained action: taken, greedy or a name."""
     temperature: float | None = None
     """Softmax temperature that Q-values need."""
+    preview: bool = False
+    """Twice the stride, a quarter of the forward passes; the map stays on that coarse grid."""
 
     def __post_init__(self) -> None:
         parse_reference(self.reference)
@@ -59,8 +61,9 @@ class Sarfa(SaliencyMethod):
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.perturb import PerturbationExplainer, Recipe
 
+        stride = 2 * self.stride if self.preview else self.stride
         recipe = Recipe(
-            masks=gaussian_masks(policy.observation_shape[1:], self.radius, self.stride, self.grid),
+            masks=gaussian_masks(policy.observation_shape[1:], self.radius, stride, self.grid),
             planes=self.planes,
             reference=self.reference,
             targets=("sarfa", "energy"),

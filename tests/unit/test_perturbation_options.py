@@ -1,0 +1,169 @@
+"""Several radii, interactions between planes, previews and the published geometry, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from agentlens.errors import InvalidArgument
+from agentlens.policies.base import Policy, PolicyOutput
+from agentlens.saliency.base import FrameBatch, Setup
+from agentlens.saliency.methods.greydanus import Greydanus
+from agentlens.saliency.methods.perturbation import Perturbation
+from agentlens.saliency.published import stretched_centres
+from tests.planted import SmallPolicy
+from tests.tiny import LinearPolicy
+
+ONE = Setup(threads=1)
+
+
+def batch(shape: tuple[int, int, int], count: int = 2) -> FrameBatch:
+    observations = torch.rand(count, *shape, generator=torch.Generator().manual_seed(2))
+    return FrameBatch(
+        observations=observations,
+        actions=torch.zeros(count, dtype=torch.int64),
+        states=None,
+        episodes=np.zeros(count, np.int64),
+        steps=np.arange(count),
+    )
+
+
+def convolutional(shape: tuple[int, int, int]) -> SmallPolicy:
+    torch.manual_seed(4)
+    return SmallPolicy([nn.Conv2d(shape[0], 4, 4, 2)], nn.ReLU(), shape)
+
+
+class Product(Policy):
+    """A critic that multiplies two frames: V = o[0, 0, 0] x o[1, 0, 0]; nothing else matters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.observation_shape, self.action_meanings = (2, 2, 2), ("NOOP", "FIRE")
+        self.kind, self.has_value, self.state_size = "logits", True, 0
+        self.register_buffer("still", torch.zeros(2))
+
+    def forward(self, observation: Tensor, state: Tensor | None = None) -> PolicyOutput:
+        del state
+        logits = self.still.expand(len(observation), 2)
+        return PolicyOutput(logits, None, observation[:, 0, 0, 0] * observation[:, 1, 0, 0], None)
+
+
+def test_several_radii_give_the_maps_of_each_from_one_base_pass() -> None:
+    shape = (3, 20, 22)
+    policy, frames = convolutional(shape), batch(shape)
+    both = Perturbation(radius=(2.0, 3.5), planes="each").bind(policy, ONE)
+    names = [info.name for info in both.targets]
+    assert names == ["kl@2", "kl@3.5", "value_l2@2", "value_l2@3.5", "energy@2", "energy@3.5"]
+    maps = both(frames).values
+    passes = []
+    for index, radius in enumerate((2.0, 3.5)):
+        single = Perturbation(radius=radius, planes="each").bind(policy, ONE)
+        passes.append(single.forward_passes)
+        assert [info.name for info in single.targets] == ["kl", "value_l2", "energy"]
+        torch.testing.assert_close(maps[:, index::2], single(frames).values, rtol=1e-4, atol=1e-8)
+    assert both.forward_passes == sum(passes) - 1
+
+
+@pytest.mark.parametrize("radii", [(), (2.0, 2.0), (3.0, 0.0)])
+def test_impossible_radii_are_refused(radii: tuple[float, ...]) -> None:
+    with pytest.raises(InvalidArgument):
+        Perturbation(radius=radii).bind(convolutional((1, 20, 20)), ONE)
+
+
+def test_the_interaction_of_a_product_by_hand() -> None:
+    observation = torch.zeros(1, 2, 2, 2)
+    observation[0, 0, 0, 0], observation[0, 1, 0, 0] = 3.0, 5.0
+    frames = FrameBatch(
+        observations=observation, actions=torch.tensor([0]), states=None,
+        episodes=np.array([0]), steps=np.array([0]),
+    )  # fmt: skip
+    method = Perturbation(
+        planes="each", targets=("value", "value interaction"), radius=0.1, stride=2,
+        grid="published", reference="constant:0",
+    )  # fmt: skip
+    explainer = method.bind(Product(), Setup(engine="reference", threads=1))
+    maps = explainer(frames).values[0, :, :, 0, 0]
+    # hiding either frame, or both, leaves 0 of 15: 15 - (15 + 15)
+    assert maps.tolist() == [[15.0, 15.0], [-15.0, -15.0]]
+    assert explainer.targets[1].signed
+    assert explainer.targets[1].unit == "value"
+    assert explainer.forward_passes == 1 + 3
+
+
+def test_a_linear_policy_has_no_interaction() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(3, 2, 12, 12, generator=generator)
+    policy = LinearPolicy(weights, None, torch.randn(2, 12, 12, generator=generator)).double()
+    names = ("value", "value interaction", "contrast interaction", "energy")
+    maps = Perturbation(planes="each", targets=names).bind(policy, ONE)(batch((2, 12, 12))).values
+    assert maps[:, 0].abs().max() > 0.01
+    assert maps[:, 1:3].abs().max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"targets": ("kl interaction",), "planes": "each"}, "not linear"),
+        ({"targets": ("value interaction",)}, "planes 'each'"),
+        ({"targets": ("value interaction",) * 2, "planes": "each"}, "twice"),
+        ({"targets": ("value", "value"), "planes": "each"}, "twice"),
+    ],
+)
+def test_interactions_without_meaning_are_refused(options: dict[str, object], reason: str) -> None:
+    with pytest.raises(InvalidArgument, match=reason):
+        Perturbation(**options).bind(convolutional((3, 20, 20)), ONE)
+
+
+def test_interactions_refuse_what_is_not_linear_in_the_outputs() -> None:
+    weights = torch.ones(3, 2, 12, 12)
+    policy = LinearPolicy(weights, kind="q_values")
+    value = Perturbation(targets=("value interaction",), planes="each")
+    with pytest.raises(InvalidArgument, match="not linear"):
+        value.bind(policy, ONE)
+    merged = Setup(threads=1, groups=((0, 1), (2,)))
+    with pytest.raises(InvalidArgument, match="merg"):
+        Perturbation(targets=("q_value interaction",), planes="each").bind(policy, merged)
+    with pytest.raises(InvalidArgument, match="1 frames"):
+        Perturbation(targets=("value interaction",), planes="each").bind(
+            convolutional((1, 20, 20)), ONE
+        )
+
+
+def test_a_preview_is_the_map_of_twice_the_stride() -> None:
+    shape = (2, 40, 40)
+    policy, frames = convolutional(shape), batch(shape)
+    preview = Perturbation(preview=True).bind(policy, ONE)
+    coarse = Perturbation(stride=10).bind(policy, ONE)
+    assert preview.grid == coarse.grid
+    assert preview.forward_passes == 17
+    assert torch.equal(preview(frames).values, coarse(frames).values)
+
+
+def test_the_published_code_stretches_an_array_with_an_empty_edge() -> None:
+    shape = (1, 80, 80)
+    policy, frames = convolutional(shape), batch(shape, 1)
+    explainer = Greydanus(as_published=True).bind(policy, ONE)
+    maps = explainer(frames).values[0, :, 0]
+    assert maps.shape == (2, 17, 17)
+    assert explainer.grid.shape == (17, 17)
+    assert (maps[:, 16] == 0).all()
+    assert (maps[:, :, 16] == 0).all()
+    plain = Greydanus().bind(policy, ONE)
+    assert torch.equal(maps[:, :16, :16], plain(frames).values[0, :, 0])
+    shift = np.array(explainer.grid.rows[:16]) - np.array(plain.grid.rows)
+    assert shift[0] == pytest.approx(0.5 * 80 / 17 - 0.5)
+    assert shift[15] == pytest.approx(15.5 * 80 / 17 - 0.5 - 75)
+    assert 2.5 < np.abs(shift).max() < 3
+
+
+def test_where_the_stride_does_not_divide_the_size_the_array_is_full() -> None:
+    assert len(stretched_centres(84, 5)) == 17 == len(range(0, 84, 5))
+    explainer = Greydanus(as_published=True).bind(convolutional((1, 84, 84)), ONE)
+    assert explainer(batch((1, 84, 84), 1)).values.shape[-2:] == (17, 17)
+
+
+def test_the_published_geometry_needs_the_published_grid() -> None:
+    with pytest.raises(InvalidArgument, match="published"):
+        Greydanus(as_published=True, grid="centred")
