@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from agentlens.workflows.compare import compare as compare
     from agentlens.workflows.score import score as score
     from agentlens.workflows.video import video as video
+    from agentlens.workflows.watch import watch as watch
 
 _HOMES = {
     "ActionSpec": "spec",
@@ -67,6 +68,7 @@ _HOMES = {
     "still": "render.still",
     "verify": "rollout.replay",
     "video": "workflows.video",
+    "watch": "workflows.watch",
 }
 
 __all__ = list(_HOMES)

@@ -66,9 +66,9 @@ def screen(step: int) -> np.ndarray:
     """Palette indices [Y, X]: a field, walls, a paddle and a ball."""
     picture = np.ones(SCREEN, np.uint8)
     picture[24:34] = picture[194:] = 2
-    row, column = ball(step)
-    picture[row : row + 16, 140:144] = 3
-    picture[row : row + 4, column : column + 2] = 2
+    top, left = ball(step)
+    picture[top : top + 16, 140:144] = 3
+    picture[top : top + 4, left : left + 2] = 2
     return picture
 
 
@@ -97,13 +97,14 @@ def record(folder: Path, length: int = 40, *, stack: int = 4, kind: str = "logit
         indices = np.tile(np.arange(256, dtype=np.uint8), (2, 1))
         episode.learn_palette(indices, COLOURS[indices])
         for step in range(length):
-            episode.append(_row(step, kind))
+            episode.append(row(step, kind))
         episode.finish(last_screen=screen(length), end="terminated")
         writer.complete()
     return open_recording(folder)
 
 
-def _row(step: int, kind: str) -> StepRow:
+def row(step: int, kind: str = "logits") -> StepRow:
+    """One decision of the made-up game."""
     outputs = np.sin(np.arange(6) + step / 3).astype(np.float32) * 2
     return StepRow(
         emulator_frame=3 * step,
@@ -161,7 +162,7 @@ def maps(
         recording_digests={},
         provenance={},
     )
-    taken = [int(_row(s, "logits").action) if explained is None else explained for s in steps]
+    taken = [int(row(s, "logits").action) if explained is None else explained for s in steps]
     return MapSet(
         values=values,
         steps=np.array(steps, np.int64),

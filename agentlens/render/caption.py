@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentlens.spec import AgentSpec
-from agentlens.store.maps import MapSet
+from agentlens.store.maps import MapHeader
 from agentlens.store.recording import RecordingHeader
 
 _DOT = " · "
@@ -39,25 +39,30 @@ def facts(header: RecordingHeader) -> str:
     return _DOT.join(parts)
 
 
-def method(header: RecordingHeader, maps: MapSet | None) -> str:
+def method(header: RecordingHeader, maps: MapHeader | None) -> str:
     """How the maps were made and what they explain."""
     if maps is None:
         return "no maps"
     options = [
         f"{name.replace('_', ' ')} {f'{value:g}' if isinstance(value, float) else value}"
-        for name, value in maps.header.options.items()
+        for name, value in maps.options.items()
         if name in ("radius", "stride", "reference", "temperature") and value is not None
     ]
     options += [
         word
         for name, word in (("preview", "preview"), ("as_published", "drawn as published"))
-        if maps.header.options.get(name)
+        if maps.options.get(name)
     ]
-    about = f"explains the {maps.header.action} action"
-    if maps.header.action not in ("taken", "greedy"):
-        about = f"explains {maps.header.action}"
+    about = f"explains the {maps.action} action"
+    if maps.action not in ("taken", "greedy"):
+        about = f"explains {maps.action}"
     memory = ["memory held fixed"] if _is_recurrent(header.agent) else []
-    return _DOT.join([maps.header.method, *options, about, *memory])
+    return _DOT.join([maps.method, *options, about, *memory])
+
+
+def joined(*parts: str) -> str:
+    """Parts of one line."""
+    return _DOT.join(parts)
 
 
 def action_name(meanings: Sequence[str]) -> str:

@@ -9,13 +9,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
-from agentlens.errors import InvalidArgument
+from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.progress import Progress, silent
-from agentlens.render.layout import Layout, arrange
+from agentlens.render.layout import LAYOUTS, Layout, arrange
 from agentlens.render.scale import Scale
 from agentlens.render.scene import Film
 from agentlens.render.sheet import write_sheet
-from agentlens.render.video import EMULATOR_FRAMES_PER_SECOND, VideoWriter, refuse_existing
+from agentlens.render.video import (
+    EMULATOR_FRAMES_PER_SECOND,
+    VideoWriter,
+    encoding_of,
+    refuse_existing,
+)
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
 
@@ -70,9 +75,7 @@ def render(
         Memory does not depend on the number of steps.
     """
     output = Path(output)
-    if fps is not None and not 0.1 <= fps <= 240:
-        raise InvalidArgument(f"fps {fps}: expected 0.1 to 240, or none for real time.")
-    refuse_existing(output, force)
+    check_drawing(output, fps=fps, scale=scale, layout=layout, force=force)
     film = Film(recording, maps, steps=steps, episode=episode, scales=scales)
     page = arrange(film.scene, layout, scale=scale, panels=panels)
     if output.suffix.lower() == ".png":
@@ -82,14 +85,35 @@ def render(
     return output
 
 
+def check_drawing(output: Path, *, fps: float | None, scale: int, layout: str, force: bool) -> None:
+    """Refuse what ``render`` would refuse whatever the recording: before hours of work, say.
+
+    Raises:
+        AlreadyExists, InvalidArgument, UnknownName, RenderError: as ``render``.
+    """
+    if fps is not None and not 0.1 <= fps <= 240:
+        raise InvalidArgument(f"fps {fps}: expected 0.1 to 240, or none for real time.")
+    if not 1 <= scale <= 8:
+        raise InvalidArgument(f"scale {scale}: expected 1 to 8.")
+    if layout not in LAYOUTS:
+        raise UnknownName("layout", layout, LAYOUTS)
+    if output.suffix.lower() != ".png":
+        encoding_of(output)
+    refuse_existing(output, force)
+
+
+def ticks_per_second(fps: float | None) -> Fraction:
+    """The unit of a video's time: one decision at ``fps``, one emulator frame in real time."""
+    if fps is None:
+        return Fraction(EMULATOR_FRAMES_PER_SECOND)
+    return Fraction(fps).limit_denominator(1000)
+
+
 def _write_video(
     film: Film, page: Layout, output: Path, fps: float | None, force: bool, progress: Progress
 ) -> None:
-    rate = Fraction(EMULATOR_FRAMES_PER_SECOND)
-    if fps is not None:
-        rate = Fraction(fps).limit_denominator(1000)
     with (
-        VideoWriter(output, ticks_per_second=rate, force=force) as video,
+        VideoWriter(output, ticks_per_second=ticks_per_second(fps), force=force) as video,
         ThreadPoolExecutor(max_workers=1) as encoder,
     ):
         waiting: deque[Future[None]] = deque()

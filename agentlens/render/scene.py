@@ -13,7 +13,8 @@ from agentlens.render.context import Choices, Curve, FrameContext, Layer, Scene
 from agentlens.render.scale import Scale, frame_maxima, scale_from
 from agentlens.render.upsample import upsampler
 from agentlens.render.video import EMULATOR_FRAMES_PER_SECOND
-from agentlens.store.maps import MapSet, check_same_episode
+from agentlens.spec import AgentSpec, TargetInfo
+from agentlens.store.maps import MapHeader, MapSet, check_same_episode
 from agentlens.store.recording import Episode, Recording
 
 _BLOCK = 32
@@ -97,7 +98,7 @@ class Film:
             screen=self._screen(step),
             past_screens=self._past_screens(step),
             maps=maps,
-            row_values=_row_values(choices, self._outputs[step]),
+            row_values=row_values(choices, self._outputs[step]),
             taken=choices.row_of(int(episode.actions[step])),
             explained=explained,
             total_reward=float(self._totals[step]),
@@ -125,9 +126,9 @@ class Film:
         header, maps = recording.header, self._maps
         drawn_rows = np.array([self._rows[s] for s in self.steps if s in self._rows], np.int64)
         layers, magnitudes = [], []
-        for name in _drawn_targets(maps):
+        for info in drawn_targets(maps.header if maps else None):
             assert maps is not None
-            info = maps.header.targets[maps.targets.index(name)]
+            name = info.name
             maxima = frame_maxima(maps, name, drawn_rows)
             layers.append(Layer(target=info, scale=scales.get(name) or scale_from(info, maxima)))
             values = np.full(len(self.steps), np.nan, np.float32)
@@ -144,27 +145,19 @@ class Film:
         return Scene(
             title=caption.title(header),
             facts=caption.facts(header),
-            method=caption.method(header, maps),
+            method=caption.method(header, None if maps is None else maps.header),
             screen_shape=header.screen_shape,
             depth=header.agent.observation.stack,
             layers=tuple(layers),
             plane_names=() if maps is None else maps.planes,
             spread=spread,
-            choices=self._make_choices(recording),
+            choices=choices_of(
+                header.agent,
+                None if self._episode.logits is not None else self._outputs[self.steps],
+            ),
             curves=(*self._own_curves(), *magnitudes),
             frames=len(self.steps),
         )
-
-    def _make_choices(self, recording: Recording) -> Choices:
-        agent = recording.header.agent
-        groups = merge_groups(agent.environment.game, agent.action.meanings)
-        names = tuple(caption.action_name([agent.action.meanings[i] for i in g]) for g in groups)
-        if self._episode.logits is not None:
-            return Choices(names=names, groups=groups, kind="probability", low=0.0, high=1.0)
-        drawn = self._outputs[self.steps]
-        low, high = float(drawn.min()), float(drawn.max())
-        edge = 0.1 * (high - low)
-        return Choices(names=names, groups=groups, kind="q_value", low=low - edge, high=high)
 
     def _own_curves(self) -> tuple[Curve, ...]:
         values, q_values = self._episode.values, self._episode.q_values
@@ -220,17 +213,28 @@ def _chosen_steps(
     return chosen
 
 
-def _drawn_targets(maps: MapSet | None) -> tuple[str, ...]:
+def drawn_targets(maps: MapHeader | None) -> tuple[TargetInfo, ...]:
     """One target for the choice of action, one for the critic; else the first there is."""
     if maps is None:
         return ()
-    targets = maps.header.targets
-    actor = [t.name for t in targets if t.role in ("actor", "q")][:1]
-    critic = [t.name for t in targets if t.role == "critic"][:1]
-    return tuple(actor + critic) or tuple(t.name for t in targets[:1])
+    actor = [t for t in maps.targets if t.role in ("actor", "q")][:1]
+    critic = [t for t in maps.targets if t.role == "critic"][:1]
+    return tuple(actor + critic) or maps.targets[:1]
 
 
-def _row_values(choices: Choices, outputs: np.ndarray) -> np.ndarray:
+def choices_of(agent: AgentSpec, q_values: np.ndarray | None) -> Choices:
+    """The rows of the action bars: of probabilities, or of Q-values that reach over ``q_values``."""
+    groups = merge_groups(agent.environment.game, agent.action.meanings)
+    names = tuple(caption.action_name([agent.action.meanings[i] for i in g]) for g in groups)
+    if q_values is None:
+        return Choices(names=names, groups=groups, kind="probability", low=0.0, high=1.0)
+    low, high = float(q_values.min()), float(q_values.max())
+    edge = 0.1 * (high - low)
+    return Choices(names=names, groups=groups, kind="q_value", low=low - edge, high=high)
+
+
+def row_values(choices: Choices, outputs: np.ndarray) -> np.ndarray:
+    """Probability or Q-value of each row, from the logits or Q-values [A] of one step."""
     outputs = np.asarray(outputs, np.float64)
     if choices.kind == "q_value":
         return np.array([outputs[list(group)].max() for group in choices.groups])

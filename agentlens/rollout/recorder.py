@@ -92,7 +92,7 @@ def record(
     """
     _check_counts(episodes=episodes, n_envs=n_envs, max_steps=max_steps, stuck_after=stuck_after)
     episode_seed(seed, 0)
-    played = _as_played(agent, selection, epsilon)
+    played = as_played(agent, selection, epsilon)
     where = choose_device(device)
     new_player = functools.partial(
         Player, played.spec, agent.policy.state_size,
@@ -140,7 +140,12 @@ def _check_counts(*, episodes: int, n_envs: int, max_steps: int, stuck_after: in
             raise InvalidArgument(f"{name} {value!r}: expected an integer from {least}.")
 
 
-def _as_played(agent: Agent, selection: str | None, epsilon: float | None) -> Agent:
+def as_played(agent: Agent, selection: str | None, epsilon: float | None) -> Agent:
+    """The agent with what the caller asked for instead of its own selection.
+
+    Raises:
+        UnknownName, InvalidArgument: a selection that there is not, or that it cannot do.
+    """
     action = chosen_selection(agent.spec.action, selection, epsilon)
     if action.selection == "sample" and agent.policy.kind != "logits":
         raise InvalidArgument(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from agentlens.errors import InvalidArgument
 from agentlens.progress import Progress, silent
+from agentlens.saliency.base import SaliencyMethod
+from agentlens.saliency.configure import configure
 from agentlens.saliency.explain import estimate_seconds, explain
 from agentlens.store.maps import MapSet, open_maps
 from agentlens.store.recording import Recording
@@ -45,10 +47,7 @@ def explain_as(
     Raises:
         InvalidArgument: no memory to use, and whatever else ``explain`` raises.
     """
-    if not 0 < options.memory_gb <= 1_000_000:
-        raise InvalidArgument(
-            f"memory of {options.memory_gb:g} GB: expected more than 0, at most 1000000."
-        )
+    check_maps(options)
     episodes = None if episode is None else [episode]
     estimate = estimate_seconds(
         recording, options.method, steps=steps, episodes=episodes, targets=options.targets,
@@ -65,6 +64,30 @@ def explain_as(
         options=options.extra, merge_actions=options.merge_actions, device=device,
         engine=options.engine, threads=threads, memory_bytes=int(options.memory_gb * 2**30),
         output=output, force=force, progress=progress,
+    )  # fmt: skip
+
+
+def check_maps(options: MapOptions) -> tuple[str, SaliencyMethod]:
+    """Refuse what no recording could make possible: before hours of work, say.
+
+    Returns:
+        The method's public name and the method with its options.
+
+    Raises:
+        UnknownName: no such method.
+        InvalidArgument: no memory to use, an option that the method lacks, an impossible value.
+    """
+    if not 0 < options.memory_gb <= 1_000_000:
+        raise InvalidArgument(
+            f"memory of {options.memory_gb:g} GB: expected more than 0, at most 1000000."
+        )
+    return configure(
+        options.method,
+        {
+            "targets": options.targets, "planes": options.planes, "radius": options.radius,
+            "stride": options.stride, "grid": options.grid, "reference": options.reference,
+            "action": options.action, "contrast": options.contrast, **options.extra,
+        },
     )  # fmt: skip
 
 

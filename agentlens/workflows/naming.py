@@ -10,6 +10,7 @@ from pathlib import Path
 RECORDINGS = Path("recordings")
 _LONGEST = 100
 REPORTS = Path("reports")
+VIDEOS = Path("videos")
 
 
 def fresh_path(folder: Path, stem: str, suffix: str = "") -> Path:

@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import Progress, silent
-from agentlens.render.render import render
+from agentlens.render.render import check_drawing, render
 from agentlens.rollout.recorder import record
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
-from agentlens.workflows.explain import explain_as
+from agentlens.workflows.explain import check_maps, explain_as
 from agentlens.workflows.naming import RECORDINGS, fresh_path
 from agentlens.workflows.options import DrawOptions, MapOptions, PlayOptions
 
@@ -71,6 +72,15 @@ def video(
     """
     agent = load_agent(agent) if isinstance(agent, str) else agent
     name = agent.spec.name
+    check_maps(maps)
+    check_drawing(
+        Path(output or "video.mp4"),
+        fps=draw.fps, scale=draw.scale, layout=draw.layout, force=force or output is None,
+    )  # fmt: skip
+    if start < 0 or (max_steps and start >= max_steps):
+        raise InvalidArgument(
+            f"start {start}: expected 0 to {max_steps - 1}, the last step played."
+        )
     where = Path(folder) if folder else fresh_path(RECORDINGS, f"{name}-seed{play.seed}")
     with stages("recording", "steps") as report:
         recording = record(

@@ -10,7 +10,7 @@ def test_public_names_are_these() -> None:
         "ActionSpec", "Agent", "AgentSpec", "AgentlensError", "EnvironmentSpec", "Episode",
         "MapSet", "ObservationSpec", "Recording", "compare", "explain", "import_agent", "list_agents",
         "load_agent", "open_maps", "open_recording", "record", "render", "revisit", "score", "still",
-        "verify", "video",
+        "verify", "video", "watch",
     ]  # fmt: skip
 
 

@@ -13,8 +13,15 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-SHORTER = {"video": ["--max-steps", "12"], "record": ["--max-steps", "24", "--n-envs", "3"]}
+SHORTER = {
+    "video": ["--max-steps", "12"],
+    "watch": ["--max-steps", "12"],
+    "record": ["--max-steps", "24", "--n-envs", "3"],
+}
 """Added to a command, so that it plays seconds instead of whole games."""
+
+LONG = {"score", "compare"}
+"""Whole games only: their own tests run them on small agents."""
 
 
 def code_blocks(language: str) -> list[str]:
@@ -47,7 +54,7 @@ def test_every_command_of_the_readme_runs(folder: Path) -> None:
     seen = set()
     for words in commands():
         seen.add(words[0])
-        if words[0] == "score":
+        if words[0] in LONG:
             continue
         done = run(["-m", "agentlens", *words, *SHORTER.get(words[0], [])], folder)
         assert done.returncode == 0, (words, done.stdout, done.stderr)

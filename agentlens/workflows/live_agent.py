@@ -1,0 +1,187 @@
+"""An agent that plays one game and explains each decision as it makes it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from agentlens.actions import merge_groups
+from agentlens.errors import InvalidArgument
+from agentlens.policies.agent import Agent
+from agentlens.policies.device import choose_device
+from agentlens.render.live import Decision
+from agentlens.rollout.outputs import Outputs, evaluate, one_thread
+from agentlens.rollout.player import Player
+from agentlens.rollout.recorder import STUCK_AFTER, as_played
+from agentlens.rollout.seeds import episode_seed
+from agentlens.rollout.selection import choose_action
+from agentlens.saliency.base import FrameBatch, SaliencyMethod, Setup
+from agentlens.saliency.checks import check_maps as check_finite_maps
+from agentlens.saliency.checks import measure_noise
+from agentlens.saliency.configure import options_of
+from agentlens.saliency.engine.settings import exact_float32, torch_threads
+from agentlens.spec import TargetInfo
+from agentlens.store.maps import MapHeader
+from agentlens.store.recording import RecordingHeader
+from agentlens.workflows.explain import check_maps
+from agentlens.workflows.options import MapOptions, PlayOptions
+
+_PROBED = 30
+"""The step on which noise floors are measured: played up to once before the game begins anew."""
+
+
+class LiveAgent:
+    """Plays the game of ``record`` with the same seed, with a map for every decision.
+
+    Attributes:
+        recording, maps: the headers that a recording and a map set of this game would have.
+        steps, frames, raw_return, end: of the game so far, ``end`` as in ``Player``.
+        spent: seconds of "play" and "explain".
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        play: PlayOptions,
+        options: MapOptions,
+        *,
+        max_steps: int = 0,
+        device: str = "auto",
+        threads: int = 0,
+    ) -> None:
+        """Load the game and bind the method; see ``watch`` for arguments and errors."""
+        for what, value in (("max_steps", max_steps), ("threads", threads)):
+            if value < 0:
+                raise InvalidArgument(f"{what} {value}: expected 0 or more.")
+        self._device = choose_device(device)
+        self._agent = as_played(agent, play.chosen, play.epsilon).to(self._device)
+        self._seed = episode_seed(play.seed, 0)
+        name, self._method = _configured(options)
+        spec, policy = self._agent.spec, self._agent.policy
+        self._player = Player(
+            spec, policy.state_size, max_steps=max_steps, stuck_after=STUCK_AFTER
+        )  # fmt: skip
+        groups = merge_groups(spec.environment.game, spec.action.meanings)
+        self._setup = Setup(
+            engine=options.engine,
+            threads=threads or max(1, (os.cpu_count() or 1) - 1),
+            memory_bytes=int(options.memory_gb * 2**30),
+            groups=groups if options.merge_actions else None,
+        )
+        self._explainer = self._method.bind(policy, self._setup)
+        self._before: torch.Tensor | None = None
+        self.steps, self.frames, self.raw_return, self.end = 0, 0, 0.0, ""
+        self.spent = {"play": 0.0, "explain": 0.0}
+        self.recording = RecordingHeader(
+            agent=spec,
+            seed=play.seed,
+            episodes_wanted=1,
+            rom_md5=self._player.emulator.rom_md5,
+            emulator_actions=self._player.emulator.actions,
+            screen_shape=self._player.emulator.screen_shape,
+            max_steps=max_steps,
+            provenance={},
+        )
+        self.maps = MapHeader(
+            method=name,
+            options={**options_of(self._method), "merge_actions": options.merge_actions},
+            targets=self._measured_targets(),
+            planes=self._explainer.planes,
+            grid=self._explainer.grid,
+            action=str(getattr(self._method, "action", "taken")),
+            forward_passes=self._explainer.forward_passes,
+            recording_digests={},
+            provenance={},
+        )
+
+    def decisions(self) -> Iterator[Decision]:
+        """Play the game; each decision is explained before its action is carried out."""
+        self._begin()
+        player = self._player
+        while not self.end:
+            began = time.perf_counter()
+            said, action = self._decide()
+            frames = self._frames(action)
+            decided = time.perf_counter()
+            with exact_float32(), torch_threads(self._setup.threads):
+                maps = self._explainer(frames)
+            check_finite_maps(0, frames.steps, maps, self._explainer.targets)
+            values = maps.values[0].cpu().numpy()
+            explained = time.perf_counter()
+            row = player.play(action, said)
+            decision = Decision(
+                row=row,
+                screen=player.emulator.palette.rgb[row.screen],
+                maps=values,
+                explained=int(maps.explained_actions[0]),
+            )
+            self.steps, self.end = player.steps, player.end
+            self.frames += row.frames_advanced
+            self.raw_return += row.reward
+            self.spent["explain"] += explained - decided
+            self.spent["play"] += time.perf_counter() - began - (explained - decided)
+            yield decision
+
+    def _begin(self) -> None:
+        self._player.begin(self._seed)
+        self._before = None
+
+    def _decide(self) -> tuple[Outputs, int]:
+        """What the policy says now, and the action chosen from it."""
+        player = self._player
+        with one_thread():
+            said = evaluate(
+                self._agent.policy, self._device, [player.observation], [player.state]
+            )[0]  # fmt: skip
+        return said, choose_action(self._agent.spec.action, said, player.generator)
+
+    def _frames(self, action: int) -> FrameBatch:
+        """The present step as explainers want it."""
+        player, previous = self._player, None
+        observation = torch.from_numpy(player.observation[None]).to(self._device)
+        if "previous" in self._method.pictures:
+            previous = observation if self._before is None else self._before
+            self._before = observation
+        return FrameBatch(
+            observations=observation,
+            actions=torch.tensor([action], device=self._device),
+            states=None
+            if player.state is None
+            else torch.from_numpy(player.state[None]).to(self._device),
+            episodes=np.zeros(1, np.int64),
+            steps=np.array([player.steps]),
+            previous=previous,
+        )
+
+    def _measured_targets(self) -> tuple[TargetInfo, ...]:
+        """The targets with noise floors, measured on a step a little into the game."""
+        self._begin()
+        player = self._player
+        while True:
+            said, action = self._decide()
+            frames = self._frames(action)
+            if player.steps == _PROBED:
+                break
+            player.play(action, said)
+            if player.end:
+                break
+        with exact_float32(), torch_threads(self._setup.threads):
+            return measure_noise(
+                self._method, self._agent.policy, self._setup, self._explainer, frames
+            )
+
+
+def _configured(options: MapOptions) -> tuple[str, SaliencyMethod]:
+    """The method that the options name, if it can do without a whole recording."""
+    name, method = check_maps(options)
+    needed = method.pictures - {"previous"}
+    if needed:
+        raise InvalidArgument(
+            f"reference {', '.join(sorted(needed))} is a picture of a whole recording, which a game "
+            "in play is not: choose blur, previous, noise or constant, or use agentlens video."
+        )
+    return name, method
