@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Literal
 
@@ -32,7 +33,8 @@ class SmallPolicy(Policy):
         self.has_value = True
         self.state_size = hidden if recurrent else 0
         self.convolutions = nn.ModuleList(convolutions)
-        self.activation = activation
+        self.activations = nn.ModuleList(copy.deepcopy(activation) for _ in convolutions)
+        self.rectify = nn.ReLU()
         self._projects = projects
         size = self._features(torch.zeros(1, *observation_shape)).flatten(1).shape[1]
         self.linear = nn.Linear(size, hidden)
@@ -42,23 +44,20 @@ class SmallPolicy(Policy):
         self.eval()
 
     def _features(self, hidden: Tensor) -> Tensor:
-        for convolution in self.convolutions:
-            hidden = self.activation(convolution(hidden))
+        for convolution, activation in zip(self.convolutions, self.activations, strict=True):
+            hidden = activation(convolution(hidden))
         return hidden
 
     def forward(self, observation: Tensor, state: Tensor | None = None) -> PolicyOutput:
         return self.head(self._features(observation), state)
 
     def trunk(self) -> ConvolutionTrunk:
-        return ConvolutionTrunk(
-            tuple(self.convolutions),  # type: ignore[arg-type]
-            (self.activation,) * len(self.convolutions),
-        )
+        return ConvolutionTrunk(tuple(self.convolutions), tuple(self.activations))  # type: ignore[arg-type]
 
     def head(self, features: Tensor, state: Tensor | None = None) -> PolicyOutput:
         flat = features.flatten(1)
         if self.cell is None:
-            return self._outputs(self.linear(flat).relu(), None)
+            return self._outputs(self.rectify(self.linear(flat)), None)
         hidden = self.cell(flat, state)
         return self._outputs(hidden, hidden)
 

@@ -51,9 +51,17 @@ def cell(interval: Interval | None, *, share: bool = False, signed: bool = False
     """A figure with its interval small below it."""
     words = share_text(interval) if share else interval_text(interval, signed=signed)
     estimate, bracket, rest = words.partition(" [")
-    if not bracket:
-        return safe(estimate)
-    return join([estimate, element("span", f"[{rest}", class_="range")])
+    return small(estimate, f"[{rest}") if bracket else safe(estimate)
+
+
+def small(words: str, below: str) -> Html:
+    """Words with smaller ones below them."""
+    return join([words, element("span", below, class_="range")])
+
+
+def pair(first: str, second: str) -> Html:
+    """A figure of each agent, one below the other."""
+    return join([element("span", first, class_="one"), element("span", second, class_="one")])
 
 
 def definitions(entries: Mapping[str, str]) -> Html:

@@ -14,8 +14,10 @@ from agentlens.compare.html_parts import (
     image,
     join,
     listing,
+    pair,
     picture,
     safe,
+    small,
     table,
 )
 from agentlens.compare.moments import MEANINGS, Kind, Moment
@@ -223,11 +225,11 @@ def _actions(comparison: Comparison) -> Html:
         return Html("")
     rows = [
         (
-            f"{b.first} and {b.second}", f"{b.states_of}'s ({b.states})",
+            f"{b.first} and {b.second}", small(f"{b.states_of}'s", f"{b.states} states, {_games(b.episodes)}"),
             cell(b.greedy_agreement, share=True), cell(b.sampled_agreement, share=True),
-            f"{_share(b.first_self)} and {_share(b.second_self)}", cell(b.kl_first_second),
+            pair(_share(b.first_self), _share(b.second_self)), cell(b.kl_first_second),
             cell(b.kl_second_first), cell(b.total_variation), cell(b.value_correlation),
-            f"{_number(b.first_entropy)} and {_number(b.second_entropy)}",
+            pair(_number(b.first_entropy), _number(b.second_entropy)),
         )
         for b in comparison.behaviours
     ]  # fmt: skip
@@ -262,9 +264,9 @@ def _maps(comparison: Comparison, drawn: Drawn) -> Html:
         return Html("")
     rows = [
         (
-            f"{s.first} and {s.second}", s.role, f"{s.states_of}'s ({s.states - s.undefined})",
+            f"{s.first} and {s.second}", s.role, small(f"{s.states_of}'s", f"{s.states - s.undefined} states"),
             cell(s.spearman), cell(s.spearman_partial), cell(s.top_overlap, share=True),
-            cell(s.elsewhere), f"{_number(s.first_energy)} and {_number(s.second_energy)}",
+            cell(s.elsewhere), pair(_number(s.first_energy), _number(s.second_energy)),
             cell(s.floor),
         )
         for s in comparison.similarities
@@ -346,6 +348,10 @@ def _provenance(comparison: Comparison) -> Html:
     made = {key: str(comparison.made[key]) for key in ("created", "python", "platform") if key in comparison.made}  # fmt: skip
     versions = ", ".join(f"{n} {v}" for n, v in comparison.made.get("versions", {}).items())
     return definitions({**agents, **made, "versions": versions})
+
+
+def _games(count: int) -> str:
+    return f"{count} game{'s' if count != 1 else ''}"
 
 
 def _share(interval: Interval | None) -> str:

@@ -16,7 +16,7 @@ html { scroll-behavior: smooth; }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
 body { margin: 0; background: var(--page); color: var(--ink); line-height: 1.55;
   font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-main, header, footer { max-width: 64rem; margin: 0 auto; padding: 0 1.5rem; }
+main, header, footer { max-width: 66rem; margin: 0 auto; padding: 0 1.5rem; }
 header { padding-top: 2.5rem; }
 .eyebrow { color: var(--faint); font-size: .85rem; letter-spacing: .06em;
   text-transform: uppercase; margin: 0; }
@@ -50,12 +50,13 @@ figcaption { color: var(--faint); font-size: .9rem; margin-top: .4rem; max-width
 .shifts figure { margin: 0; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .45rem 1.1rem .45rem 0; border-bottom: 1px solid var(--line);
+th, td { text-align: left; padding: .45rem .85rem .45rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 th { font-weight: 600; }
-th[scope=row] { min-width: 9rem; }
+th[scope=row] { min-width: 8rem; overflow-wrap: anywhere; }
+td .one { display: block; white-space: nowrap; }
 thead th { color: var(--faint); font-size: .85rem; vertical-align: bottom; }
-td .range { color: var(--faint); display: block; font-size: .85rem; white-space: nowrap; }
+td .range { color: var(--faint); display: block; font-size: .82rem; white-space: nowrap; }
 .moments { display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); gap: 1.4rem; }
 .moments figure { margin: 0; background: var(--card); border-radius: 10px; overflow: hidden; }
 .moments img { width: 100%; height: auto; display: block; }

@@ -48,18 +48,18 @@ DEFINITIONS: Mapping[str, str] = {
 
 
 def number(value: float, *, signed: bool = False) -> str:
-    """Three significant digits, never in powers of ten for what a game returns.
+    """Two or three significant digits, never as a power of ten.
 
     Example:
-        >>> number(32.46, signed=True), number(0.01234), number(1234.5)
-        ('+32.5', '0.0123', '1234')
+        >>> number(32.46, signed=True), number(0.737), number(0.01234), number(1234.5)
+        ('+32.5', '0.74', '0.012', '1234')
     """
     if not math.isfinite(value):
         return "-"
     size = abs(value)
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
     if 0 < size < 0.0995:
-        digits = min(8, 2 - math.floor(math.log10(size)))
+        digits = min(8, 1 - math.floor(math.log10(size)))
     text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
     return "0" if float(text) == 0 else text
 

@@ -38,7 +38,8 @@ class Scale:
         if self.limit == 0.0:
             return np.zeros(values.shape, np.float32)
         size = np.abs(values)
-        part = np.where(size > self.target.noise_floor, size / self.limit, 0.0)
+        part = np.minimum(size, self.limit) / self.limit
+        part = np.where(size > self.target.noise_floor, part, 0.0)
         part = np.minimum(self._shown(part), 1.0).astype(np.float32)
         signs = np.sign(values).astype(np.float32) if self.target.signed else np.float32(1.0)
         heat: np.ndarray = part * signs

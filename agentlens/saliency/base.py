@@ -32,6 +32,9 @@ class FrameBatch:
     actions taken. ``states``: [F, S], the recurrent state before each step, None without memory.
     ``previous``: the observations one step earlier (the first step's own), where the method's
     ``pictures`` asks for "previous". ``episodes``, ``steps``: int64 [F], they seed random numbers.
+    Where the method's ``past_steps`` asks for N: ``past`` [F, N, K, H, W] and ``past_states``
+    [F, N, S], the nearest step first, and ``past_counts``, int64 [F], how many of them there are
+    since the recurrent state was last reset (the rest repeat other steps).
     """
 
     observations: Tensor
@@ -40,6 +43,9 @@ class FrameBatch:
     episodes: np.ndarray
     steps: np.ndarray
     previous: Tensor | None = None
+    past: Tensor | None = None
+    past_states: Tensor | None = None
+    past_counts: np.ndarray | None = None
 
     def __len__(self) -> int:
         return int(self.observations.shape[0])
@@ -120,6 +126,11 @@ class SaliencyMethod(abc.ABC):
     def pictures(self) -> frozenset[str]:
         """What else of the recording it needs: "median", "mean" (pictures), "previous" (steps)."""
         return frozenset()
+
+    @property
+    def past_steps(self) -> int:
+        """How many steps before each explained one it needs."""
+        return 0
 
     @abc.abstractmethod
     def bind(self, policy: Policy, setup: Setup) -> Explainer:

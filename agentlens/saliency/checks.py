@@ -107,8 +107,10 @@ def measure_noise(
     doubled = dataclasses.replace(
         frames,
         observations=frames.observations.double(),
-        states=None if frames.states is None else frames.states.double(),
-        previous=None if frames.previous is None else frames.previous.double(),
+        states=_doubled(frames.states),
+        previous=_doubled(frames.previous),
+        past=_doubled(frames.past),
+        past_states=_doubled(frames.past_states),
     )
     apart = explainer(frames).values.double() - exact(doubled).values.double()
     floors = apart.abs().amax((0, 2, 3, 4)).tolist()
@@ -116,3 +118,7 @@ def measure_noise(
         dataclasses.replace(info, noise_floor=float(floor))
         for info, floor in zip(explainer.targets, floors, strict=True)
     )
+
+
+def _doubled(values: Tensor | None) -> Tensor | None:
+    return None if values is None else values.double()

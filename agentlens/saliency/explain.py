@@ -240,13 +240,29 @@ def _frames(job: _Job, episode: Episode, steps: np.ndarray) -> FrameBatch:
     previous = None
     if "previous" in job.method.pictures:
         previous = _tensor(_rows(episode, np.maximum(steps - 1, 0)), device)
-    return FrameBatch(
+    frames = FrameBatch(
         observations=_tensor(_rows(episode, steps), device),
         actions=_tensor(episode.actions[steps], device),
         states=None if states is None else _tensor(states[steps], device),
         episodes=np.full(len(steps), episode.index),
         steps=steps,
         previous=previous,
+    )
+    return _with_past(frames, episode, job.method.past_steps)
+
+
+def _with_past(frames: FrameBatch, episode: Episode, count: int) -> FrameBatch:
+    """The frames with ``count`` earlier steps each; as they are where none are asked for."""
+    if count == 0 or episode.states is None:
+        return frames
+    numbers, device = np.arange(len(episode)), frames.observations.device
+    starts = np.maximum.accumulate(np.where(episode.state_resets, numbers, 0))
+    back = [np.maximum(frames.steps - distance, 0) for distance in range(1, count + 1)]
+    return dataclasses.replace(
+        frames,
+        past=torch.stack([_tensor(_rows(episode, steps), device) for steps in back], 1),
+        past_states=torch.stack([_tensor(episode.states[steps], device) for steps in back], 1),
+        past_counts=np.minimum(count, frames.steps - starts[frames.steps]),
     )
 
 

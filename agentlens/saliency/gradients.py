@@ -179,6 +179,9 @@ def single_frame(frames: FrameBatch, index: int, policy: Policy) -> FrameBatch:
         actions=frames.actions[at],
         states=moved(frames.states),
         previous=moved(frames.previous),
+        past=moved(frames.past),
+        past_states=moved(frames.past_states),
+        past_counts=None if frames.past_counts is None else frames.past_counts[at],
         episodes=frames.episodes[at],
         steps=frames.steps[at],
     )

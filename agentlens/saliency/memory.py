@@ -1,94 +1,73 @@
-"""A recurrent policy without its memory, or without its input.
-
-Shape letters: F frames, T targets, A actions.
-"""
+"""A recurrent policy without its memory, without its input, or without its last inputs."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy, PolicyOutput
-from agentlens.saliency.base import FrameBatch, MapBatch, Setup
-from agentlens.saliency.engine.settings import device_of, dtype_of
-from agentlens.saliency.masks import full_mask
-from agentlens.saliency.question import Question, evaluate
-from agentlens.saliency.references import parse_reference
-from agentlens.saliency.targets import check_targets, default_targets
+from agentlens.saliency.base import FrameBatch
+from agentlens.saliency.references import Reference
+from agentlens.saliency.variants import Situations
 
 
-class MemoryExplainer:
-    """Three forward passes a step, one row each; an ``Explainer`` on a grid of one place."""
+def memory_situations(
+    policy: Policy, reference: Reference, pictures: Mapping[str, np.ndarray], last: int
+) -> Situations:
+    """No memory, no input, and from two on the last frames hidden as the policy went along.
 
-    planes = ("memory", "input")
-    forward_passes = 3
-    engine = "three single passes"
+    Args:
+        policy: recurrent.
+        reference: what hides a frame.
+        pictures: those that the reference needs.
+        last: the most frames hidden together, this one counted.
 
-    def __init__(
-        self,
-        policy: Policy,
-        setup: Setup,
-        *,
-        reference: str,
-        targets: tuple[str, ...] | None,
-        action: str,
-        contrast: str | None,
-        temperature: float | None,
-    ) -> None:
-        if policy.state_size == 0:
-            raise InvalidArgument(
-                "method 'memory' needs a recurrent agent and this one has no memory: "
-                "method 'temporal' compares the frames of its stack."
-            )
-        wanted = targets
-        if wanted is None:
-            defaults = default_targets(policy.kind, policy.has_value)
-            wanted = tuple(name for name in defaults if name != "energy")
-        self.targets = check_targets(wanted, policy.kind, policy.has_value, temperature)
-        if any(info.role == "control" for info in self.targets):
-            raise InvalidArgument("method 'memory' has no control scores: leave energy out.")
-        self.grid = full_mask(policy.observation_shape[1:]).grid
-        self._policy, self._pictures = policy, setup.pictures
-        self._reference = parse_reference(reference)
-        self._question = Question(
-            policy=policy, action=action, contrast=contrast, temperature=temperature,
-            groups=setup.groups,
-        )  # fmt: skip
+    Raises:
+        InvalidArgument: the policy has no memory.
+    """
+    if policy.state_size == 0:
+        raise InvalidArgument(
+            "method 'memory' needs a recurrent agent and this one has no memory: "
+            "method 'temporal' compares the frames of its stack."
+        )
 
-    @torch.inference_mode()
-    def __call__(self, frames: FrameBatch) -> MapBatch:
-        """Explain F steps; see ``Explainer``."""
-        references = self._reference.fill(frames, self._pictures)
-        place, dtype = device_of(self._policy), dtype_of(self._policy)
-        maps, explained = [], []
-        for index in range(len(frames)):
-            assert frames.states is not None  # the policy is recurrent
-            state = frames.states[index : index + 1].to(place, dtype)
-            seen = frames.observations[index : index + 1].to(place, dtype)
-            hidden = references[index : index + 1].to(place, dtype)
-            base = self._policy(seen, state)
-            changed = _pair(
-                self._policy(seen, torch.zeros_like(state)), self._policy(hidden, state)
-            )
-            action = self._question.explained(base, frames.actions[index : index + 1])
-            scored = [
-                evaluate(info.name, self._question, base, changed, action) for info in self.targets
-            ]
-            maps.append(torch.stack(scored, 1).float())
-            explained.append(action)
-        return MapBatch(torch.cat(maps)[..., None], torch.cat(explained))
+    def outputs(frame: FrameBatch) -> Sequence[PolicyOutput]:
+        state = frame.states
+        assert state is not None  # the policy is recurrent
+        hidden = reference.fill(frame, pictures)
+        found = [policy(frame.observations, torch.zeros_like(state)), policy(hidden, state)]
+        past = [reference.fill(_back(frame, back), pictures) for back in range(1, last)]
+        for count in range(2, last + 1):
+            reach = min(count - 1, int(_counts(frame)[0]))
+            before: Tensor | None = state
+            for back in range(reach, 0, -1):
+                if back == reach:
+                    before = _back(frame, back).states
+                before = policy(past[back - 1], before).state
+            found.append(policy(hidden, before))
+        return found
+
+    names = ("memory", "input", *(f"last {count}" for count in range(2, last + 1)))
+    return Situations(names=names, passes=1 + last * (last + 1) // 2, outputs=outputs)
 
 
-def _pair(first: PolicyOutput, second: PolicyOutput) -> PolicyOutput:
-    """Two outputs of one row as perturbed outputs of shape [1, 2, 1, A]."""
-
-    def join(one: Tensor | None, other: Tensor | None) -> Tensor | None:
-        return None if one is None or other is None else torch.stack((one, other), 1)[:, :, None]
-
-    return PolicyOutput(
-        join(first.logits, second.logits),
-        join(first.q_values, second.q_values),
-        join(first.value, second.value),
-        None,
+def _back(frame: FrameBatch, back: int) -> FrameBatch:
+    """The frame so many steps earlier, as a batch of its own."""
+    assert frame.past is not None  # the method asks for it
+    assert frame.past_states is not None
+    return dataclasses.replace(
+        frame,
+        observations=frame.past[:, back - 1],
+        states=frame.past_states[:, back - 1],
+        steps=frame.steps - back,
     )
+
+
+def _counts(frame: FrameBatch) -> np.ndarray:
+    assert frame.past_counts is not None  # comes with the past
+    return frame.past_counts

@@ -104,7 +104,7 @@ def test_q_networks_are_explained_or_refused_with_a_reason(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(4, *SHAPE, generator=generator)
     policy = LinearPolicy(weights, kind="q_values", memory=torch.ones(4))
-    if name in ("sarfa", "grad-cam"):
+    if name in ("sarfa", "grad-cam", "guided-backprop", "deeplift"):
         with pytest.raises(InvalidArgument, match="use"):
             configured(name).bind(policy, Setup(threads=1))
         return

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import sys
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from agentlens.errors import InvalidArgument, MissingExtra
 from agentlens.saliency.base import FrameBatch, Setup
+from agentlens.saliency.methods.deeplift import DeepLift
 from agentlens.saliency.methods.grad_cam import GradCam
 from agentlens.saliency.methods.gradient import Gradient
 from agentlens.saliency.methods.gradient_input import GradientInput
+from agentlens.saliency.methods.guided_backprop import GuidedBackprop
 from agentlens.saliency.methods.integrated_gradients import IntegratedGradients
 from agentlens.saliency.methods.occlusion import Occlusion
 from agentlens.saliency.methods.smoothgrad import SmoothGrad
@@ -127,3 +134,63 @@ def test_occlusion(policy: SmallPolicy, frames: FrameBatch) -> None:
     # Captum spreads each window's change over its pixels
     sampled = expected[0, 0, ::6, ::6]
     assert (found - sampled).abs().max() <= 1e-5 * sampled.abs().max()
+
+
+def test_guided_backprop(policy: SmallPolicy, frames: FrameBatch) -> None:
+    class Outputs(nn.Module):
+        """The policy's log-probabilities, for Captum to hook into."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.policy = policy
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.policy(x).logits.log_softmax(-1)
+
+    found = GuidedBackprop(planes="each").bind(policy, Setup())(frames).values[0, 0]
+    x = frames.observations.clone().requires_grad_()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        expected = attr.GuidedBackprop(Outputs()).attribute(x, target=ACTION)
+    close(found, expected[0])
+    plain = Gradient(planes="each").bind(policy, Setup())(frames).values[0, 0]
+    assert not torch.allclose(found.abs(), plain, atol=1e-3 * float(plain.max()))
+
+
+def test_deeplift_sums_to_the_difference(policy: SmallPolicy, frames: FrameBatch) -> None:
+    method = DeepLift(targets=("contrast", "value"), contrast="A0", reference="constant:0.4")
+    found = method.bind(policy, Setup())(frames).values[0, :, 0].double()
+    x = frames.observations
+    one, other = policy(x), policy(torch.full_like(x, 0.4))
+    leads = [o.logits[0, ACTION] - o.logits[0, 0] for o in (one, other)]
+    assert float(found[0].sum()) == pytest.approx(float(leads[0] - leads[1]), rel=1e-5)
+    assert float(found[1].sum()) == pytest.approx(float(one.value - other.value), rel=1e-5)
+
+
+def test_deeplift_refuses_what_its_rule_does_not_cover(policy: SmallPolicy) -> None:
+    shared = copy.deepcopy(policy)
+    shared.activations[1] = shared.activations[0]
+    with pytest.raises(InvalidArgument, match="each used once"):
+        DeepLift().bind(shared, Setup())
+    hidden = copy.deepcopy(policy)
+    hidden.rectify = nn.Identity()
+    hidden.linear.register_forward_hook(lambda _module, _given, after: after.square())
+    with pytest.raises(InvalidArgument, match="made of layers alone"):
+        DeepLift().bind(hidden, Setup())
+    with pytest.raises(InvalidArgument, match="not linear"):
+        DeepLift(targets=("log_probability",)).bind(policy, Setup())
+
+
+def test_guided_backprop_refuses_a_policy_without_relus() -> None:
+    smooth = SmallPolicy([nn.Conv2d(3, 4, 4, 2)], nn.ELU(), SHAPE, recurrent=True)
+    smooth.rectify = nn.Identity()
+    with pytest.raises(InvalidArgument, match="ReLU"):
+        GuidedBackprop().bind(smooth, Setup())
+
+
+def test_a_missing_captum_names_its_extra(
+    policy: SmallPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(MissingExtra, match=r"agentlens\[captum\]"):
+        DeepLift().bind(policy, Setup())

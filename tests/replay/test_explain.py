@@ -229,3 +229,16 @@ def test_a_map_that_is_not_finite_stops_with_step_and_target(
     monkeypatch.setattr(PerturbationExplainer, "__call__", broken)
     with pytest.raises(NotFinite, match="step 5: the map of 'value_l2'"):
         explain(recording, steps=slice(0, 8), episodes=[0], **COARSE)
+
+
+def test_options_of_single_methods_reach_them_and_the_header(recording: Recording) -> None:
+    radii = explain(recording, radius=[3.0, 5.0], targets=["kl"], steps=[4], **COARSE)
+    assert radii.targets == ("kl@3", "kl@5")
+    assert radii.header.options["radius"] == [3.0, 5.0]
+    options = {"as_published": True, "preview": True}
+    maps = explain(recording, "greydanus", options=options, steps=[4], stride=10)
+    assert maps.header.options["preview"] is True
+    assert maps.header.options["as_published"] is True
+    assert maps.grid.shape == (5, 5)
+    with pytest.raises(InvalidArgument, match="no option 'preview'"):
+        explain(recording, "gradient", options={"preview": True}, steps=[4])

@@ -132,7 +132,7 @@ def test_more_agents_get_curves_over_their_order_and_a_count_of_clear_difference
 
 
 def test_numbers_are_written_for_people() -> None:
-    assert (number(0.0), number(-0.0004), number(2.5e-9)) == ("0", "-0.000400", "0")
+    assert (number(0.0), number(-0.0004), number(2.5e-9)) == ("0", "-0.00040", "0")
     assert number(float("nan")) == "-"
     assert percent(1.0) == "100 %"
     assert percent(0.996) == "99.6 %"

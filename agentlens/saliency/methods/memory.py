@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
 from agentlens.saliency.references import parse_reference
 
@@ -17,11 +18,14 @@ class Memory(SaliencyMethod):
     """Forget everything, or see nothing: how far each moves a recurrent policy at this step.
 
     Two numbers a step and score: "memory" with the recurrent state set to zero, "input" with the
-    whole observation replaced by the reference.
+    whole observation replaced by the reference. With ``last`` above 1 also "last 2" to "last n":
+    the policy goes over the last frames again, with its own state before them and all of them
+    replaced, so the curve shows how far back what it saw matters (not beyond a reset of the
+    state, after which nothing earlier can).
 
     Notes:
-        3 forward passes a step. "memory" is what this one decision owes to the past; what a
-        hidden past would have done to the state is another question.
+        2 + n (n + 1) / 2 forward passes a step, 3 for n = 1. "memory" is what this one decision
+        owes to the past.
     """
 
     summary: ClassVar[str] = "curve: what the agent remembers against what it sees"
@@ -32,6 +36,8 @@ class Memory(SaliencyMethod):
     """Scores by name; the default suits the policy."""
     reference: str = "blur:20"
     """What fills the observation: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
+    last: int = 1
+    """The most frames hidden together, this one counted."""
     action: str = "taken"
     """The explained action: taken, greedy or a name."""
     contrast: str | None = None
@@ -40,7 +46,16 @@ class Memory(SaliencyMethod):
     """Softmax temperature that softmax scores of Q-values need."""
 
     def __post_init__(self) -> None:
-        parse_reference(self.reference)
+        kind = parse_reference(self.reference).kind
+        if not 1 <= self.last <= 100:
+            raise InvalidArgument(f"last {self.last} frames: expected 1 to 100.")
+        if kind == "previous" and self.last > 1:
+            raise InvalidArgument("reference 'previous' hides one frame: leave last at 1.")
+
+    @property
+    def past_steps(self) -> int:
+        """The frames before the explained one that are hidden too."""
+        return self.last - 1
 
     @property
     def pictures(self) -> frozenset[str]:
@@ -49,12 +64,14 @@ class Memory(SaliencyMethod):
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.memory import MemoryExplainer
+        from agentlens.saliency.memory import memory_situations
+        from agentlens.saliency.variants import VariantExplainer
 
-        return MemoryExplainer(
+        reference = parse_reference(self.reference)
+        return VariantExplainer(
             policy,
             setup,
-            reference=self.reference,
+            memory_situations(policy, reference, setup.pictures, self.last),
             targets=self.targets,
             action=self.action,
             contrast=self.contrast,

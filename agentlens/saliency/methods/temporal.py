@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 class Temporal(SaliencyMethod):
     """Replace one whole frame of the stack after the other: one number a frame, no places.
 
-    "neighbour" freezes: each frame becomes its older neighbour (the oldest, its newer one), so a
-    large value means that the motion between the two matters. Other references drop the frame.
+    ``change="replace"`` with reference "neighbour" freezes: each frame becomes its older
+    neighbour (the oldest, its newer one), so a large value means that the motion between the two
+    matters. Other references drop the frame. ``change="swap"`` puts each frame but the oldest and
+    its older neighbour in each other's place: nothing is missing, only the order is wrong.
 
     Notes:
-        1 + K forward passes a step.
+        1 + K forward passes a step, K for swaps, which have no energy control.
     """
 
     summary: ClassVar[str] = "curve: which frame of the stack matters"
@@ -31,6 +33,8 @@ class Temporal(SaliencyMethod):
 
     targets: tuple[str, ...] | None = None
     """Scores by name; the default suits the policy."""
+    change: Literal["replace", "swap"] = "replace"
+    """Whether a frame is replaced by the reference or swapped with its older neighbour."""
     reference: str = "neighbour"
     """What replaces a frame: neighbour, blur[:sigma], constant[:value], median, mean, noise[:seed]."""
     action: str = "taken"
@@ -42,6 +46,12 @@ class Temporal(SaliencyMethod):
 
     def __post_init__(self) -> None:
         parse_reference(self.reference)
+        if self.change not in ("replace", "swap"):
+            raise InvalidArgument(f"change {self.change!r}: expected 'replace' or 'swap'.")
+        if self.change == "swap" and self.reference != "neighbour":
+            raise InvalidArgument(
+                f"change 'swap' with reference {self.reference!r}: a swap needs no reference."
+            )
 
     @property
     def pictures(self) -> frozenset[str]:
@@ -51,11 +61,23 @@ class Temporal(SaliencyMethod):
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+        from agentlens.saliency.swap import swap_situations
+        from agentlens.saliency.variants import VariantExplainer
 
         if policy.observation_shape[0] == 1:
             raise InvalidArgument(
                 "method 'temporal' compares the frames of a stack and this agent sees one frame: "
                 "method 'memory' compares its memory with what it sees."
+            )
+        if self.change == "swap":
+            return VariantExplainer(
+                policy,
+                setup,
+                swap_situations(policy),
+                targets=self.targets,
+                action=self.action,
+                contrast=self.contrast,
+                temperature=self.temperature,
             )
         recipe = Recipe(
             masks=full_mask(policy.observation_shape[1:]),

@@ -1,0 +1,98 @@
+"""Curves: the policy asked again in a few changed situations, each a single pass of its own.
+
+Shape letters: F frames, T targets, P situations, A actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agentlens.errors import InvalidArgument
+from agentlens.policies.base import Policy, PolicyOutput
+from agentlens.saliency.base import FrameBatch, MapBatch, Setup
+from agentlens.saliency.engine.settings import exact_float32
+from agentlens.saliency.gradients import single_frame
+from agentlens.saliency.masks import full_mask
+from agentlens.saliency.question import Question, evaluate
+from agentlens.saliency.targets import check_targets, default_targets
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Situations:
+    """What is changed: ``outputs`` gives one output of one row for each name, from one frame.
+
+    ``passes``: forward passes of all together.
+    """
+
+    names: tuple[str, ...]
+    passes: int
+    outputs: Callable[[FrameBatch], Sequence[PolicyOutput]]
+
+
+class VariantExplainer:
+    """A policy in changed situations; an ``Explainer`` on a grid of one place, a plane a situation."""
+
+    engine = "single passes"
+
+    def __init__(
+        self,
+        policy: Policy,
+        setup: Setup,
+        situations: Situations,
+        *,
+        targets: tuple[str, ...] | None,
+        action: str,
+        contrast: str | None,
+        temperature: float | None,
+    ) -> None:
+        wanted = targets
+        if wanted is None:
+            defaults = default_targets(policy.kind, policy.has_value)
+            wanted = tuple(name for name in defaults if name != "energy")
+        self.targets = check_targets(wanted, policy.kind, policy.has_value, temperature)
+        if any(info.role == "control" for info in self.targets):
+            raise InvalidArgument("this curve has no control scores: leave energy out.")
+        self.grid = full_mask(policy.observation_shape[1:]).grid
+        self.planes, self.forward_passes = situations.names, 1 + situations.passes
+        self._policy, self._situations = policy, situations
+        self._question = Question(
+            policy=policy, action=action, contrast=contrast, temperature=temperature,
+            groups=setup.groups,
+        )  # fmt: skip
+
+    @torch.inference_mode()
+    def __call__(self, frames: FrameBatch) -> MapBatch:
+        """Explain F steps; see ``Explainer``."""
+        maps, explained = [], []
+        with exact_float32():
+            for index in range(len(frames)):
+                frame = single_frame(frames, index, self._policy)
+                base = self._policy(frame.observations, frame.states)
+                changed = _row(self._situations.outputs(frame))
+                action = self._question.explained(base, frame.actions)
+                scored = [
+                    evaluate(info.name, self._question, base, changed, action)
+                    for info in self.targets
+                ]
+                maps.append(torch.stack(scored, 1).float())
+                explained.append(action)
+        return MapBatch(torch.cat(maps)[..., None], torch.cat(explained))
+
+
+def _row(outputs: Sequence[PolicyOutput]) -> PolicyOutput:
+    """Outputs of one row each as perturbed outputs of shape [1, P, 1, A]."""
+
+    def join(parts: list[Tensor | None]) -> Tensor | None:
+        found = [part for part in parts if part is not None]
+        return torch.stack(found, 1)[:, :, None] if found else None
+
+    return PolicyOutput(
+        join([output.logits for output in outputs]),
+        join([output.q_values for output in outputs]),
+        join([output.value for output in outputs]),
+        None,
+    )
