@@ -4,7 +4,7 @@ Ours writes a recording that can be replayed, with screens and RAM; theirs (``ma
 ``DummyVecEnv``, ``VecFrameStack``) keeps nothing. Same game, protocol, number of games at
 once, network and one PyTorch thread. Rounds are interleaved; medians and their ratio are printed and stored.
 
-Run: ``python benchmarks/recording.py [--games N] [--steps N] [--rounds N]``
+Run: ``python -m benchmarks.recording [--games N] [--steps N] [--rounds N]``
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from results import write_result
 from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import VecFrameStack
 
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.base import Policy
 from agentlens.rollout.recorder import record
+from benchmarks.results import write_result
 
 ENV_ID = "PongNoFrameskip-v4"
 
