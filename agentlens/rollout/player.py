@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 
 from agentlens.arrays import scale_planes
@@ -13,11 +11,9 @@ from agentlens.envs.preprocess import Preprocessor
 from agentlens.errors import InvalidArgument
 from agentlens.rollout.outputs import Outputs
 from agentlens.rollout.seeds import EpisodeSeed
+from agentlens.rollout.stuck import StuckDetector
 from agentlens.spec import AgentSpec
 from agentlens.store.recording import StepRow
-
-SEEN_PLANES = 65_536
-"""Planes the stuck detector remembers before it starts afresh: its memory is bounded."""
 
 
 class Player:
@@ -64,7 +60,7 @@ class Player:
             spec.observation, self.emulator.screen_shape, self.emulator.palette
         )
         self._state_size = state_size
-        self._max_steps, self._stuck_after = max_steps, stuck_after
+        self._max_steps, self._stuck = max_steps, StuckDetector(stuck_after)
         self._planes = np.zeros(spec.observation.shape, np.uint8)
         self.state: np.ndarray | None = None
         self.steps, self.end = 0, ""
@@ -74,8 +70,7 @@ class Player:
         self._forced = self.emulator.reset(seed=seed.emulator, rules=seed.rules())
         self._generator = seed.actions()
         self.steps, self.end = 0, ""
-        self._seen: set[int] = set()
-        self._nothing_new = 0
+        self._stuck.begin()
         self._see(stack_reset=True, state_reset=True)
 
     @property
@@ -115,7 +110,9 @@ class Player:
             stack_reset=outcome.life_lost and rules.stack_after_life_loss != "keep",
             state_reset=outcome.life_lost and rules.terminal_on_life_loss,
         )
-        stuck = self._is_stuck(progress=outcome.reward != 0 or emulator.lives != before["lives"])
+        stuck = self._stuck.see(
+            self._planes[-1], progress=outcome.reward != 0 or emulator.lives != before["lives"]
+        )
         if outcome.terminated:
             self.end = "terminated"
         elif outcome.truncated:
@@ -162,18 +159,6 @@ class Player:
         if state_reset and self._state_size:
             self.state = np.zeros(self._state_size, np.float32)
         self._stack_reset, self._state_reset = stack_reset, state_reset
-
-    def _is_stuck(self, *, progress: bool) -> bool:
-        """Whether only planes already seen came for ``stuck_after`` decisions without progress."""
-        if not self._stuck_after:
-            return False
-        if progress or len(self._seen) >= SEEN_PLANES:
-            self._seen.clear()
-            self._nothing_new = 0
-        digest = zlib.crc32(self._planes[-1].tobytes())
-        self._nothing_new = self._nothing_new + 1 if digest in self._seen else 0
-        self._seen.add(digest)
-        return self._nothing_new >= self._stuck_after
 
 
 def forced_array(forced: tuple[Forced, ...]) -> np.ndarray:
