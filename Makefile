@@ -1,6 +1,7 @@
 # make setup   .venv with the locked dependencies and agentlens itself
 # make demo    record the shipped Pong agent, explain every step, write the video
 # make test    lint, types, import contracts, tests
+# make bench   all benchmarks (some minutes on an idle machine) and docs/performance.md
 .PHONY: setup demo test lint bench clean
 .DEFAULT_GOAL := demo
 
@@ -28,7 +29,13 @@ test: lint
 	$(BIN)/python -m pytest
 
 bench: setup
-	for script in benchmarks/recording.py benchmarks/render.py benchmarks/saliency.py benchmarks/pipeline.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python -m benchmarks.recording --games 1 --steps 500 --rounds 5
+	$(BIN)/python -m benchmarks.recording --games 8 --steps 200 --rounds 3
+	$(BIN)/python -m benchmarks.render
+	$(BIN)/python -m benchmarks.saliency
+	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.live
+	$(BIN)/python -m benchmarks.report > docs/performance.md
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -6,7 +6,7 @@ network and one PyTorch thread. "Without" the network both sides draw random act
 is not called. Rounds are interleaved; medians and their ratio are printed and stored, and so is
 the time of the emulator alone, which neither side can do without.
 
-Run: ``python benchmarks/recording.py [--games N] [--steps N] [--rounds N]``
+Run: ``python -m benchmarks.recording [--games N] [--steps N] [--rounds N]``
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from unittest import mock
 import ale_py
 import numpy as np
 import torch
-from results import write_result
 from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import VecFrameStack
 
@@ -33,6 +32,7 @@ from agentlens.policies.base import Policy
 from agentlens.rollout import recorder
 from agentlens.rollout.outputs import Outputs
 from agentlens.rollout.recorder import record
+from benchmarks.results import write_result
 
 ENV_ID = "PongNoFrameskip-v4"
 

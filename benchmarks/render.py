@@ -1,6 +1,6 @@
 """Drawing against a matplotlib figure of the same content; encoding against imageio's writer.
 
-    python benchmarks/render.py
+    python -m benchmarks.render
 
 Both sides of a ratio are run in turns, and medians of CPU seconds and of wall seconds are kept.
 """

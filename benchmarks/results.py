@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,9 @@ def write_result(name: str, figures: Mapping[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     document = {
         "benchmark": name,
+        "command": shlex.join(
+            ["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]
+        ),
         "figures": figures,
         "machine": {
             "cpu": cpu_model(),

@@ -1,6 +1,6 @@
 """Exact saliency maps: our engines against the literature's serial loop and captum.
 
-    python benchmarks/saliency.py [--rounds N]
+    python -m benchmarks.saliency [--rounds N]
 
 Contenders take turns, so that a load from elsewhere hits all of them; figures are medians over
 the rounds. CPU time is taken with one thread, wall time with all cores; the loop and captum get
@@ -25,8 +25,6 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from baselines import BLUR, RADIUS, STRIDE, CaptumMap, Score, literature_map
-from results import write_result
 from torch import Tensor
 
 from agentlens.policies.agent import load_agent
@@ -40,6 +38,8 @@ from agentlens.saliency.engine.settings import torch_threads
 from agentlens.saliency.masks import gaussian_masks, plane_selections
 from agentlens.saliency.perturb import PerturbationExplainer, Recipe
 from agentlens.saliency.references import blur
+from benchmarks.baselines import BLUR, RADIUS, STRIDE, CaptumMap, Score, literature_map
+from benchmarks.results import write_result
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 POLICIES = Path(os.environ.get("AGENTLENS_POLICIES", REPOSITORY.parent / "shared" / "policies"))

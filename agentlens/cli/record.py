@@ -24,7 +24,7 @@ class Options:
     """Whole games to play."""
     max_steps: int = 0
     """Decisions after which an episode is cut; 0 plays it to its end."""
-    n_envs: int = 4
+    n_envs: int = 8
     """Episodes played side by side; the result does not depend on it."""
     output: Location = None
     """Folder of the recording; recordings/AGENT-seedN if not given."""

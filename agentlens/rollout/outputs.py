@@ -51,12 +51,15 @@ def evaluate(
     device: torch.device,
     observations: Sequence[np.ndarray],
     states: Sequence[np.ndarray | None],
+    *,
+    rows: int = 0,
 ) -> list[Outputs]:
     """Ask the policy about some observations.
 
     Args:
         observations: float32 [K, H, W] each, scaled.
         states: float32 [S] each, before the step; ``None`` without memory.
+        rows: size of every forward pass; 0 for the device's usual one.
 
     Raises:
         NotFinite: an output is not finite.
@@ -65,11 +68,11 @@ def evaluate(
     Notes:
         Float32 outputs depend on the size of the batch (by about 1e-6), so that a sampled action
         could depend on how many games are played at once. With a fixed size they do not depend
-        on what else is in the batch. On a CPU every row is a batch of its own (up to 1.5 times
-        the cost of a batch of 8) and ``one_thread`` should hold; on a GPU every batch has ``ROWS_ON_GPU`` rows. Between
-        devices the 1e-6 remain.
+        on what else is in the batch. On a CPU every row is a batch of its own (up to 3 times
+        the cost of a batch of 8) and ``one_thread`` should hold; on a GPU every batch has
+        ``ROWS_ON_GPU`` rows. Between devices the 1e-6 remain.
     """
-    rows = 1 if device.type == "cpu" else ROWS_ON_GPU
+    rows = rows or (1 if device.type == "cpu" else ROWS_ON_GPU)
     results: list[Outputs] = []
     for start in range(0, len(observations), rows):
         part = slice(start, start + rows)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 
 from agentlens.arrays import scale_planes
@@ -13,14 +11,12 @@ from agentlens.envs.preprocess import Preprocessor
 from agentlens.errors import InvalidArgument
 from agentlens.rollout.outputs import Outputs
 from agentlens.rollout.seeds import EpisodeSeed
+from agentlens.rollout.stuck import StuckDetector
 from agentlens.spec import AgentSpec
 from agentlens.store.recording import StepRow
 
 _NOTHING_FORCED = np.zeros((0, 2), np.int32)
 _NOTHING_FORCED.flags.writeable = False
-
-SEEN_PLANES = 65_536
-"""Planes the stuck detector remembers before it starts afresh: its memory is bounded."""
 
 
 class Player:
@@ -67,7 +63,7 @@ class Player:
             spec.observation, self.emulator.screen_shape, self.emulator.palette
         )
         self._state_size = state_size
-        self._max_steps, self._stuck_after = max_steps, stuck_after
+        self._max_steps, self._stuck = max_steps, StuckDetector(stuck_after)
         planes, rows, columns = spec.observation.shape
         self._stack = np.zeros((2 * planes, rows, columns), np.float32)
         self._first = 0
@@ -79,8 +75,7 @@ class Player:
         self._forced = self.emulator.reset(seed=seed.emulator, rules=seed.rules())
         self._generator = seed.actions()
         self.steps, self.end = 0, ""
-        self._seen: set[int] = set()
-        self._nothing_new = 0
+        self._stuck.begin()
         self._see(stack_reset=True, state_reset=True)
 
     @property
@@ -120,7 +115,9 @@ class Player:
             stack_reset=outcome.life_lost and rules.stack_after_life_loss != "keep",
             state_reset=outcome.life_lost and rules.terminal_on_life_loss,
         )
-        stuck = self._is_stuck(progress=outcome.reward != 0 or emulator.lives != lives)
+        stuck = self._stuck.see(
+            self._plane, progress=outcome.reward != 0 or emulator.lives != lives
+        )
         if outcome.terminated:
             self.end = "terminated"
         elif outcome.truncated:
@@ -174,18 +171,6 @@ class Player:
         if reset:
             window[:] = plane if self.spec.observation.stack_fill == "repeat" else 0
         window[-1] = plane
-
-    def _is_stuck(self, *, progress: bool) -> bool:
-        """Whether only planes already seen came for ``stuck_after`` decisions without progress."""
-        if not self._stuck_after:
-            return False
-        if progress or len(self._seen) >= SEEN_PLANES:
-            self._seen.clear()
-            self._nothing_new = 0
-        digest = zlib.crc32(self._plane.data)
-        self._nothing_new = self._nothing_new + 1 if digest in self._seen else 0
-        self._seen.add(digest)
-        return self._nothing_new >= self._stuck_after
 
 
 def forced_array(forced: tuple[Forced, ...]) -> np.ndarray:

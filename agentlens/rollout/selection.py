@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,9 @@ Selection = Literal["sample", "greedy", "epsilon"]
 SELECTIONS: Mapping[str, Selection] = {
     "sample": "sample", "greedy": "greedy", "epsilon": "epsilon",
 }  # fmt: skip
+
+ROUNDING = 1e-5
+"""Of the outputs' size: see ``is_close``."""
 
 
 def chosen_selection(
@@ -45,21 +48,72 @@ def chosen_selection(
     )
 
 
-def choose_action(action: ActionSpec, outputs: Outputs, generator: np.random.Generator) -> int:
-    """Choose one action.
+class Draw(NamedTuple):
+    """The chances of one decision, drawn before any output is looked at.
 
-    "sample" draws from the softmax of the logits by one uniform number against the cumulated
-    probabilities, in float64; "greedy" takes the largest output, the first among equals.
+    ``uniform``: in [0, 1), for "sample". ``action``: what "epsilon" plays instead of the largest
+    output, -1 for that output.
     """
+
+    uniform: float
+    action: int
+
+
+def draw_chances(action: ActionSpec, generator: np.random.Generator) -> Draw:
+    """Draw what ``pick`` needs for one decision."""
+    if action.selection == "sample":
+        return Draw(generator.random(), -1)
+    if action.selection == "epsilon" and generator.random() < action.epsilon:
+        return Draw(0.0, int(generator.integers(len(action.meanings))))
+    return Draw(0.0, -1)
+
+
+def pick(action: ActionSpec, outputs: Outputs, draw: Draw) -> int:
+    """The action that outputs and chances give.
+
+    "sample" takes the first action whose cumulated softmax exceeds the uniform number, in
+    float64; "greedy" takes the largest output, the first among equals.
+    """
+    if draw.action >= 0:
+        return draw.action
+    scores = _scores(outputs)
+    if action.selection == "sample":
+        cumulated = _cumulated(scores)
+        drawn = draw.uniform * cumulated[-1]
+        return min(bisect.bisect_right(cumulated, drawn), len(scores) - 1)
+    return int(np.argmax(scores))
+
+
+def is_close(action: ActionSpec, outputs: Outputs, draw: Draw) -> bool:
+    """Whether another rounding of the outputs (1e-5 of their size at most) could change ``pick``.
+
+    Ten times what the size of a batch moves float32 outputs by.
+    """
+    if draw.action >= 0:
+        return False
+    scores = _scores(outputs)
+    rounding = ROUNDING * max(1.0, float(np.abs(scores).max()))
+    if action.selection == "sample":
+        cumulated = _cumulated(scores)
+        nearest = min(abs(part / cumulated[-1] - draw.uniform) for part in cumulated)
+        return nearest < 2 * rounding
+    largest = np.partition(scores, -2)[-2:] if len(scores) > 1 else np.array([0.0, np.inf])
+    return bool(largest[1] - largest[0] < 2 * rounding)
+
+
+def choose_action(action: ActionSpec, outputs: Outputs, generator: np.random.Generator) -> int:
+    """Draw the chances of one decision and pick its action."""
+    return pick(action, outputs, draw_chances(action, generator))
+
+
+def _scores(outputs: Outputs) -> np.ndarray:
     scores = outputs.logits if outputs.logits is not None else outputs.q_values
     assert scores is not None
-    if action.selection == "sample":
-        # A few numbers: plain Python takes a third of NumPy's time.
-        numbers = scores.tolist()
-        highest = max(numbers)
-        cumulated = list(itertools.accumulate(math.exp(x - highest) for x in numbers))
-        drawn = generator.random() * cumulated[-1]
-        return min(bisect.bisect_right(cumulated, drawn), len(numbers) - 1)
-    if action.selection == "epsilon" and generator.random() < action.epsilon:
-        return int(generator.integers(len(scores)))
-    return int(np.argmax(scores))
+    return scores
+
+
+def _cumulated(scores: np.ndarray) -> list[float]:
+    """Of the softmax, but for its factor. A few numbers: plain Python takes a third of NumPy's time."""
+    numbers = scores.tolist()
+    highest = max(numbers)
+    return list(itertools.accumulate(math.exp(number - highest) for number in numbers))

@@ -142,7 +142,7 @@ class LiveAgent:
     def _frames(self, action: int) -> FrameBatch:
         """The present step as explainers want it."""
         player, previous = self._player, None
-        observation = torch.from_numpy(player.observation[None]).to(self._device)
+        observation = torch.from_numpy(player.observation[None].copy()).to(self._device)
         if "previous" in self._method.pictures:
             previous = observation if self._before is None else self._before
             self._before = observation
@@ -183,5 +183,10 @@ def _configured(options: MapOptions) -> tuple[str, SaliencyMethod]:
         raise InvalidArgument(
             f"reference {', '.join(sorted(needed))} is a picture of a whole recording, which a game "
             "in play is not: choose blur, previous, noise or constant, or use agentlens video."
+        )
+    if method.past_steps:
+        raise InvalidArgument(
+            f"method {name!r} goes back {method.past_steps} steps, which a game in play does not "
+            "keep: leave last at 1, or use agentlens video."
         )
     return name, method

@@ -13,6 +13,7 @@ from agentlens.progress import Progress, silent
 from agentlens.rollout.returns import Played, play_returns
 from agentlens.rollout.selection import chosen_selection
 from agentlens.spec import AgentSpec
+from agentlens.workflows.summary import score_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Score:
 
     ``spec``: the agent as played. ``games``: in order of their index. ``interval``: of the mean
     raw return, 95 % BCa over games. ``sd``: sample standard deviation, 0 for one game.
-    ``distinct``: games that differ in actions or RAM.
+    ``distinct``: games that differ in an observation or an action.
     """
 
     spec: AgentSpec
@@ -56,6 +57,12 @@ def score(
         device: "auto", "cpu", "cuda" or "cuda:N".
         selection, epsilon: instead of the agent's own, as in ``record``.
         progress: called with games finished and wanted.
+
+    Raises:
+        InvalidArgument: fewer than one game, or a selection that the agent cannot do.
+        UnknownName: another selection.
+        EmulatorError: the agent's actions do not fit the game.
+        NotFinite: the policy gave a NaN or an infinity.
     """
     action = chosen_selection(agent.spec.action, selection, epsilon)
     played = dataclasses.replace(agent, spec=dataclasses.replace(agent.spec, action=action))
@@ -79,28 +86,21 @@ def score(
 def score_lines(measured: Score) -> list[str]:
     """What ``agentlens score`` prints below the protocol."""
     returns = [game.raw_return for game in measured.games]
-    found = measured.interval
-    ends = sorted({game.end for game in measured.games if game.end != "terminated"})
-    between = (
-        f"95 % interval {found.low:+.1f} to {found.high:+.1f}"
-        if len(returns) > 1
-        else "no interval"
-    )
+    found, reference = measured.interval, measured.spec.score
+    between = "no interval from one game"
+    if len(returns) > 1:
+        between = f"95 % interval {found.low:+.1f} to {found.high:+.1f}"
     lines = [
-        f"score: {found.estimate:+.1f} (sd {measured.sd:.1f}; {between}; raw return of "
-        f"{len(returns)} whole games, {measured.distinct} distinct, from {min(returns):+.0f} to "
-        f"{max(returns):+.0f}; seed {measured.seed})"
+        f"score: {found.estimate:+.1f} (sd {measured.sd:.1f}; {between})",
+        f"games: {len(returns)} whole games by index from seed {measured.seed}, raw return "
+        f"{min(returns):+.0f} to {max(returns):+.0f}, {measured.distinct} distinct",
     ]
-    if ends:
-        lines.append(f"not all games ended by themselves: {', '.join(ends)}")
+    for end in sorted({game.end for game in measured.games} - {"terminated"}):
+        count = sum(game.end == end for game in measured.games)
+        lines.append(f"warning: {count} of them did not end by themselves ({end}).")
     if measured.distinct < len(returns):
         lines.append("warning: games repeat; the interval rests on fewer than it seems.")
-    reference = measured.spec.score
     if reference is not None and len(returns) > 1:
-        agrees = (
-            "within"
-            if not found.low > reference.mean and not found.high < reference.mean
-            else "outside"
-        )
-        lines.append(f"the agent's card says {reference.mean:+.1f}: {agrees} this interval")
+        agrees = "within" if found.holds(reference.mean) else "outside"
+        lines.append(f"the agent's card says {score_text(reference)}: {agrees} this interval")
     return lines

@@ -18,7 +18,16 @@ from tests.planted import SmallPolicy
 from tests.tiny import LinearPolicy
 
 SHAPE = (3, 18, 20)
-SMALL = {"masks": 40, "stride": 4, "radius": 2.0, "steps": 5, "samples": 3, "size": 4, "cells": 3}
+SMALL = {
+    "masks": 40,
+    "samples": 3,
+    "stride": 4,
+    "radius": 2.0,
+    "steps": 5,
+    "size": 4,
+    "cells": 3,
+    "segments": 12,
+}
 CONTROLS = ("energy", "random")
 
 

@@ -18,7 +18,15 @@ from tests.planted import SmallPolicy
 
 FOLDER = Path(__file__).resolve().parent / "saliency"
 SHAPE = (2, 16, 18)
-OPTIONS = {"stride": 5, "radius": 2.5, "masks": 30, "cells": 3, "steps": 8, "samples": 4}
+OPTIONS = {
+    "stride": 5,
+    "radius": 2.5,
+    "masks": 30,
+    "cells": 3,
+    "steps": 8,
+    "samples": 4,
+    "segments": 9,
+}
 
 
 def policy(recurrent: bool) -> SmallPolicy:

@@ -12,6 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agentlens.policies.manifest import read_manifest
+from agentlens.rollout.outputs import Outputs
+from agentlens.rollout.player import Player
+from agentlens.rollout.seeds import episode_seed
+
 pytest.importorskip("sb3_contrib")
 
 AGENTS = Path(__file__).parents[2] / "agents"
@@ -391,3 +396,55 @@ def test_a_score_counts_distinct_episodes() -> None:
     assert (score.episodes, score.distinct) == (3, 2)
     assert score.mean == pytest.approx(7 / 3)
     assert score.sd == pytest.approx(np.std([1, 3, 3], ddof=1))
+
+
+# --- the adapter and the shipped protocol -------------------------------------------------------
+
+
+def played_here(spec: Any, actions: np.ndarray) -> tuple[np.ndarray, list[float], list[bool]]:
+    """The same actions under the project's own preprocessing: one game after another.
+
+    Returns observations uint8 [T + 1, K, H, W], raw rewards and ends, T each.
+    """
+    player = Player(spec, 0)
+    player.begin(episode_seed(0, 0))
+    said = Outputs(np.zeros(len(spec.action.meanings), np.float32), None, None, None)
+    observations, rewards, ends = [player.observation], [], []
+    for action in actions:
+        rewards.append(player.play(int(action), said).reward)
+        ends.append(bool(player.end))
+        if player.end:
+            player.begin(episode_seed(0, 0))
+        observations.append(player.observation)
+    return np.rint(np.array(observations) * 255).astype(np.uint8), rewards, ends
+
+
+@pytest.mark.parametrize(("game", "drawn", "still"), [("pong", 200, 800), ("breakout", 400, 0)])
+def test_the_adapter_shows_what_the_agents_protocol_says(game: str, drawn: int, still: int) -> None:
+    """Every observation that is acted on, over ends of games; no no-ops on either side.
+
+    (The last observation of an ended game may differ: it pools whatever screens came before.)
+    """
+    spec = read_manifest(AGENTS / "pong-ppo" / "agent.toml")
+    env = vector_env.AtariVecEnv(settings(game=game, noop_max=0), num_threads=1)
+    count = int(env.action_space.n)
+    environment = dataclasses.replace(
+        spec.environment, game=game, id=game, start=spec.environment.start[:1]
+    )
+    action = dataclasses.replace(spec.action, meanings=spec.action.meanings[:count])
+    spec = dataclasses.replace(spec, environment=environment, action=action)
+    actions = np.random.default_rng(6).integers(0, count, drawn + still)
+    actions[drawn:] = 0
+    env.seed(1)
+    seen, rewards, ends = [env.reset()[0]], [], []
+    for chosen in actions:
+        observation, reward, done, _ = env.step(np.array([chosen, 0]))
+        seen.append(observation[0])
+        rewards.append(float(reward[0]))
+        ends.append(bool(done[0]))
+    env.close()
+    ours, raw, our_ends = played_here(spec, actions)
+    assert any(ends)
+    assert our_ends == ends
+    np.testing.assert_array_equal(np.array(seen), ours)
+    np.testing.assert_array_equal(rewards, np.sign(raw))
