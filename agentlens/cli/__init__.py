@@ -58,7 +58,7 @@ def _run(verb: Verb, name: str, flags: list[str]) -> int:
     except Interrupted as error:
         return fail(str(error), code=130)
     except KeyboardInterrupt:
-        return fail("interrupted; what was finished is on disk.", code=130)
+        return fail("interrupted.", code=130)
     except AgentlensError as error:
         return fail(str(error))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from agentlens.errors import InvalidArgument
+from agentlens.errors import InvalidArgument, ManifestError
+from agentlens.mapping import decode
 from agentlens.saliency.base import METHODS, SaliencyMethod
 
 
@@ -40,8 +41,17 @@ def configure(
         if name not in known:
             has = f"its options are {', '.join(known)}" if known else "it has no options"
             raise InvalidArgument(f"method {method!r} has no option {name!r}: {has}.")
-    configured: SaliencyMethod = cls(**given)
-    return method, configured
+    return method, _checked(method, cls, given)
+
+
+def _checked(name: str, cls: type[SaliencyMethod], given: Mapping[str, object]) -> SaliencyMethod:
+    """The method with these options, each of the kind that its field says."""
+    try:
+        return decode(cls, given, name)
+    except ManifestError as error:
+        if isinstance(error.__cause__, InvalidArgument):
+            raise error.__cause__ from None
+        raise InvalidArgument(str(error)) from None
 
 
 def method_name(method: SaliencyMethod) -> str:

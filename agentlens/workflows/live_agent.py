@@ -184,4 +184,9 @@ def _configured(options: MapOptions) -> tuple[str, SaliencyMethod]:
             f"reference {', '.join(sorted(needed))} is a picture of a whole recording, which a game "
             "in play is not: choose blur, previous, noise or constant, or use agentlens video."
         )
+    if method.past_steps:
+        raise InvalidArgument(
+            f"method {name!r} goes back {method.past_steps} steps, which a game in play does not "
+            "keep: leave last at 1, or use agentlens video."
+        )
     return name, method

@@ -5,11 +5,14 @@ Nothing heavy is imported here, so ``--help`` can list every field with its note
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+
+from agentlens.errors import InvalidArgument
 
 Name = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
@@ -74,6 +77,10 @@ class MapOptions:
     """Draw greydanus where the authors' code draws it, for comparison."""
     preview: bool = False
     """Coarse maps at a quarter of the cost: twice the stride."""
+    option: Annotated[
+        tuple[str, ...] | None, tyro.conf.arg(metavar="NAME=VALUE ...", help_behavior_hint="")
+    ] = None
+    """Other options of the method, such as last=8 for memory or radius=3,5 for perturbation."""
     merge_actions: bool = False
     """Treat actions that do the same in this game as one."""
     engine: Literal["auto", "reference", "batched", "incremental"] = "auto"
@@ -83,9 +90,27 @@ class MapOptions:
 
     @property
     def extra(self) -> dict[str, object]:
-        """Options of single methods that were asked for, by name."""
-        given = {"as_published": self.as_published, "preview": self.preview}
-        return {name: True for name, wanted in given.items() if wanted}
+        """Options of single methods that were asked for, by name.
+
+        Raises:
+            InvalidArgument: one that is not written NAME=VALUE.
+        """
+        flags = {"as_published": self.as_published, "preview": self.preview}
+        given = dict(map(_read_option, self.option or ()))
+        return {**given, **{name: True for name, wanted in flags.items() if wanted}}
+
+
+def _read_option(text: str) -> tuple[str, object]:
+    """Name and value of "last=8": a number, true, false, several by commas, else a word."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise InvalidArgument(f"option {text!r}: expected NAME=VALUE, such as last=8.")
+    if value in ("true", "false"):
+        return name, value == "true"
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, tuple(value.split(",")) if "," in value else value
 
 
 @dataclass(frozen=True, kw_only=True)

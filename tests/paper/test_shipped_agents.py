@@ -18,7 +18,7 @@ from tests.conftest import REPOSITORY
 
 AGENTS = REPOSITORY / "agents"
 SHIPPED = sorted(path.parent.name for path in AGENTS.glob("*/agent.toml"))
-GAMES, FRAMES = 8, 2_000
+GAMES, FRAMES = 12, 2_000
 """Games of each, cut after so many emulator frames (500 decisions): half a minute each in Pong."""
 LIMIT_BYTES = 60_000_000
 

@@ -126,7 +126,7 @@ def test_weights_that_are_not_numbers_are_found_before_any_map(recording: Record
         ({"episodes": [2]}, "episode 2: the recording has 0, 1"),
         ({"radius": -1.0}, "sigma -1"),
         ({"stride": 85}, "stride 85"),
-        ({"planes": "first"}, "'all', 'newest' or 'each'"),
+        ({"planes": "first"}, "'all', 'newest', 'each'"),
         ({"action": "HOP"}, "action 'HOP'"),
         ({"targets": ["klm"]}, "did you mean 'kl'"),
         ({"targets": ["gap"]}, "Q-values"),
@@ -242,3 +242,10 @@ def test_options_of_single_methods_reach_them_and_the_header(recording: Recordin
     assert maps.grid.shape == (5, 5)
     with pytest.raises(InvalidArgument, match="no option 'preview'"):
         explain(recording, "gradient", options={"preview": True}, steps=[4])
+
+
+def test_an_option_of_the_wrong_kind_is_refused(recording: Recording) -> None:
+    with pytest.raises(InvalidArgument, match=r"memory\.last: expected int, got str 'x'"):
+        explain(recording, "memory", options={"last": "x"})
+    with pytest.raises(UnknownName, match="blur"):
+        explain(recording, "perturbation", reference="blurr")
