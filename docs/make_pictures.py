@@ -82,11 +82,12 @@ def methods(policies: Path, folder: Path) -> None:
     """One still a method on one Pong and one Breakout state."""
     for scene in (PONG, BREAKOUT):
         recording = record(scene, policies, folder)
+        few = range(scene.step - 3, scene.step + 3)
         for name in METHODS.names():
             output = DOCS / "images" / "methods" / f"{name}-{scene.name}.png"
             try:
                 maps = agentlens.explain(
-                    recording, name, steps=steps_around(scene), output=folder / scene.name / name
+                    recording, name, steps=few, output=folder / scene.name / name
                 )
             except AgentlensError as error:
                 print(f"{name} on {scene.name}: {error}")

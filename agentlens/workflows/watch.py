@@ -23,7 +23,7 @@ from agentlens.workflows.naming import VIDEOS, fresh_path
 from agentlens.workflows.options import DrawOptions, MapOptions, PlayOptions
 
 _WAITING = 4
-"""Decisions that may wait to be drawn: one second of delay is not exceeded by much."""
+"""Decisions that may wait to be drawn: more would only delay the picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,30 +105,22 @@ def watch(
     live = LiveAgent(agent, play, maps, max_steps=max_steps, device=device, threads=threads)
     film = LiveFilm(live.recording, live.maps, warm_up=warm_up)
     page = arrange(film.scene, draw.layout, scale=draw.scale)
-    end, waiting = "", deque[Future[None]]()
     with Interruption() as interruption:
-        with (
-            VideoWriter(path, ticks_per_second=ticks_per_second(draw.fps), force=force) as video,
-            ThreadPoolExecutor(max_workers=1) as drawing,
-        ):
+        with VideoWriter(path, ticks_per_second=ticks_per_second(draw.fps), force=force) as video:
             say(f"growing: {video.partial_path}")
             artist = _Artist(film, page, video, real_time=draw.fps is None)
             began = time.perf_counter()
-            for decision in live.decisions():
-                waiting.append(drawing.submit(artist.draw, decision))
-                while len(waiting) > _WAITING or (waiting and waiting[0].done()):
-                    waiting.popleft().result()
-                progress(live.steps, max_steps)
-                if interruption.requested:
-                    end = interruption.requested
-                    break
-            for future in waiting:
-                future.result()
+            with artist:
+                for decision in live.decisions():
+                    artist.take(decision)
+                    progress(live.steps, max_steps)
+                    if interruption.requested:
+                        break
         seconds = time.perf_counter() - began
     return Watched(
         path=path,
         steps=live.steps,
-        end=end or live.end,
+        end=interruption.requested or live.end,
         raw_return=live.raw_return,
         seconds=seconds,
         real_time=EMULATOR_FRAMES_PER_SECOND * live.steps / live.frames,
@@ -150,17 +142,39 @@ def watched_lines(done: Watched) -> list[str]:
 
 
 class _Artist:
-    """Draws and encodes one decision after the other; used by one thread."""
+    """Draws and encodes decisions in a thread of its own; leaving it waits for the last one."""
 
     def __init__(
         self, film: LiveFilm, page: Layout, video: VideoWriter, *, real_time: bool
     ) -> None:
         self._film, self._page, self._video, self._real_time = film, page, video, real_time
         self._canvas: np.ndarray = page.blank()
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._waiting: deque[Future[None]] = deque()
         self.spent = {"draw": 0.0, "encode": 0.0}
 
-    def draw(self, decision: Decision) -> None:
-        """Draw the next decision and write it."""
+    def __enter__(self) -> _Artist:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._thread.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            for future in self._waiting:
+                future.result()
+
+    def take(self, decision: Decision) -> None:
+        """Have the next decision drawn; waits where too many are undrawn.
+
+        Raises:
+            RenderError, DiskError: of an earlier decision.
+        """
+        self._waiting.append(self._thread.submit(self._draw, decision))
+        while len(self._waiting) > _WAITING or self._waiting[0].done():
+            self._waiting.popleft().result()
+            if not self._waiting:
+                return
+
+    def _draw(self, decision: Decision) -> None:
         began = time.perf_counter()
         picture = self._page.draw(self._film.context(decision), self._canvas)
         drawn = time.perf_counter()

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentlens.errors import AlreadyExists, InvalidArgument
+from agentlens.errors import AlreadyExists, DiskError, InvalidArgument
 from agentlens.policies.agent import load_agent
-from agentlens.render.video import count_frames
+from agentlens.render.video import VideoWriter, count_frames
 from agentlens.rollout.recorder import record
 from agentlens.saliency.explain import explain
 from agentlens.workflows.live_agent import LiveAgent
@@ -108,3 +108,23 @@ def test_a_file_that_is_there_and_an_impossible_rate_are_refused(tmp_path: Path)
     with pytest.raises(InvalidArgument, match=r"expected 0\.1 to 240"):
         watch(agent, path, draw=DrawOptions(fps=0.0), force=True, device="cpu")
     assert path.read_bytes() == b"kept"
+
+
+def test_a_failure_to_draw_ends_the_game_and_leaves_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = VideoWriter.write
+
+    def failing(writer: VideoWriter, frame: np.ndarray, ticks: int = 1) -> None:
+        if writer._frames == 3:
+            raise DiskError("no space left")
+        whole(writer, frame, ticks)
+
+    monkeypatch.setattr(VideoWriter, "write", failing)
+    with pytest.raises(DiskError, match="no space"):
+        watch(
+            tiny_agent(tmp_path / "agent"), tmp_path / "x.mp4", maps=COARSE, draw=SMALL,
+            max_steps=200, device="cpu",
+        )  # fmt: skip
+    assert not (tmp_path / "x.mp4").exists()
+    assert count_frames(tmp_path / "x.partial.mp4")[0] == 3
