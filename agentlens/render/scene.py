@@ -130,7 +130,10 @@ class Film:
             assert maps is not None
             name = info.name
             maxima = frame_maxima(maps, name, drawn_rows)
-            layers.append(Layer(target=info, scale=scales.get(name) or scale_from(info, maxima)))
+            if maps.grid.shape != (1, 1):  # one number a step is a curve, not a map
+                layers.append(
+                    Layer(target=info, scale=scales.get(name) or scale_from(info, maxima))
+                )
             values = np.full(len(self.steps), np.nan, np.float32)
             values[[i for i, s in enumerate(self.steps) if s in self._rows]] = maxima
             magnitudes.append(

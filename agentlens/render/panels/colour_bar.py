@@ -9,11 +9,11 @@ import numpy as np
 from agentlens.render.colour import BACKGROUND, BAR_GREY, MUTED, TEXT, ramp
 from agentlens.render.context import FrameContext, Layer, Scene
 from agentlens.render.pixels import canvas, paste
-from agentlens.render.text import SMALL, draw_text, number
+from agentlens.render.text import SMALL, draw_text, number, text_width
 
 HEIGHT = 44
 _BAR_TOP, _BAR_HEIGHT = 1, 10
-_ROOM_FOR_MIDDLE = 320
+_APART = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,26 +41,32 @@ class ColourBar:
         below = _BAR_TOP + _BAR_HEIGHT + 2
         if scale.limit == 0.0:
             draw_text(picture, "nothing above rounding", 0, below, size=SMALL, width=width)
-        for place, value in scale.ticks() if scale.limit else ():
-            if place in (heat[0], 1.0) or width >= _ROOM_FOR_MIDDLE:
-                _write_tick(picture, place, value, layer, below)
+        if scale.limit:
+            _write_ticks(picture, layer, below)
         sentence = target.meaning[:1].upper() + target.meaning[1:]
         draw_text(picture, sentence, 0, below + 15, size=SMALL, colour=MUTED, width=width)
         return picture
 
 
-def _write_tick(picture: np.ndarray, place: float, value: float, layer: Layer, top: int) -> None:
+def _write_ticks(picture: np.ndarray, layer: Layer, top: int) -> None:
+    """The ends of the scale, the upper one with its unit, and the middle where there is room."""
     width = picture.shape[1]
-    low = -1.0 if layer.target.signed else 0.0
-    x = round((place - low) / (1.0 - low) * width)
-    if place == 1.0:
-        text = f"{number(value)} {layer.target.unit} and more"
-        draw_text(picture, text, width, top, size=SMALL, colour=TEXT, align="right")
-    elif place == low:
-        text = f"{number(value)} and less" if layer.target.signed else number(value)
-        draw_text(picture, text, 0, top, size=SMALL, colour=TEXT)
-    else:
-        draw_text(picture, number(value), x, top, size=SMALL, colour=TEXT, align="centre")
+    (_, first), *between, (_, last) = layer.scale.ticks()
+    left = f"{number(first)} and less" if layer.target.signed else number(first)
+    right = f"{number(last)} {layer.target.unit} and more"
+    if text_width(left, SMALL) + _APART + text_width(right, SMALL) > width:
+        left, right = number(first), f"{number(last)} {layer.target.unit}"
+    used = text_width(left, SMALL) + _APART
+    draw_text(picture, left, 0, top, size=SMALL, colour=TEXT)
+    draw_text(
+        picture, right, width, top, size=SMALL, colour=TEXT, align="right", width=width - used
+    )
+    free = width - text_width(right, SMALL) - _APART
+    for place, value in between:
+        low = -1.0 if layer.target.signed else 0.0
+        x, half = round((place - low) / (1.0 - low) * width), text_width(number(value), SMALL) / 2
+        if used <= x - half and x + half <= free:
+            draw_text(picture, number(value), x, top, size=SMALL, colour=TEXT, align="centre")
 
 
 PANEL = ColourBar
