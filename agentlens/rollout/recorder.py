@@ -221,8 +221,12 @@ class _Run:
 
 
 def agent_files(agent: Agent, temporary: Path) -> list[Path]:
-    """The files that make an agent; one made in memory is written to ``temporary`` first."""
+    """The files that make an agent, none of what else lies in its folder.
+
+    An agent made in memory is written to ``temporary`` first.
+    """
     folder = agent.folder
     if folder is None:
         folder = save_agent(agent, temporary / "agent")
-    return sorted(path for path in folder.iterdir() if path.is_file())
+    names = {"agent.toml", "README.md", "LICENSE", "LICENSE.txt", agent.spec.weights}
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.name in names)

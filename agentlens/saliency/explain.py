@@ -27,7 +27,7 @@ from agentlens.saliency.configure import configure, options_of
 from agentlens.saliency.engine.settings import device_of, exact_float32, torch_threads
 from agentlens.saliency.selection import choose_steps
 from agentlens.spec import TargetInfo
-from agentlens.store.maps import MapHeader, MapSet, MapWriter, open_maps
+from agentlens.store.maps import MapHeader, MapSet, MapWriter, open_maps, read_map_header
 from agentlens.store.recording import Episode, Recording
 
 _log = logging.getLogger(__name__)
@@ -332,7 +332,7 @@ def _header(job: _Job, folder: Path) -> MapHeader:
 def _targets(job: _Job, folder: Path, header: MapHeader) -> tuple[TargetInfo, ...]:
     """The targets with noise floors: those of a map set to be resumed, or measured on two steps."""
     if (folder / "maps.json").is_file():
-        earlier = open_maps(folder).header
+        earlier = read_map_header(folder)
         plain = tuple(dataclasses.replace(t, noise_floor=0.0) for t in earlier.targets)
         if not header.difference(dataclasses.replace(earlier, targets=plain)):
             return earlier.targets

@@ -211,7 +211,7 @@ class MapWriter:
                 for name in (_CHAIN, _VALUES, _JSON):
                     (self.folder / name).unlink(missing_ok=True)
             return None
-        earlier = _read_header(self.folder)
+        earlier = read_map_header(self.folder)
         field = self.header.difference(earlier)
         if field:
             raise AlreadyExists(
@@ -237,7 +237,7 @@ def open_maps(folder: Path | str) -> MapSet:
         DiskError: a file cannot be read.
     """
     path = checked_folder(folder)
-    header = _read_header(path)
+    header = read_map_header(path)
     values_path = path / _VALUES
     chain = _whole_steps(path, header)
     if chain.problem:
@@ -296,7 +296,12 @@ def check_same_episode(maps: MapSet, episode: Episode) -> None:
         )
 
 
-def _read_header(folder: Path) -> MapHeader:
+def read_map_header(folder: Path) -> MapHeader:
+    """Read what a map set says of itself; its values may be damaged.
+
+    Raises:
+        Corrupt, Incompatible: as ``open_maps``.
+    """
     path = folder / _JSON
     try:
         return decode(MapHeader, read_document(path, _KIND).get("header"), "header")
