@@ -409,13 +409,13 @@ def played_here(spec: Any, actions: np.ndarray) -> tuple[np.ndarray, list[float]
     player = Player(spec, 0)
     player.begin(episode_seed(0, 0))
     said = Outputs(np.zeros(len(spec.action.meanings), np.float32), None, None, None)
-    observations, rewards, ends = [player.observation], [], []
+    observations, rewards, ends = [player.observation.copy()], [], []
     for action in actions:
         rewards.append(player.play(int(action), said).reward)
         ends.append(bool(player.end))
         if player.end:
             player.begin(episode_seed(0, 0))
-        observations.append(player.observation)
+        observations.append(player.observation.copy())
     return np.rint(np.array(observations) * 255).astype(np.uint8), rewards, ends
 
 
