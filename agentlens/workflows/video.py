@@ -72,15 +72,7 @@ def video(
     """
     agent = load_agent(agent) if isinstance(agent, str) else agent
     name = agent.spec.name
-    check_maps(maps)
-    check_drawing(
-        Path(output or "video.mp4"),
-        fps=draw.fps, scale=draw.scale, layout=draw.layout, force=force or output is None,
-    )  # fmt: skip
-    if start < 0 or (max_steps and start >= max_steps):
-        raise InvalidArgument(
-            f"start {start}: expected 0 to {max_steps - 1}, the last step played."
-        )
+    _check(output, maps, draw, max_steps, start, force)
     where = Path(folder) if folder else fresh_path(RECORDINGS, f"{name}-seed{play.seed}")
     with stages("recording", "steps") as report:
         recording = record(
@@ -100,3 +92,23 @@ def video(
             layout=draw.layout, force=force, progress=report,
         )  # fmt: skip
     return VideoJob(recording=recording, maps=found, path=path)
+
+
+def _check(
+    output: Path | str | None,
+    maps: MapOptions,
+    draw: DrawOptions,
+    max_steps: int,
+    start: int,
+    force: bool,
+) -> None:
+    """Refuse what cannot work before the first step is played."""
+    check_maps(maps)
+    check_drawing(
+        Path(output or "video.mp4"),
+        fps=draw.fps, scale=draw.scale, layout=draw.layout, force=force or output is None,
+    )  # fmt: skip
+    if start < 0 or (max_steps and start >= max_steps):
+        raise InvalidArgument(
+            f"start {start}: expected 0 to {max_steps - 1}, the last step played."
+        )
