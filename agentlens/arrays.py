@@ -7,6 +7,7 @@ checked by its owner, which can do it on the device).
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -110,3 +111,14 @@ def stack_planes(planes: np.ndarray, resets: np.ndarray, depth: int, fill: str) 
     if fill == "zeros":
         stacks[~inside] = 0
     return stacks
+
+
+def check_whole(name: str, values: Sequence[int]) -> None:
+    """Check that every value is a whole number (a bool or a float is not one).
+
+    Raises:
+        InvalidArgument: names the first that is not.
+    """
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise InvalidArgument(f"{name} {value!r}: expected a whole number.")

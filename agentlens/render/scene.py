@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from agentlens.actions import merge_groups
+from agentlens.arrays import check_whole
 from agentlens.errors import InvalidArgument
 from agentlens.render import caption
 from agentlens.render.context import Choices, Curve, FrameContext, Layer, Scene
@@ -207,6 +208,7 @@ def _chosen_steps(
     elif isinstance(steps, slice):
         chosen = list(range(length)[steps])
     else:
+        check_whole("step", steps)
         chosen = [int(s) for s in steps]
     for step in chosen:
         if not 0 <= step < length:

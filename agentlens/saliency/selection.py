@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from agentlens.arrays import check_whole
 from agentlens.errors import InvalidArgument
 
 
@@ -23,7 +24,7 @@ def choose_steps(
         episodes: indices; all if not given.
 
     Raises:
-        InvalidArgument: an episode or step that is not there, or no steps at all.
+        InvalidArgument: an episode or step that is not there or no whole number, or no steps.
 
     Example:
         >>> choose_steps({0: 9, 1: 4}, [6, 2], None)
@@ -41,6 +42,7 @@ def choose_steps(
         for index in chosen:
             found[index] = np.sort(np.arange(lengths[index])[steps or slice(None)])
     else:
+        check_whole("step", steps)
         outside = [step for step in steps if not 0 <= step < longest]
         if outside:
             raise InvalidArgument(f"step {outside[0]}: expected 0 to {longest - 1}.")

@@ -63,3 +63,10 @@ def test_messages_name_both_sides() -> None:
         errors.InvalidArgument, match=r"obs runs from 0.0 to 255.0, expected 0 to 1"
     ):
         arrays.check_range("obs", np.array([0.0, 255.0]), 0, 1)
+
+
+@pytest.mark.parametrize("value", [1.5, 1.0, True, "1"])
+def test_only_whole_numbers_are_steps(value: object) -> None:
+    arrays.check_whole("step", [0, np.int64(3)])
+    with pytest.raises(errors.InvalidArgument, match="expected a whole number"):
+        arrays.check_whole("step", [0, value])
