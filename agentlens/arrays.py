@@ -59,18 +59,6 @@ def check_finite(name: str, array: np.ndarray) -> None:
         raise NotFinite(f"{name} holds {array[index]} at index {index}; expected finite numbers.")
 
 
-def check_range(name: str, array: np.ndarray, low: float, high: float) -> None:
-    """Check that every element lies in [low, high].
-
-    Raises:
-        InvalidArgument: with the array's own range in the message.
-    """
-    if array.size and not (array.min() >= low and array.max() <= high):
-        raise InvalidArgument(
-            f"{name} runs from {array.min()} to {array.max()}, expected {low} to {high}."
-        )
-
-
 def scale_planes(planes: np.ndarray, divisor: float) -> np.ndarray:
     """Turn stored planes into what the network sees: float32, divided by ``divisor``.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,38 +82,60 @@ def revisit(
             f"the cartridge of {played.environment.game} here is another one than the "
             "recording's: use the ale-py version named in recording.json."
         )
-    header = RecordingHeader(
-        agent=dataclasses.replace(agent.spec, environment=player.spec.environment),
-        seed=recording.header.seed,
-        episodes_wanted=max(e.index for e in chosen) + 1,
-        rom_md5=recording.header.rom_md5,
-        emulator_actions=player.emulator.actions,
-        screen_shape=player.emulator.screen_shape,
-        max_steps=recording.header.max_steps,
-        player=played.name,
-        provenance=provenance(device=str(where), revisits=recording.header.agent.sha256),
-    )
+    made = provenance(device=str(where), revisits=recording.header.agent.sha256)
+    header = _header(recording, agent, player, chosen, made)
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:
         files = agent_files(agent, Path(folder))
         with RecordingWriter(Path(output), header, agent_files=files, force=force) as writer:
             visit = _Visit(agent.to(where), where, player, _own_actions(played, agent.spec))
-            done, total = 0, sum(map(len, chosen))
-            for episode in chosen:
-                words = episode.seed_words
-                new = writer.episode(episode.index, seed=episode.seed, seed_words=words)
-                with one_thread():
-                    for _ in visit.walk(episode, new):
-                        done += 1
-                        progress(done, total)
-                        interruption.check("the revisit is unfinished; give the command again.")
-                new.finish(last_screen=player.emulator.screen, end=episode.end)
+            _visit_all(visit, chosen, writer, progress, interruption)
             if len(chosen) == header.episodes_wanted:
                 writer.complete()
     return open_recording(output)
 
 
+def _header(
+    recording: Recording,
+    agent: Agent,
+    player: Player,
+    episodes: Sequence[Episode],
+    made: Mapping[str, Any],
+) -> RecordingHeader:
+    """The header of the revisit: the guest's spec under the rules of the original."""
+    return RecordingHeader(
+        agent=dataclasses.replace(agent.spec, environment=player.spec.environment),
+        seed=recording.header.seed,
+        episodes_wanted=max(e.index for e in episodes) + 1,
+        rom_md5=recording.header.rom_md5,
+        emulator_actions=player.emulator.actions,
+        screen_shape=player.emulator.screen_shape,
+        max_steps=recording.header.max_steps,
+        player=recording.header.agent.name,
+        provenance=made,
+    )
+
+
+def _visit_all(
+    visit: _Visit,
+    episodes: Sequence[Episode],
+    writer: RecordingWriter,
+    progress: Progress,
+    interruption: Interruption,
+) -> None:
+    done, total = 0, sum(map(len, episodes))
+    for episode in episodes:
+        words = episode.seed_words
+        new = writer.episode(episode.index, seed=episode.seed, seed_words=words)
+        with one_thread():
+            for _ in visit.walk(episode, new):
+                done += 1
+                progress(done, total)
+                interruption.check("the revisit is unfinished; give the command again.")
+        new.finish(last_screen=visit.player.emulator.screen, end=episode.end)
+
+
 class _Visit:
-    """Walks an agent through recorded episodes."""
+    """Walks an agent through recorded episodes; ``player`` is where it stands."""
 
     def __init__(
         self,
@@ -121,13 +144,13 @@ class _Visit:
         player: Player,
         own_actions: tuple[int | None, ...],
     ) -> None:
-        self._policy, self._device, self._player = agent.policy, device, player
+        self._policy, self._device, self.player = agent.policy, device, player
         self._own_actions = own_actions
         self._taught = -1
 
     def walk(self, episode: Episode, writer: EpisodeWriter) -> Iterator[int]:
         """Replay one episode and write what the agent says; yields each step when it is done."""
-        player = self._player
+        player = self.player
         words = episode.seed_words
         player.begin(EpisodeSeed(words=(words[0], words[1], words[2], words[3])))
         ram = episode.ram
@@ -151,7 +174,7 @@ class _Visit:
         return int(np.argmax(scores)) if scores is not None else 0
 
     def _teach(self, writer: EpisodeWriter) -> None:
-        palette = self._player.emulator.palette
+        palette = self.player.emulator.palette
         if palette.version != self._taught:
             indices = np.flatnonzero(palette.known).astype(np.uint8)
             writer.learn_palette(indices[None], palette.rgb[indices][None])

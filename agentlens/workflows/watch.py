@@ -104,6 +104,20 @@ def watch(
     check_drawing(path, fps=draw.fps, scale=draw.scale, layout=draw.layout, force=force)
     live = LiveAgent(agent, play, maps, max_steps=max_steps, device=device, threads=threads)
     film = LiveFilm(live.recording, live.maps, warm_up=warm_up)
+    return _play(live, film, path, draw, max_steps, force, progress, say)
+
+
+def _play(
+    live: LiveAgent,
+    film: LiveFilm,
+    path: Path,
+    draw: DrawOptions,
+    max_steps: int,
+    force: bool,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> Watched:
+    """Play and explain in this thread, draw and encode in another, until the end or a signal."""
     page = arrange(film.scene, draw.layout, scale=draw.scale)
     with Interruption() as interruption:
         with VideoWriter(path, ticks_per_second=ticks_per_second(draw.fps), force=force) as video:
