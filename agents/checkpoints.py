@@ -177,7 +177,7 @@ def comparable(recipe: Recipe) -> dict[str, dict[str, Any]]:
     stretched on resuming, and each part notes its own length.
     """
     return {
-        "run": {"seed": recipe.run.seed},
+        "run": {"seed": recipe.run.seed, "precision": recipe.run.precision},
         "environment": dataclasses.asdict(recipe.environment),
         "algorithm": dataclasses.asdict(recipe.algorithm),
     }

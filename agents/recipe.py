@@ -111,6 +111,8 @@ ALGORITHMS: dict[str, type[PpoSettings] | type[RecurrentPpoSettings] | type[DqnS
     "DQN": DqnSettings,
 }
 
+PRECISIONS = ("float32", "bfloat16")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
@@ -121,9 +123,13 @@ class RunSettings:
         total_steps: Decisions of the whole schedule.
         checkpoint_every: Decisions between two checkpoints.
         curve_every: Decisions between two rows of the learning curve.
+        precision: What the convolutions compute in, `float32` or `bfloat16`; weights, heads and
+            optimiser are float32 either way. bfloat16 pays where the processor has it (AVX512-BF16
+            or a GPU) and is slow where it has not.
     """
 
     seed: int
+    precision: str
     total_steps: int
     checkpoint_every: int
     curve_every: int
@@ -202,6 +208,11 @@ def read_recipe(path: Path) -> Recipe:
         return dataclasses.replace(whole, stop_at=snapshot.stop_at)
     _only_sections(data, ("run", "environment", "algorithm", "evaluation"), path)
     run = _read_section(RunSettings, data["run"], f"{path} [run]")
+    if run.precision not in PRECISIONS:
+        raise RecipeError(
+            f"{path} [run]: got precision = {run.precision!r}, expected one of "
+            f"{', '.join(PRECISIONS)}; write what to compute in"
+        )
     evaluation = _read_section(EvaluationSettings, data["evaluation"], f"{path} [evaluation]")
     if evaluation.selection not in ("sample", "greedy", "epsilon"):
         raise RecipeError(

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from checkpoints import CurveRow, RunError, RunFolder
 from evaluation import play_episodes, summarise
-from learning import RunWriter, learn
+from learning import RunWriter, compute_in_bfloat16, learn
 from recipe import Algorithm, DqnSettings, Recipe, RecipeError, RecurrentPpoSettings, read_recipe
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import DQN, PPO
@@ -165,6 +165,8 @@ def train(
         model = build_model(recipe, env, device=machine.device)
         if start is not None:
             load_start(model, start, seed=recipe.run.seed)
+    if recipe.run.precision == "bfloat16":
+        compute_in_bfloat16(model)
     last = folder.cut_curve(begins_at if resume else 0)
     try:
         learn(model, recipe, RunWriter(folder, recipe, last, report))
