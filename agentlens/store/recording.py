@@ -57,13 +57,17 @@ class Recording:
         self.folder = folder
         self.header = document.header
         self.complete = document.complete
-        self.palette: np.ndarray = document.palette.colours
         self._agent_digests = document.agent_digests
         known = {entry.index: entry for entry in document.entries}
         indices = sorted([*known, *unfinished(folder, list(known))])
-        files = (EpisodeFile(folder, index, known.get(index)) for index in indices)
+        files = [EpisodeFile(folder, index, known.get(index)) for index in indices]
+        palette = document.palette
+        if any(file.entry is None for file in files):
+            # A writer may have learned colours and added rows since the document was read.
+            palette = read_recording_json(folder).palette
+        self.palette: np.ndarray = palette.colours
         self.episodes: tuple[Episode, ...] = tuple(
-            Episode(file, self.header, document.palette) for file in files
+            Episode(file, self.header, palette) for file in files
         )
 
     def __repr__(self) -> str:

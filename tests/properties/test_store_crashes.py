@@ -14,7 +14,8 @@ import pytest
 
 from agentlens.errors import Corrupt, StoreError
 from agentlens.store.maps import MapWriter, open_maps
-from agentlens.store.recording import Episode, RecordingWriter, open_recording
+from agentlens.store.layout import read_recording_json
+from agentlens.store.recording import Episode, Recording, RecordingWriter, open_recording
 from agentlens.store.schema import BATCH_STEPS
 from tests.store_crash import EPISODE_STEPS, read_count
 from tests.store_samples import COLOURS, MAPS, append_rows, header, map_values, record, row
@@ -215,3 +216,13 @@ def test_a_snapshot_survives_the_end_of_its_writer(tmp_path: Path) -> None:
     shutil.rmtree(folder / "episodes")
     with pytest.raises(StoreError, match=r"00000\.arrow"):
         _ = snapshot.rewards
+
+
+def test_colours_learned_while_a_recording_is_opened_are_known(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    with RecordingWriter(folder, header(episodes=1)) as writer:
+        read_first = read_recording_json(folder)
+        append_rows(writer.episode(0, seed=0, seed_words=()), BATCH_STEPS)
+        (episode,) = Recording(folder, read_first).episodes
+        assert len(episode) == BATCH_STEPS
+        assert_prefix(episode)
