@@ -129,9 +129,11 @@ def parse_reference(text: str) -> Reference:
 def blur(observations: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of each plane by itself, never across the stack: [F, K, H, W].
 
-    Two small matrix products; equal to SciPy's ``gaussian_filter(plane, sigma)`` to rounding.
+    Two small matrix products; equal to SciPy's ``gaussian_filter(plane, sigma)`` to rounding. They
+    are taken in float64 and rounded once, so that a flat region stays exactly what it is.
     """
     height, width = observations.shape[-2:]
-    rows = observations.new_tensor(gaussian_operator(height, sigma))
-    columns = observations.new_tensor(gaussian_operator(width, sigma).T)
-    return rows @ observations @ columns
+    exact = observations.double()
+    rows = exact.new_tensor(gaussian_operator(height, sigma))
+    columns = exact.new_tensor(gaussian_operator(width, sigma).T)
+    return (rows @ exact @ columns).to(observations.dtype)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from agentlens.errors import Corrupt, StoreError
-from agentlens.store.maps import MapWriter, open_maps
 from agentlens.store.layout import read_recording_json
+from agentlens.store.maps import MapWriter, open_maps
 from agentlens.store.recording import Episode, Recording, RecordingWriter, open_recording
 from agentlens.store.schema import BATCH_STEPS
 from tests.store_crash import EPISODE_STEPS, read_count

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from agentlens.errors import InvalidArgument, ShapeError
+from agentlens.errors import DeviceError, InvalidArgument, ShapeError
 from agentlens.policies.base import Policy
-from agentlens.saliency.engine import head, incremental
+from agentlens.saliency.engine import head, incremental, propagate
 from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
 from agentlens.saliency.engine.plan import plan_chunk, read_windows
 from agentlens.saliency.engine.workers import spread
@@ -79,8 +81,9 @@ def test_second_layer_leaves_out_kernel_rows_that_no_mask_reaches() -> None:
     masks = torch.zeros(1, 3, 2)
     masks[0, 1, 0] = 1
     (layer,) = plan_chunk(windows, masks, 0, 1).later
-    taps = {tuple(b[2:4]): layer.positions[b.start : b.stop].tolist() for b in layer.blocks}
-    assert taps == {(0, 2): [1], (2, 4): [0]}
+    assert layer.positions.tolist() == [1, 0]
+    assert [tuple(group) for group in layer.groups] == [(1, 0, 2), (2, 2, 4)]
+    assert layer.stops.tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("make", [nature, baby])
@@ -264,3 +267,104 @@ def test_heads_in_several_batches_share_one_base(
     got = engine(*arguments)
     torch.testing.assert_close(got.perturbed.logits, expected.perturbed.logits, rtol=0, atol=1e-6)
     torch.testing.assert_close(got.perturbed.value, expected.perturbed.value, rtol=0, atol=1e-6)
+
+
+OUT_OF_MEMORY = (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+
+
+def fails_once_at(call: int, function, error: Exception):
+    """The function, but its n-th call runs out of memory."""
+    calls = itertools.count(1)
+
+    def wrapped(*args, **kwargs):
+        if next(calls) == call:
+            raise error
+        return function(*args, **kwargs)
+
+    return wrapped
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+@pytest.mark.parametrize("place", ["plan", "workspace", "products", "head"])
+@pytest.mark.parametrize("call", [1, 2])
+def test_running_out_of_memory_anywhere_halves_the_chunk_and_leaves_the_same_map(
+    place: str, call: int, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = nature()
+    masks = discs(policy.observation_shape[1:], 12, 15)
+    perturbation = Perturbation(masks=masks, selections=every_plane(policy))
+    observations, references, states = frames(policy, 2)
+    budget = {"memory_bytes": GIGABYTE, "threads": 2}
+    calm = incremental.build(policy, perturbation, **budget)
+    wanted = calm(observations, references, states)
+    owner, name = {
+        "plan": (incremental, "plan_chunk"),
+        "workspace": (propagate.Propagation, "__init__"),
+        "products": (propagate.Propagation, "run"),
+        "head": (head.ProjectedHead, "finish"),
+    }[place]
+    monkeypatch.setattr(owner, name, fails_once_at(call, getattr(owner, name), error))
+    engine = incremental.build(policy, perturbation, **budget)
+    got = engine(observations, references, states)
+    assert got.halvings == 1
+    assert engine.chunk_masks == -(-calm.chunk_masks // 2)
+    torch.testing.assert_close(got.perturbed.logits, wanted.perturbed.logits, rtol=0, atol=2e-6)
+    assert engine(observations, references, states).halvings == 0
+
+
+def test_memory_that_never_suffices_ends_in_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = nature()
+    masks = discs(policy.observation_shape[1:], 12, 15)
+    perturbation = Perturbation(masks=masks, selections=((0,),))
+
+    def full(*_args: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(incremental, "plan_chunk", full)
+    with pytest.raises(DeviceError, match="single mask"):
+        incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=1)
+
+
+def test_an_error_of_another_kind_is_not_taken_for_a_lack_of_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy = nature()
+    masks = discs(policy.observation_shape[1:], 12, 15)
+    perturbation = Perturbation(masks=masks, selections=((0,),))
+    engine = incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=1)
+    broken = fails_once_at(1, propagate.Propagation.run, RuntimeError("sizes do not match"))
+    monkeypatch.setattr(propagate.Propagation, "run", broken)
+    with pytest.raises(RuntimeError, match="sizes do not match"):
+        engine(*frames(policy, 1))
+
+
+@pytest.mark.parametrize("make", [nature, baby])
+@pytest.mark.parametrize("height", [0, 1, 20, 50])
+@pytest.mark.parametrize("dead", [False, True])
+def test_what_is_left_out_of_a_flat_frame_changes_nothing(make, height: int, dead: bool) -> None:
+    """Only ``height`` rows differ from the reference; half of the first layer may never fire."""
+    policy = make()
+    if dead:
+        with torch.no_grad():
+            first = policy.trunk().convolutions[0]
+            first.weight[::2], first.bias[::2] = 0, -1
+    masks = discs(policy.observation_shape[1:], 12, 15)
+    observations, references, states = frames(policy, 2)
+    outside = torch.ones(observations.shape[-2:], dtype=torch.bool)
+    outside[30 : 30 + height, 20:45] = False
+    references[..., outside] = observations[..., outside]
+    engine = incremental.build(
+        policy, Perturbation(masks=masks, selections=every_plane(policy)),
+        memory_bytes=GIGABYTE, threads=1,
+    )  # fmt: skip
+    got = engine(observations, references, states)
+    exact = policy.double()
+    for frame in range(2):
+        o, r = observations[frame].double(), references[frame].double()
+        many = None if states is None else states[frame].double().expand(len(masks), -1)
+        perturbed = exact(o + masks[:, None].double() * (r - o), many).logits
+        found = got.perturbed.logits[frame, 0]
+        torch.testing.assert_close(found.double(), perturbed, rtol=0, atol=2e-6)
+        still = ((masks[:, None] * (references[frame] - observations[frame])) == 0).flatten(1)
+        unchanged = found[still.all(1)]
+        assert torch.equal(unchanged, got.base.logits[frame].expand_as(unchanged))

@@ -47,7 +47,9 @@ def small(name: str = "pong-ppo", **algorithm: Any) -> Any:
         recipe,
         name="small",
         stop_at=96,
-        run=recipes.RunSettings(seed=3, precision="float32", total_steps=96, checkpoint_every=48, curve_every=16),
+        run=recipes.RunSettings(
+            seed=3, precision="float32", total_steps=96, checkpoint_every=48, curve_every=16
+        ),
         environment=dataclasses.replace(recipe.environment, num_envs=2, max_frames=100),
         algorithm=dataclasses.replace(recipe.algorithm, **sizes),
     )

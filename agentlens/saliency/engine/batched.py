@@ -22,7 +22,13 @@ from torch import Tensor
 from agentlens.errors import DeviceError
 from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
-from agentlens.saliency.engine.settings import device_of, dtype_of, exact_float32, torch_threads
+from agentlens.saliency.engine.settings import (
+    device_of,
+    dtype_of,
+    exact_float32,
+    is_out_of_memory,
+    torch_threads,
+)
 
 CPU_BATCH_BYTES = 12 << 20
 """Observations and activations of one batch on a CPU: beyond its caches batches get slower."""
@@ -217,16 +223,6 @@ class BatchedEngine:
         self.rows, self._places_matter = max(2, rows // 2), None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on any device."""
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "can't allocate memory" in text
-    )
 
 
 def row_bytes(policy: Policy) -> int:

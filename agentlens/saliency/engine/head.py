@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from agentlens.policies.base import Policy, PolicyOutput
-from agentlens.saliency.engine.plan import ChunkPlan
+from agentlens.saliency.engine.plan import WORTH_LEAVING_OUT, ChunkPlan
 
 BATCH_ROWS = 2048
 """Most rows that the policy's own code sees at once."""
@@ -75,7 +75,11 @@ class ProjectedHead:
         changes = features.view(plan.masks, -1)
         for first, last, start, stop in plan.runs:
             columns = slice(start * self._channels, stop * self._channels)
-            chunk[first:last].addmm_(changes[first:last, columns], self._weight[columns])
+            read, weight = changes[first:last, columns], self._weight[columns]
+            alive = (read.abs().amax(0) != 0).nonzero().flatten()
+            if len(alive) <= WORTH_LEAVING_OUT * len(weight):
+                read, weight = read.index_select(1, alive), weight.index_select(0, alive)
+            chunk[first:last].addmm_(read, weight)
 
     def finish(self, rows: Tensor, state: Tensor | None) -> PolicyOutput:
         """See ``Head``."""

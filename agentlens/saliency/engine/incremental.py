@@ -19,12 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from agentlens.arrays import check_shape
-from agentlens.errors import InvalidArgument, ShapeError
+from agentlens.errors import DeviceError, InvalidArgument, ShapeError
 from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
 from agentlens.saliency.engine.head import Head, choose_head
 from agentlens.saliency.engine.plan import ChunkPlan, plan_chunk
 from agentlens.saliency.engine.propagate import Chain, Propagation
+from agentlens.saliency.engine.settings import is_out_of_memory
 from agentlens.saliency.engine.workers import spread
 
 CHUNK_MASKS = 160
@@ -67,7 +68,8 @@ def build(
             Fewer are used where their workspaces would not fit.
 
     Raises:
-        InvalidArgument: the policy is unsupported, or memory does not even hold one mask.
+        InvalidArgument: the policy is unsupported, or the budget does not even hold one mask.
+        DeviceError: the machine's memory ran out with one mask at a time.
         ShapeError: masks of another size than the policy's observations.
 
     Notes:
@@ -147,7 +149,9 @@ class IncrementalEngine:
         self._plans: list[ChunkPlan | None] = []
         self._workspaces: list[_Workspace] = []
         self._chunk = _chunk_size(len(self._masks))
-        self._prepare(memory_bytes, threads)
+        self._memory_bytes, self._threads = memory_bytes, threads
+        self._halvings = 0
+        self._prepare()
 
     @property
     def chunk_masks(self) -> int:
@@ -165,24 +169,51 @@ class IncrementalEngine:
         kept = sum(plan.nbytes for plan in self._plans if plan is not None)
         return kept + self._head.nbytes + sum(w.nbytes for w in self._workspaces)
 
-    def _prepare(self, memory_bytes: int, threads: int) -> None:
-        """Plan every chunk, keep the plans that fit, allocate as many workspaces as fit."""
+    def _prepare(self) -> None:
+        """Plan and allocate, with a chunk that fits the budget and what the machine really has."""
         while True:
-            rows = self._plan_chunks(memory_bytes // 2)
-            self._workspaces = [self._workspace(rows)]
-            if self._chunk <= SMALL_CHUNK and self.nbytes > memory_bytes:
-                self._plans = [None] * len(self._plans)
-            spare = memory_bytes - self.nbytes
-            if spare >= 0:
-                break
+            try:
+                short = self._allocate()
+            except (MemoryError, RuntimeError) as error:
+                self._halve(error)
+                continue
+            if short <= 0:
+                return
             if self._chunk == 1:
                 raise InvalidArgument(
-                    f"{memory_bytes:,} bytes of memory do not hold one mask's workspace; "
-                    f"expected {self.nbytes:,} or more."
+                    f"{self._memory_bytes:,} bytes of memory do not hold one mask's workspace; "
+                    f"expected {self._memory_bytes + short:,} or more."
                 )
             self._chunk = -(-self._chunk // 2)
-        more = min(threads - 1, spare // self._workspaces[0].nbytes)
-        self._workspaces += [self._workspace(rows) for _ in range(more)]
+
+    def _allocate(self) -> int:
+        """Plan every chunk, keep the plans that fit, allocate as many workspaces as fit.
+
+        Returns:
+            Bytes by which the budget falls short.
+        """
+        rows = self._plan_chunks(self._memory_bytes // 2)
+        self._workspaces = [self._workspace(rows)]
+        if self._chunk <= SMALL_CHUNK and self.nbytes > self._memory_bytes:
+            self._plans = [None] * len(self._plans)
+        spare = self._memory_bytes - self.nbytes
+        if spare >= 0:
+            more = min(self._threads - 1, spare // self._workspaces[0].nbytes)
+            self._workspaces += [self._workspace(rows) for _ in range(more)]
+        return -spare
+
+    def _halve(self, error: MemoryError | RuntimeError) -> None:
+        """Give everything back and halve the chunk after running out of memory; another error goes on."""
+        if not is_out_of_memory(error):
+            raise error
+        self._plans, self._workspaces = [], []
+        if self._chunk == 1:
+            raise DeviceError(
+                "memory ran out with a single mask at a time: free some, or explain on a machine "
+                "with more."
+            ) from error
+        self._chunk = -(-self._chunk // 2)
+        self._halvings += 1
 
     def _plan_chunks(self, memory_bytes: int) -> list[int]:
         """Fill ``_plans``; returns the most rows that a chunk has in each layer."""
@@ -214,8 +245,19 @@ class IncrementalEngine:
 
         Raises:
             ShapeError: observations, references or states do not fit the policy.
+            DeviceError: the machine's memory ran out with one mask at a time.
         """
-        call = self._new_call(observations, references, states)
+        while True:
+            try:
+                call = self._new_call(observations, references, states)
+                self._evaluate(call)
+                return self._outputs(call)
+            except (MemoryError, RuntimeError) as error:
+                self._halve(error)
+            self._prepare()
+
+    def _evaluate(self, call: _Call) -> None:
+        observations = call.observations
         frames, selections = range(len(observations)), range(len(self._selections))
         if len(frames) >= self.workers:
             tasks = [partial(self._whole, call, frame, selections) for frame in frames]
@@ -223,7 +265,6 @@ class IncrementalEngine:
         else:
             for frame, selection in product(frames, selections):
                 self._together(call, frame, selection)
-        return self._outputs(call)
 
     def _whole(self, call: _Call, frame: int, selections: range, workspace: _Workspace) -> None:
         """One worker makes all maps of a frame."""
@@ -310,10 +351,11 @@ class IncrementalEngine:
                 state=None,
             )
 
+        halvings, self._halvings = self._halvings, 0
         return PerturbedOutputs(
             base=output(call.base_actions, call.base_values),
             perturbed=output(call.actions, call.values),
-            halvings=0,
+            halvings=halvings,
         )
 
 

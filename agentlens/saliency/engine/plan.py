@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-BLOCK_ROWS = 768
-"""Rows gathered and multiplied at once, so that they stay in a core's own cache."""
+WORTH_LEAVING_OUT = 0.75
+"""Numbers that are zero in a frame are left out where at most this share is not: it takes a copy."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,24 +51,25 @@ class Segment(NamedTuple):
     mask_taps: Tensor
 
 
-class Block(NamedTuple):
-    """Rows ``[start, stop)`` of a later layer that read taps ``[first_tap, last_tap)`` alone.
+class Group(NamedTuple):
+    """Rows of a later layer up to ``stop`` that read taps ``[first_tap, last_tap)`` alone."""
 
-    ``sources``: int32 [(stop - start) * taps], rows of the previous layer's table.
-    """
-
-    start: int
     stop: int
     first_tap: int
     last_tap: int
-    sources: Tensor
 
 
 class LayerRows(NamedTuple):
-    """The pairs of a later layer: their positions, int64 [R], and what they read, in blocks."""
+    """The pairs of a later layer, next to their like: groups follow each other from row 0 on.
+
+    ``positions``: int64 [R]. ``sources``: int32 [R, k], rows of the previous layer's table.
+    ``stops``: int64, the groups' stops.
+    """
 
     positions: Tensor
-    blocks: tuple[Block, ...]
+    sources: Tensor
+    groups: tuple[Group, ...]
+    stops: Tensor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,7 +108,7 @@ class ChunkPlan:
         """Memory that the plan holds, in bytes."""
         tensors = [self.final, *(segment.mask_taps for segment in self.first)]
         for layer in self.later:
-            tensors += [layer.positions, *(block.sources for block in layer.blocks)]
+            tensors += [layer.positions, layer.sources, layer.stops]
         return sum(t.numel() * t.element_size() for t in tensors)
 
 
@@ -219,17 +220,16 @@ def _later_layer(table: Tensor, reach: Tensor, layer: Windows) -> tuple[LayerRow
     pattern = first_row * (height + 1) + last_row
     order = pattern.argsort(stable=True)
     mask, position, sources, pattern = (t[order] for t in (mask, position, sources, pattern))
-    blocks, start = [], 0
-    for kind, count in enumerate(pattern.bincount().tolist()):
+    counts = pattern.bincount()
+    kinds = counts.nonzero().flatten()
+    stops = counts.cumsum(0)[kinds]
+    groups = []
+    for kind, stop in zip(kinds.tolist(), stops.tolist(), strict=True):
         first_tap, last_tap = (kernel_row * width for kernel_row in divmod(kind, height + 1))
-        for low in range(start, start + count, BLOCK_ROWS):
-            high = min(low + BLOCK_ROWS, start + count)
-            chosen = sources[low:high, first_tap:last_tap].reshape(-1)
-            blocks.append(Block(low, high, first_tap, last_tap, chosen))
-        start += count
+        groups.append(Group(stop, first_tap, last_tap))
     own = torch.zeros(len(reach), reach.shape[1] + 1, dtype=torch.int32)
     own[mask, position] = torch.arange(1, len(mask) + 1, dtype=torch.int32)
-    return LayerRows(position, tuple(blocks)), own
+    return LayerRows(position, sources, tuple(groups), stops), own
 
 
 def _head_runs(reach: Tensor, outputs: tuple[int, int]) -> tuple[HeadRun, ...]:

@@ -17,7 +17,16 @@ import torch
 from torch import Tensor, nn
 
 from agentlens.policies.base import ConvolutionTrunk
-from agentlens.saliency.engine.plan import BLOCK_ROWS, ChunkPlan, LayerRows, Windows, read_windows
+from agentlens.saliency.engine.plan import (
+    WORTH_LEAVING_OUT,
+    ChunkPlan,
+    LayerRows,
+    Windows,
+    read_windows,
+)
+
+BLOCK_ROWS = 768
+"""Rows gathered and multiplied at once, so that they stay in a core's own cache."""
 
 _VECTOR = 64
 """Elementwise kernels see multiples of this many numbers: their tails may round differently."""
@@ -67,6 +76,9 @@ class Propagation:
     """One worker's workspace: tables, base values and buffers, allocated once.
 
     Call ``set_observation``, then ``set_difference``, then ``run`` for each chunk.
+
+    What changes nothing in this very frame is left out: first-layer positions whose window the
+    reference leaves as it is, rows that read nothing but zeros, channels that no mask moves.
     """
 
     def __init__(self, chain: Chain, rows: Sequence[int]) -> None:
@@ -80,30 +92,33 @@ class Propagation:
         kind = chain.first_weight.dtype
         first, channels = chain.windows[0], chain.channels
         positions = [len(layer.taps) for layer in chain.windows]
-        self._tables = [
-            torch.zeros(1 + _padded(count, width), width, dtype=kind)
-            for count, width in zip(rows, channels, strict=True)
-        ]
-        self._before, self._after = (
-            [
-                torch.zeros(_padded(count, width), width, dtype=kind)
-                for count, width in zip(positions, channels, strict=True)
+
+        def matrices(counts: Sequence[int], more: int = 0) -> list[Tensor]:
+            return [
+                torch.zeros(more + _padded(count, width), width, dtype=kind)
+                for count, width in zip(counts, channels, strict=True)
             ]
-            for _ in range(2)
-        )
+
+        self._tables = matrices(rows, 1)
+        self._before, self._after = matrices(positions), matrices(positions)
+        self._lookups = [torch.zeros(1 + count, dtype=torch.int32) for count in rows]
+        taps = [layer.taps.shape[1] for layer in chain.windows]
         blocks = [min(BLOCK_ROWS, count) for count in rows[1:]]
         widths = [len(weight) for weight in chain.weights]
-        gathered = max((b * w for b, w in zip(blocks, widths, strict=True)), default=0)
-        base = max((r * c for r, c in zip(rows[1:], channels[1:], strict=True)), default=0)
-        self._gathered = torch.empty(gathered, dtype=kind)
-        self._base = torch.empty(base, dtype=kind)
+        largest = max(rows[0] * taps[0], *(t.numel() for t in self._tables))
+        self._gathered = torch.empty(_most(blocks, widths), dtype=kind)
+        self._base = torch.empty(_most(rows[1:], channels[1:]), dtype=kind)
+        self._sources = torch.empty(_most(rows[1:], taps[1:]), dtype=torch.int32)
+        self._spare = torch.empty(largest, dtype=kind)
         self._change = torch.empty(*first.taps.shape, channels[0], dtype=kind)
+        self._reached = torch.empty(0, dtype=torch.int64)
+        self._first = (self._before[0][:0], self._after[0][:0])
 
     @property
     def nbytes(self) -> int:
         """Memory of the workspace, in bytes."""
-        buffers = [self._gathered, self._base, self._change]
-        tensors = [*self._tables, *self._before, *self._after, *buffers]
+        buffers = [self._gathered, self._base, self._sources, self._spare, self._change]
+        tensors = [*self._tables, *self._before, *self._after, *self._lookups, *buffers]
         return sum(t.numel() * t.element_size() for t in tensors)
 
     def set_observation(self, observation: Tensor) -> Tensor:
@@ -128,12 +143,17 @@ class Propagation:
         """
         chosen = difference[list(planes)].flatten(1)
         padded = torch.cat([chosen, chosen.new_zeros(len(chosen), 1)], dim=1)
-        taps = padded[:, self._chain.windows[0].taps]
-        weight = self._chain.first_weight[:, list(planes)]
+        windows, weight = self._chain.windows[0].taps, self._chain.first_weight[:, list(planes)]
+        reached = (padded != 0).any(0)[windows].any(1).nonzero().flatten()
+        if len(reached) > WORTH_LEAVING_OUT * len(windows):
+            reached = torch.arange(len(windows))
+        taps, change = padded[:, windows[reached]], self._change[: len(reached)]
         if len(planes) == 1:
-            torch.mul(taps[0, :, :, None], weight[None, :, 0], out=self._change)
+            torch.mul(taps[0, :, :, None], weight[None, :, 0], out=change)
         else:
-            self._change.copy_(torch.bmm(taps.permute(2, 1, 0), weight).permute(1, 0, 2))
+            change.copy_(torch.bmm(taps.permute(2, 1, 0), weight).permute(1, 0, 2))
+        self._reached = reached
+        self._first = (self._before[0][reached, None], self._after[0][reached, None])
 
     def run(self, plan: ChunkPlan, features: Tensor) -> None:
         """Write the differences of the trunk's output under a chunk of masks.
@@ -142,40 +162,93 @@ class Propagation:
             plan: the chunk.
             features: out, [m * P, C], positions outside a mask's reach exactly 0.
         """
-        self._first_layer(plan)
+        count = self._first_layer(plan)
         for index, layer in enumerate(plan.later, start=1):
-            self._later_layer(index, layer)
-        torch.index_select(self._tables[-1], 0, plan.final, out=features)
+            read, weight = self._narrow(index - 1, count)
+            count = self._later_layer(index, layer, read, weight)
+        rows = torch.index_select(self._lookups[-1], 0, plan.final)
+        torch.index_select(self._tables[-1], 0, rows, out=features)
 
-    def _first_layer(self, plan: ChunkPlan) -> None:
-        width = self._chain.channels[0]
-        padded = self._tables[0][1 : 1 + _padded(plan.rows[0], width)]
+    def _first_layer(self, plan: ChunkPlan) -> int:
+        """Fill the first table and its lookup; returns the rows in use."""
+        width, lookup, row = self._chain.channels[0], self._lookups[0], 1
+        before, after = self._first
+        lookup.zero_()
         pairs = []
-        for position, row, mask_taps in plan.first:
-            count, slots, _ = mask_taps.shape
-            reached = slice(position, position + count)
-            rows = self._tables[0][row : row + count * slots].view(count, slots, width)
-            torch.bmm(mask_taps, self._change[reached], out=rows)
-            rows += self._before[0][reached, None]
-            pairs.append((rows, self._after[0][reached, None]))
-        self._chain.activate[0](padded)
-        for rows, after in pairs:
-            rows -= after
+        for segment in plan.first:
+            count, slots, taps = segment.mask_taps.shape
+            edges = torch.tensor([segment.position, segment.position + count])
+            low, high = torch.searchsorted(self._reached, edges).tolist()
+            if low == high:
+                continue
+            chosen = self._reached[low:high] - segment.position
+            mask_taps = segment.mask_taps
+            if high - low < count:
+                copy = self._spare[: (high - low) * slots * taps].view(-1, slots, taps)
+                mask_taps = torch.index_select(mask_taps, 0, chosen, out=copy)
+            stop = row + (high - low) * slots
+            rows = self._tables[0][row:stop].view(-1, slots, width)
+            torch.bmm(mask_taps, self._change[low:high], out=rows)
+            rows += before[low:high]
+            pairs.append((rows, after[low:high]))
+            known = lookup[segment.row : segment.row + count * slots].view(count, slots)
+            known[chosen] = torch.arange(row, stop, dtype=torch.int32).view(-1, slots)
+            row = stop
+        self._chain.activate[0](self._tables[0][1 : 1 + _padded(row - 1, width)])
+        for rows, subtracted in pairs:
+            rows -= subtracted
+        return row - 1
 
-    def _later_layer(self, index: int, layer: LayerRows) -> None:
-        weight, count = self._chain.weights[index - 1], len(layer.positions)
-        read, width = self._tables[index - 1], self._chain.channels[index]
+    def _narrow(self, index: int, count: int) -> tuple[Tensor, Tensor]:
+        """What the layer after ``index`` has to read: its table and the weights that go with it.
+
+        Rows that turned out zero are looked up as row 0 from here on. Channels that are zero in
+        all rows are left out where there are enough of them to pay for the copy.
+        """
+        table, weight = self._tables[index][: 1 + count], self._chain.weights[index]
+        magnitude = torch.abs(table, out=self._spare[: table.numel()].view_as(table))
+        lookup = self._lookups[index]
+        lookup *= (magnitude.amax(1) != 0).index_select(0, lookup)
+        alive = (magnitude.amax(0) != 0).nonzero().flatten()
+        if len(alive) > WORTH_LEAVING_OUT * table.shape[1]:
+            return table, weight
+        narrow = self._spare[: len(table) * len(alive)].view(len(table), -1)
+        torch.index_select(table, 1, alive, out=narrow)
+        by_tap = weight.view(-1, table.shape[1], weight.shape[1])
+        return narrow, by_tap.index_select(1, alive).flatten(0, 1)
+
+    def _later_layer(self, index: int, layer: LayerRows, read: Tensor, weight: Tensor) -> int:
+        """Fill the table and the lookup of a layer that reads ``read``; returns the rows in use."""
+        found = self._sources[: layer.sources.numel()].view_as(layer.sources)
+        torch.index_select(self._lookups[index - 1], 0, layer.sources.view(-1), out=found.view(-1))
+        kept = (found != 0).any(1).nonzero().flatten()
+        found, count = found.index_select(0, kept), len(kept)
+        width, channels = self._chain.channels[index], read.shape[1]
         padded = self._tables[index][1 : 1 + _padded(count, width)]
-        rows = padded[:count]
-        for start, stop, first_tap, last_tap, sources in layer.blocks:
-            gathered = self._gathered[: len(sources) * read.shape[1]].view(len(sources), -1)
-            torch.index_select(read, 0, sources, out=gathered)
-            taps = weight[first_tap * read.shape[1] : last_tap * read.shape[1]]
-            torch.mm(gathered.view(stop - start, -1), taps, out=rows[start:stop])
+        rows, start = padded[:count], 0
+        stops = torch.searchsorted(kept, layer.stops).tolist()
+        for (_, first_tap, last_tap), end in zip(layer.groups, stops, strict=True):
+            for low in range(start, end, BLOCK_ROWS):
+                high = min(low + BLOCK_ROWS, end)
+                chosen = found[low:high, first_tap:last_tap].reshape(-1)
+                gathered = self._gathered[: len(chosen) * channels].view(len(chosen), -1)
+                torch.index_select(read, 0, chosen, out=gathered)
+                taps = weight[first_tap * channels : last_tap * channels]
+                torch.mm(gathered.view(high - low, -1), taps, out=rows[low:high])
+            start = end
+        positions = layer.positions.index_select(0, kept)
         base = self._base[: count * width].view(count, width)
-        rows += torch.index_select(self._before[index], 0, layer.positions, out=base)
+        rows += torch.index_select(self._before[index], 0, positions, out=base)
         self._chain.activate[index](padded)
-        rows -= torch.index_select(self._after[index], 0, layer.positions, out=base)
+        rows -= torch.index_select(self._after[index], 0, positions, out=base)
+        self._lookups[index].zero_()
+        self._lookups[index][1 + kept] = torch.arange(1, count + 1, dtype=torch.int32)
+        return count
+
+
+def _most(*sizes: Sequence[int]) -> int:
+    """The largest product of sizes that belong together."""
+    return max((math.prod(together) for together in zip(*sizes, strict=True)), default=0)
 
 
 def _padded(rows: int, width: int) -> int:

@@ -1,4 +1,4 @@
-"""Where a policy is, and the numeric settings under which every engine runs."""
+"""Where a policy is, the settings under which every engine runs, and how memory runs out."""
 
 from __future__ import annotations
 
@@ -48,3 +48,13 @@ def torch_threads(count: int) -> Iterator[None]:
     finally:
         if count:
             torch.set_num_threads(before)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on any device."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "can't allocate memory" in text
+    )
