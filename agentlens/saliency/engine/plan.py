@@ -80,6 +80,7 @@ class ChunkPlan:
     stands for whatever a mask does not reach.
 
     ``first``: the first layer's pairs, grouped by position so that batched products compute them.
+    ``edges``: int64 [segments, 2], the positions at which each begins and ends.
     ``later``: the pairs of the following layers.
     ``final``: int32 [m * P], the last table's row of each mask and position.
     ``runs``: the trunk positions that a range of masks can change, a row of positions each.
@@ -88,6 +89,7 @@ class ChunkPlan:
     start: int
     stop: int
     first: tuple[Segment, ...]
+    edges: Tensor
     later: tuple[LayerRows, ...]
     final: Tensor
     runs: tuple[HeadRun, ...]
@@ -106,7 +108,7 @@ class ChunkPlan:
     @property
     def nbytes(self) -> int:
         """Memory that the plan holds, in bytes."""
-        tensors = [self.final, *(segment.mask_taps for segment in self.first)]
+        tensors = [self.edges, self.final, *(segment.mask_taps for segment in self.first)]
         for layer in self.later:
             tensors += [layer.positions, layer.sources, layer.stops]
         return sum(t.numel() * t.element_size() for t in tensors)
@@ -161,6 +163,9 @@ def plan_chunk(windows: tuple[Windows, ...], masks: Tensor, start: int, stop: in
         start=start,
         stop=stop,
         first=first,
+        edges=torch.tensor(
+            [[s.position, s.position + len(s.mask_taps)] for s in first], dtype=torch.int64
+        ).view(-1, 2),
         later=tuple(later),
         final=table[:, :-1].reshape(-1),
         runs=_head_runs(reach, windows[-1].outputs),

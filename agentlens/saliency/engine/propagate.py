@@ -175,10 +175,9 @@ class Propagation:
         before, after = self._first
         lookup.zero_()
         pairs = []
-        for segment in plan.first:
+        ranges = torch.searchsorted(self._reached, plan.edges).tolist()
+        for segment, (low, high) in zip(plan.first, ranges, strict=True):
             count, slots, taps = segment.mask_taps.shape
-            edges = torch.tensor([segment.position, segment.position + count])
-            low, high = torch.searchsorted(self._reached, edges).tolist()
             if low == high:
                 continue
             chosen = self._reached[low:high] - segment.position
