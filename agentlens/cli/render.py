@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
 
 from agentlens.cli._console import progress
 from agentlens.cli._options import RecordingFolder, Span
@@ -27,6 +30,10 @@ class Options:
     """Folder of a map set; the recording's only one if not given."""
     episode: int = 0
     """Which episode."""
+    targets: Annotated[
+        tuple[str, ...] | None, tyro.conf.arg(metavar="NAME ...", help_behavior_hint="")
+    ] = None
+    """Targets of the maps to draw, such as kl sarfa; one of actor and of critic if not given."""
     step: Whole = None
     """Draw only this step, as a figure."""
     output: Location = None
@@ -52,6 +59,7 @@ def run(options: Options) -> int:
         )
         path = still(
             recording, maps, output, step=options.step, episode=options.episode,
+            scale=options.drawing.scale, layout=options.drawing.layout, targets=options.targets,
             force=options.force,
         )  # fmt: skip
         print(f"figure: {path}")
@@ -61,7 +69,7 @@ def run(options: Options) -> int:
         path = render(
             recording, maps, output, steps=options.span.steps, episode=options.episode,
             fps=options.drawing.fps, scale=options.drawing.scale, layout=options.drawing.layout,
-            force=options.force, progress=report,
+            targets=options.targets, force=options.force, progress=report,
         )  # fmt: skip
     print(f"video: {path}")
     return 0

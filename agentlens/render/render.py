@@ -39,6 +39,7 @@ def render(
     scale: int = 3,
     layout: str = "full",
     panels: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
     scales: Mapping[str, Scale] | None = None,
     force: bool = False,
     progress: Progress = silent,
@@ -57,6 +58,8 @@ def render(
         scale: pixels of a native pixel, 1 to 8.
         layout: "full", "compact" or "stack".
         panels: names of panels to show in rows instead of a layout.
+        targets: names of the maps' targets to draw, in this order; None for one of the choice of
+            action and one of the critic. "compact" and "stack" have room for the first alone.
         scales: display scales by target (``scale.shared_scales``), for a pair of videos.
         force: overwrite an existing file.
         progress: called with pictures done and to do.
@@ -67,7 +70,7 @@ def render(
     Raises:
         AlreadyExists: the file is there and ``force`` is off.
         InvalidArgument: steps, episode, fps or scale out of range, or maps of another recording.
-        UnknownName: an unknown suffix, layout or panel.
+        UnknownName: an unknown suffix, layout, panel or target.
         DiskError: the disk is full, failing or read-only.
         RenderError: the video could not be encoded.
 
@@ -76,7 +79,7 @@ def render(
     """
     output = Path(output)
     check_drawing(output, fps=fps, scale=scale, layout=layout, force=force)
-    film = Film(recording, maps, steps=steps, episode=episode, scales=scales)
+    film = Film(recording, maps, steps=steps, episode=episode, targets=targets, scales=scales)
     page = arrange(film.scene, layout, scale=scale, panels=panels)
     if output.suffix.lower() == ".png":
         write_sheet(film, page, output, force=force, progress=progress)

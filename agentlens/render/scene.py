@@ -8,7 +8,7 @@ import numpy as np
 
 from agentlens.actions import merge_groups
 from agentlens.arrays import check_whole
-from agentlens.errors import InvalidArgument
+from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.render import caption
 from agentlens.render.context import Choices, Curve, FrameContext, Layer, Scene
 from agentlens.render.scale import Scale, frame_maxima, scale_from
@@ -34,11 +34,14 @@ class Film:
         steps: a slice or a list of step numbers; None for the explained steps, or for all
             without maps.
         episode: index of the episode.
+        targets: names of the maps' targets to draw, in this order; None for one of the choice of
+            action and one of the critic.
         scales: display scales by target, to share them with another video; those not given are
             made from the drawn steps.
 
     Raises:
         InvalidArgument: no such episode or step, no step at all, or maps of something else.
+        UnknownName: the maps have no such target.
     """
 
     def __init__(
@@ -48,10 +51,12 @@ class Film:
         *,
         steps: slice | Sequence[int] | None = None,
         episode: int = 0,
+        targets: Sequence[str] | None = None,
         scales: Mapping[str, Scale] | None = None,
     ) -> None:
         self._episode = _episode_of(recording, episode)
         self._maps = maps
+        self._targets = drawn_targets(None if maps is None else maps.header, targets)
         self._rows = {} if maps is None else _rows_of(maps, self._episode, episode)
         self.steps = _chosen_steps(len(self._episode), self._rows if maps else None, steps)
         outputs = self._episode.logits
@@ -127,7 +132,7 @@ class Film:
         header, maps = recording.header, self._maps
         drawn_rows = np.array([self._rows[s] for s in self.steps if s in self._rows], np.int64)
         layers, magnitudes = [], []
-        for info in drawn_targets(maps.header if maps else None):
+        for info in self._targets:
             assert maps is not None
             name = info.name
             maxima = frame_maxima(maps, name, drawn_rows)
@@ -218,8 +223,27 @@ def _chosen_steps(
     return chosen
 
 
-def drawn_targets(maps: MapHeader | None) -> tuple[TargetInfo, ...]:
-    """One target for the choice of action, one for the critic; else the first there is."""
+def drawn_targets(
+    maps: MapHeader | None, names: Sequence[str] | None = None
+) -> tuple[TargetInfo, ...]:
+    """The named targets; else one for the choice of action and one for the critic, or the first.
+
+    Raises:
+        UnknownName: the maps have no such target.
+        InvalidArgument: targets are named where there are no maps, none, or one twice.
+    """
+    if names is not None:
+        by_name = {} if maps is None else {info.name: info for info in maps.targets}
+        if not by_name:
+            raise InvalidArgument(f"targets {', '.join(names)}: there are no maps to draw.")
+        for name in names:
+            if name not in by_name:
+                raise UnknownName("target", name, by_name)
+        if not names or len(set(names)) < len(names):
+            raise InvalidArgument(
+                f"targets {', '.join(names) or 'none'}: expected one or more, each once."
+            )
+        return tuple(by_name[name] for name in names)
     if maps is None:
         return ()
     actor = [t for t in maps.targets if t.role in ("actor", "q")][:1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from agentlens.errors import MissingExtra, UnknownName
@@ -24,6 +25,7 @@ def still(
     episode: int = 0,
     scale: int = 3,
     layout: str = "full",
+    targets: Sequence[str] | None = None,
     force: bool = False,
 ) -> Path:
     """Draw one step.
@@ -39,6 +41,7 @@ def still(
         episode: index of the episode.
         scale: pixels of a native pixel (png).
         layout: "full", "compact" or "stack" (png).
+        targets: names of the maps' targets to draw; see ``render``.
         force: overwrite an existing file.
 
     Returns:
@@ -48,7 +51,7 @@ def still(
         AlreadyExists: the file is there and ``force`` is off.
         InvalidArgument: no such step or episode, or maps of another recording.
         MissingExtra: matplotlib is not installed.
-        UnknownName: an unknown suffix or layout.
+        UnknownName: an unknown suffix, layout or target.
         DiskError: the disk is full, failing or read-only.
     """
     output = Path(output)
@@ -56,9 +59,13 @@ def still(
     if suffix not in SUFFIXES:
         raise UnknownName("figure suffix", suffix, SUFFIXES)
     refuse_existing(output, force)
-    whole = Film(recording, maps, episode=episode)
+    whole = Film(recording, maps, episode=episode, targets=targets)
     frame = whole.steps.index(step) if step in whole.steps else -1
-    film = whole if frame >= 0 else Film(recording, maps, steps=[step], episode=episode)
+    film = (
+        whole
+        if frame >= 0
+        else Film(recording, maps, steps=[step], episode=episode, targets=targets)
+    )
     context = film.context(max(frame, 0))
     if suffix == ".png":
         page = arrange(film.scene, layout, scale=scale)

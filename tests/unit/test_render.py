@@ -15,6 +15,7 @@ from agentlens.errors import AlreadyExists, InvalidArgument, ShapeError, Unknown
 from agentlens.render.layout import LAYOUTS, PANELS, arrange
 from agentlens.render.render import render
 from agentlens.render.scene import Film
+from agentlens.render.still import still
 from agentlens.render.video import count_frames
 from agentlens.spec import GridSpec
 from agentlens.store.recording import Recording
@@ -111,6 +112,28 @@ def test_chosen_panels_stand_in_rows(recording: Recording, tmp_path: Path) -> No
         arrange(Film(recording, None).scene, panels=("heat",))
 
 
+def test_named_targets_are_drawn_in_the_order_given(recording: Recording, tmp_path: Path) -> None:
+    maps = samples.maps(range(3), targets=(samples.KL, samples.GAP, samples.VALUE))
+    assert [layer.target.name for layer in Film(recording, maps).scene.layers] == ["kl", "value"]
+    for names in (["gap"], ["value", "kl"], ["gap", "kl", "value"]):
+        film = Film(recording, maps, targets=names)
+        assert [layer.target.name for layer in film.scene.layers] == names
+        assert list(film.context(0).maps) == names
+        path = render(
+            recording, maps, tmp_path / f"{len(names)}.png", targets=names, scale=1, force=True
+        )
+        picture = tmp_path / "still.png"
+        still(recording, maps, picture, step=0, targets=names, scale=1, force=True)
+        with Image.open(picture) as page:
+            assert page.size == arrange(film.scene, scale=1).size
+        assert path.is_file()
+    with pytest.raises(UnknownName, match="kl"):
+        Film(recording, maps, targets=["k"])
+    for names in ([], ["kl", "kl"]):
+        with pytest.raises(InvalidArgument, match="each once"):
+            Film(recording, maps, targets=names)
+
+
 @pytest.mark.parametrize(
     ("choices", "error", "message"),
     [
@@ -121,6 +144,7 @@ def test_chosen_panels_stand_in_rows(recording: Recording, tmp_path: Path) -> No
         ({"fps": 0.0}, InvalidArgument, "fps"),
         ({"scale": 0}, InvalidArgument, "scale 0"),
         ({"layout": "ful"}, UnknownName, "'full'"),
+        ({"targets": ["kl"]}, InvalidArgument, "targets kl: there are no maps"),
     ],
 )
 def test_bad_choices_are_refused_and_leave_nothing(
