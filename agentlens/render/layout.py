@@ -93,14 +93,15 @@ def _full(scene: Scene, column: int, height: int) -> Layout:
     count = 1 + len(scene.layers)
     lefts = [MARGIN + i * (column + _GAP) for i in range(count)]
     stacked = scene.depth > 1
+    below_heat = stacked and count == 3
     right = lefts[-1] + column
-    across = right - MARGIN + (_GAP + _SIDE if stacked and count == 2 else 0)
+    across = right - MARGIN + (_GAP + _SIDE if stacked and not below_heat else 0)
     top = MARGIN + header.HEIGHT
     below = top + height + _UNDER
     lower = below + colour_bar.HEIGHT + _UNDER
     end = lower + _LOWER
     end += _rest(end + MARGIN)
-    curves_right = lefts[1] + column if stacked else right
+    curves_right = lefts[1] + column if below_heat else right
     placed = [
         _at(header.Header(size=(across, header.HEIGHT)), MARGIN, MARGIN),
         _at(game.Game(size=(column, height)), lefts[0], top),
@@ -109,7 +110,7 @@ def _full(scene: Scene, column: int, height: int) -> Layout:
         _at(curves.Curves(size=(curves_right - lefts[1], end - lower)), lefts[1], lower),
     ]
     target = scene.layers[0].target.name
-    if stacked and count == 3:
+    if below_heat:
         small = stack.Stack(size=(column, end - lower), target=target)
         placed.append(_at(small, lefts[2], lower))
     elif stacked:
