@@ -159,6 +159,7 @@ def maps(
         grid=grid,
         action="taken",
         forward_passes=290,
+        recording="",
         recording_digests={},
         provenance={},
     )

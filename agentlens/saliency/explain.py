@@ -320,6 +320,7 @@ def _header(job: _Job, folder: Path) -> MapHeader:
         grid=explainer.grid,
         action=str(getattr(job.method, "action", "taken")),
         forward_passes=explainer.forward_passes,
+        recording=job.recording.header.identity,
         recording_digests={str(e.index): e.digest for e in job.recording.episodes},
         provenance=provenance(
             device=str(device_of(job.policy)), engine=explainer.engine, tf32=False,

@@ -111,6 +111,7 @@ class Episode:
         screens, screens_before: RGB access. planes: [n, H, W] access by slice.
         observations: ``observations[a:b]`` -> float32 [n, K, H, W] exactly as the network saw them
         (indices relative to this episode object; stacks reach back before a slice's start).
+        recording: identity of the recording (see ``RecordingHeader``).
         index, seed, seed_words, end, complete, digest, raw_return, last_screen: of the whole
         episode; an incomplete one has end "", digest "" and no last screen.
 
@@ -127,7 +128,7 @@ class Episode:
     ) -> None:
         self._file, self._header, self._palette = file, header, palette
         self._start, self._stop = span if span is not None else (0, file.steps)
-        self.index = file.index
+        self.index, self.recording = file.index, header.identity
         entry = file.entry
         self.complete = entry is not None
         self.end = entry.end if entry else ""

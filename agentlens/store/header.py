@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import functools
+import hashlib
+import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,11 +53,22 @@ class RecordingHeader:
 
         How many episodes are wanted and where the program ran make no difference.
         """
-        mine, theirs = encode(self), encode(other)
-        for name in mine.keys() | theirs.keys():
-            if name not in ("episodes_wanted", "provenance") and mine.get(name) != theirs.get(name):
-                return str(name)
-        return ""
+        mine, theirs = self._deciding(), other._deciding()
+        return next((n for n in mine.keys() | theirs.keys() if mine.get(n) != theirs.get(n)), "")
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """SHA-256, hexadecimal, over all that decides the episodes: agent, weights, rules, seed.
+
+        The same for a recording made again; what tells unfinished ones apart, which have no
+        digest of their episodes yet.
+        """
+        text = json.dumps(self._deciding(), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _deciding(self) -> dict[str, Any]:
+        fields: dict[str, Any] = encode(self)
+        return {n: v for n, v in fields.items() if n not in ("episodes_wanted", "provenance")}
 
 
 @dataclass(frozen=True, kw_only=True)

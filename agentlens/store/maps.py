@@ -40,7 +40,8 @@ class MapHeader:
 
     ``method``: name; ``options``: every option, defaults included; ``planes``: ("all",),
     ("newest",) or ("plane 0", ..., "plane K-1") oldest first; ``action``: "taken", "greedy" or a
-    name; ``recording_digests``: of the episodes explained; ``forward_passes`` per step.
+    name; ``recording``: the recording's identity ("" for maps of none); ``recording_digests``: of
+    the episodes explained, "" for unfinished ones; ``forward_passes`` per step.
     """
 
     method: str
@@ -50,6 +51,7 @@ class MapHeader:
     grid: GridSpec
     action: str
     forward_passes: int
+    recording: str
     recording_digests: Mapping[str, str]
     provenance: Mapping[str, Any]
 
@@ -270,9 +272,9 @@ def open_maps(folder: Path | str) -> MapSet:
 def check_same_episode(maps: MapSet, episode: Episode) -> None:
     """Refuse maps that were made from another episode than this one.
 
-    Compared by digest; where the episode was unfinished when it was explained, and so had none,
-    by the actions that were explained as taken. Maps that name no digest at all (made in memory)
-    pass.
+    Compared by the recording's identity and the episode's digest; where the episode was unfinished
+    when it was explained, and so had none, by the actions that were explained as taken. Maps that
+    name no recording (made in memory) pass.
 
     Args:
         maps: with steps of the episode's index.
@@ -285,6 +287,7 @@ def check_same_episode(maps: MapSet, episode: Episode) -> None:
     rows = np.flatnonzero(maps.episodes == episode.index)
     steps = maps.steps[rows]
     fits = bool((steps < len(episode)).all())
+    fits = fits and maps.header.recording in ("", episode.recording)
     if fits and (digest := digests.get(str(episode.index), "")):
         fits = digest == episode.digest
     elif fits and digests and maps.header.action == "taken":

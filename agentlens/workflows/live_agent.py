@@ -94,6 +94,7 @@ class LiveAgent:
             grid=self._explainer.grid,
             action=str(getattr(self._method, "action", "taken")),
             forward_passes=self._explainer.forward_passes,
+            recording="",
             recording_digests={},
             provenance={},
         )

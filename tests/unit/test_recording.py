@@ -249,3 +249,17 @@ def test_an_episode_opens_in_pandas(tmp_path: Path) -> None:
     assert len(table) == 70
     assert table.reward.sum() == sum(row(step).reward for step in range(70))
     assert np.array_equal(table.screen[3].reshape(SCREEN), row(3).screen)
+
+
+def test_the_identity_tells_recordings_apart_and_their_making_does_not() -> None:
+    base = header(episodes=2)
+    again = dataclasses.replace(base, episodes_wanted=9, provenance={"created": "later"})
+    assert again.identity == base.identity
+    assert len(base.identity) == 64
+    agent = dataclasses.replace(base.agent, sha256="0" * 64)
+    others = [
+        dataclasses.replace(base, seed=base.seed + 1),
+        dataclasses.replace(base, agent=agent),
+        dataclasses.replace(base, max_steps=7),
+    ]
+    assert len({base.identity, *(other.identity for other in others)}) == 4

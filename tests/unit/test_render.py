@@ -168,15 +168,32 @@ def test_maps_of_something_else_are_refused(recording: Recording, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("digest", "explained", "fits"),
-    [("own", 0, True), ("f" * 64, None, False), ("", None, True), ("", 5, False)],
+    ("recorded", "digest", "explained", "fits"),
+    [
+        ("own", "own", 0, True),
+        ("own", "f" * 64, None, False),
+        ("own", "", None, True),
+        ("own", "", 5, False),
+        ("f" * 64, "own", 0, False),
+        ("f" * 64, "", None, False),
+        ("", "", None, True),
+    ],
 )
 def test_maps_are_drawn_over_the_episode_they_were_made_from_alone(
-    recording: Recording, tmp_path: Path, digest: str, explained: int | None, fits: bool
+    recording: Recording,
+    tmp_path: Path,
+    recorded: str,
+    digest: str,
+    explained: int | None,
+    fits: bool,
 ) -> None:
     found = samples.maps([1, 2, 3], explained=explained)
     digest = recording.episodes[0].digest if digest == "own" else digest
-    header = dataclasses.replace(found.header, recording_digests={"0": digest})
+    header = dataclasses.replace(
+        found.header,
+        recording=recording.header.identity if recorded == "own" else recorded,
+        recording_digests={"0": digest},
+    )
     found = dataclasses.replace(found, header=header)
     if fits:
         assert render(recording, found, tmp_path / "x.png").is_file()
