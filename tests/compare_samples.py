@@ -127,6 +127,6 @@ def maps(
                 columns=tuple((i + 0.5) * width / gx - 0.5 for i in range(gx)),
                 observation=(height, width),
             ),
-            action="taken", forward_passes=1, recording="", recording_digests={}, provenance={},
+            action="taken", forward_passes=1, recording_digests={}, provenance={},
         ),
     )  # fmt: skip

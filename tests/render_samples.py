@@ -159,7 +159,6 @@ def maps(
         grid=grid,
         action="taken",
         forward_passes=290,
-        recording="",
         recording_digests={},
         provenance={},
     )

@@ -34,7 +34,6 @@ MAPS = MapHeader(
     grid=GridSpec(rows=(1.0, 4.0, 7.0), columns=(2.0, 5.0), observation=(9, 7)),
     action="taken",
     forward_passes=7,
-    recording="ef",
     recording_digests={"0": "ab", "1": "cd"},
     provenance={"created": "then"},
 )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from agentlens.errors import InvalidArgument, ManifestError
 from agentlens.mapping import decode
 from agentlens.saliency.base import METHODS, SaliencyMethod
+from agentlens.saliency.references import parse_reference
 
 
 def configure(
@@ -60,5 +61,13 @@ def method_name(method: SaliencyMethod) -> str:
 
 
 def options_of(method: SaliencyMethod) -> dict[str, object]:
-    """Every option with its value, tuples as lists, as a map set's header keeps them."""
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in vars(method).items()}
+    """Every option with its value, as a map set's header keeps them.
+
+    Tuples are lists, and references say their number, so that "blur" and "blur:3" are one.
+    """
+    options: dict[str, object] = {}
+    for name, value in vars(method).items():
+        if name == "reference":
+            value = str(parse_reference(value))
+        options[name] = list(value) if isinstance(value, tuple) else value
+    return options

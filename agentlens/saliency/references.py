@@ -36,6 +36,14 @@ class Reference:
     kind: str
     number: float | None
 
+    def __str__(self) -> str:
+        """As it is written with nothing left out: "blur:3", "median"."""
+        return (
+            self.kind
+            if self.number is None
+            else f"{self.kind}:{repr(self.number).removesuffix('.0')}"
+        )
+
     @property
     def pictures(self) -> frozenset[str]:
         """What of the recording it needs beside the observation."""

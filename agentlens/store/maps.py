@@ -51,7 +51,7 @@ class MapHeader:
     grid: GridSpec
     action: str
     forward_passes: int
-    recording: str
+    recording: str = ""
     recording_digests: Mapping[str, str]
     provenance: Mapping[str, Any]
 

@@ -94,7 +94,6 @@ class LiveAgent:
             grid=self._explainer.grid,
             action=str(getattr(self._method, "action", "taken")),
             forward_passes=self._explainer.forward_passes,
-            recording="",
             recording_digests={},
             provenance={},
         )

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.saliency.base import FrameBatch, Setup
+from agentlens.saliency.configure import options_of
 from agentlens.saliency.methods.greydanus import Greydanus
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.saliency.published import stretched_centres
+from agentlens.saliency.references import blur, parse_reference
 from tests.planted import SmallPolicy
 from tests.tiny import LinearPolicy
 
@@ -167,3 +169,33 @@ def test_where_the_stride_does_not_divide_the_size_the_array_is_full() -> None:
 def test_the_published_geometry_needs_the_published_grid() -> None:
     with pytest.raises(InvalidArgument, match="published"):
         Greydanus(as_published=True, grid="centred")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("blur", "blur:3"),
+        ("blur:3.0", "blur:3"),
+        ("blur:0.1", "blur:0.1"),
+        ("constant", "constant:0"),
+        ("constant:-1e-7", "constant:-1e-07"),
+        ("noise:9007199254740991", "noise:9007199254740991"),
+        ("median", "median"),
+    ],
+)
+def test_an_option_written_in_two_ways_is_kept_in_one(given: str, kept: str) -> None:
+    options = options_of(Perturbation(reference=given))
+    assert options["reference"] == kept
+    assert options_of(Perturbation(reference=kept)) == options
+    assert parse_reference(kept) == parse_reference(given)
+
+
+def test_a_flat_place_is_its_own_blur() -> None:
+    """To the bit: what a frame does not change is left out by that."""
+    values = torch.rand(40, generator=torch.Generator().manual_seed(5))
+    flat = values[:, None, None, None].expand(40, 1, 50, 50).contiguous()
+    assert torch.equal(blur(flat, 3.0), flat)
+    flat[:, :, 20, 20] = 1
+    changed = blur(flat, 3.0) != flat
+    assert not changed[:, :, :8].any()
+    assert changed[:, :, 9:32, 9:32].any(0).all()
