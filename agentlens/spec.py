@@ -22,6 +22,9 @@ from agentlens.errors import InvalidArgument
 SCREEN_SHAPE = (210, 160)
 """Rows and columns of ALE's native screen (some games are 250 high: the recording says)."""
 
+_LONGEST_FRAME_SKIP = 600
+"""Ten seconds of play: a larger number is a slip, and would hang."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
@@ -72,9 +75,10 @@ class EnvironmentSpec:
 
     def __post_init__(self) -> None:
         low, high = self.frame_skip
-        if not 1 <= low <= high:
+        if not 1 <= low <= high <= _LONGEST_FRAME_SKIP:
             raise InvalidArgument(
-                f"frame_skip {low} to {high}: expected 1 <= lowest <= highest, both included."
+                f"frame_skip {low} to {high}: expected 1 <= lowest <= highest <= "
+                f"{_LONGEST_FRAME_SKIP}, both included."
             )
         if not 0.0 <= self.repeat_action_probability < 1.0:
             raise InvalidArgument(

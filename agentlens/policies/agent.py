@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from agentlens.policies.networks import build_policy
 from agentlens.policies.weights import check_file, load_tensors
 from agentlens.provenance import file_digest
 from agentlens.spec import ActionSpec, AgentSpec, EnvironmentSpec, ScoreSpec
+
+_log = logging.getLogger(__name__)
 
 RANDOM = "random"
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -132,12 +135,13 @@ def random_agent(env: str | None, *, preset: str | None = None) -> Agent:
 
 
 def list_agents() -> tuple[AgentEntry, ...]:
-    """Every agent that can be named, by name; folders that cannot be read are left out."""
+    """Every agent that can be named, by name; folders that cannot be read are left out and logged."""
     found: dict[str, AgentEntry] = {}
     for folder in _agent_folders():
         try:
             entry = AgentEntry(spec=read_manifest(folder / MANIFEST), folder=folder)
-        except (ManifestError, CheckpointError, InvalidArgument):
+        except (ManifestError, CheckpointError, InvalidArgument) as error:
+            _log.warning("%s is left out: %s", folder, error)
             continue
         found.setdefault(folder.name, entry)
     found.setdefault(RANDOM, AgentEntry(spec=_random_spec(), folder=None))

@@ -22,14 +22,14 @@ from agentlens.render.video import (
     refuse_existing,
 )
 from agentlens.store.maps import MapSet
-from agentlens.store.recording import Recording
+from agentlens.store.recording import Recording, open_recording
 
 _PICTURES_WAITING = 4
 """One picture is encoded while the next ones are drawn: so many may wait."""
 
 
 def render(
-    recording: Recording,
+    recording: Recording | Path | str,
     maps: MapSet | None,
     output: Path | str,
     *,
@@ -47,7 +47,7 @@ def render(
     """Draw the steps of an episode.
 
     Args:
-        recording: an open recording.
+        recording: an open recording, or its folder.
         maps: its saliency maps, or None for the game, the actions and the curves alone.
         output: file to write. Its suffix chooses mp4, webm, gif, webp, or png for a contact
             sheet of twelve steps.
@@ -79,6 +79,7 @@ def render(
     """
     output = Path(output)
     check_drawing(output, fps=fps, scale=scale, layout=layout, force=force)
+    recording = open_recording(recording)
     film = Film(recording, maps, steps=steps, episode=episode, targets=targets, scales=scales)
     page = arrange(film.scene, layout, scale=scale, panels=panels)
     if output.suffix.lower() == ".png":

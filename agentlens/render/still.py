@@ -11,13 +11,13 @@ from agentlens.render.scene import Film
 from agentlens.render.sheet import published, write_png
 from agentlens.render.video import refuse_existing
 from agentlens.store.maps import MapSet
-from agentlens.store.recording import Recording
+from agentlens.store.recording import Recording, open_recording
 
 SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def still(
-    recording: Recording,
+    recording: Recording | Path | str,
     maps: MapSet | None,
     output: Path | str,
     *,
@@ -33,7 +33,7 @@ def still(
     The heat has the scale of all explained steps of the episode, as in the video.
 
     Args:
-        recording: an open recording.
+        recording: an open recording, or its folder.
         maps: its saliency maps, or None.
         output: png for the page as the video shows it; pdf or svg for a figure on white with
             text as text, which needs the extra ``plots``.
@@ -59,6 +59,7 @@ def still(
     if suffix not in SUFFIXES:
         raise UnknownName("figure suffix", suffix, SUFFIXES)
     refuse_existing(output, force)
+    recording = open_recording(recording)
     whole = Film(recording, maps, episode=episode, targets=targets)
     frame = whole.steps.index(step) if step in whole.steps else -1
     film = (

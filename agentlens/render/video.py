@@ -26,7 +26,14 @@ import numpy as np
 from av.video.reformatter import ColorRange
 
 from agentlens.arrays import check_dtype, check_shape
-from agentlens.errors import AlreadyExists, DiskError, InvalidArgument, RenderError, UnknownName
+from agentlens.errors import (
+    AlreadyExists,
+    DiskError,
+    Interrupted,
+    InvalidArgument,
+    RenderError,
+    UnknownName,
+)  # fmt: skip
 from agentlens.render import animation
 
 EMULATOR_FRAMES_PER_SECOND = 60
@@ -72,13 +79,9 @@ _WEBM = Encoding(
     muxing={"cluster_time_limit": "500", **_FLUSHED},
 )  # fmt: skip
 _LOSSLESS = Encoding(
-    encoder="libx264rgb",
-    pixel_format="rgb24",
-    container="mp4",
-    finish="animate",
-    options={"preset": "ultrafast", "qp": "0", "g": "60"},
-    muxing=_FRAGMENTS,
-)
+    encoder="libx264rgb", pixel_format="rgb24", container="mp4", finish="animate",
+    options={"preset": "ultrafast", "qp": "0", "g": "60"}, muxing=_FRAGMENTS,
+)  # fmt: skip
 ENCODINGS = {".mp4": _MP4, ".webm": _WEBM, ".gif": _LOSSLESS, ".webp": _LOSSLESS}
 """By suffix of the output."""
 
@@ -104,7 +107,7 @@ class VideoWriter:
 
     A context manager: leaving it normally finishes the file; leaving it on an exception (Ctrl-C,
     a full disk) closes the partial file, which plays up to where it got, and leaves it beside
-    the output's name.
+    the output's name. Ctrl-C then goes on as ``Interrupted``, which says where.
 
     Args:
         path: the output; its suffix chooses mp4 (H.264), webm (VP9), gif or webp.
@@ -168,6 +171,10 @@ class VideoWriter:
             self._end_encoding()
         if self._frames == 0:
             self.partial_path.unlink(missing_ok=True)
+        elif isinstance(error, KeyboardInterrupt):
+            raise Interrupted(
+                f"stopped; the {self._frames} pictures so far play in {self.partial_path}."
+            ) from error
 
     def write(self, frame: np.ndarray, ticks: int = 1) -> None:
         """Add one frame.

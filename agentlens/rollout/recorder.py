@@ -14,7 +14,7 @@ import torch
 
 from agentlens.envs.palette import Palette
 from agentlens.errors import InvalidArgument
-from agentlens.policies.agent import Agent
+from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.device import choose_device
 from agentlens.policies.importing import save_agent
 from agentlens.progress import Progress, silent
@@ -37,7 +37,7 @@ STUCK_AFTER = 2_000
 
 
 def record(
-    agent: Agent,
+    agent: Agent | Path | str,
     *,
     episodes: int = 1,
     seed: int = 0,
@@ -59,9 +59,9 @@ def record(
     logits by 1e-6, and with it, very rarely, a sampled action.)
 
     Args:
-        agent: as ``load_agent`` gives it.
+        agent: an agent, or whatever ``load_agent`` takes.
         episodes: whole games to play; a lost life does not end one.
-        seed: 0 or more.
+        seed: 0 to 2**32 - 1.
         output: folder of the recording.
         max_steps: decisions after which an episode is cut, 0 for never.
         n_envs: games played side by side.
@@ -92,6 +92,7 @@ def record(
     """
     _check_counts(episodes=episodes, n_envs=n_envs, max_steps=max_steps, stuck_after=stuck_after)
     episode_seed(seed, 0)
+    agent = agent if isinstance(agent, Agent) else load_agent(agent)
     played = as_played(agent, selection, epsilon)
     where = choose_device(device)
     new_player = functools.partial(

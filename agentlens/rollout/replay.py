@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from agentlens.progress import Progress, silent
 from agentlens.rollout.outputs import Outputs
 from agentlens.rollout.player import Player
 from agentlens.rollout.seeds import EpisodeSeed
-from agentlens.store.recording import Episode, Recording, StepRow
+from agentlens.store.recording import Episode, Recording, StepRow, open_recording
 from agentlens.store.schema import BATCH_STEPS
 
 _LAST_SCREEN = "last_screen"
@@ -47,14 +48,14 @@ class Verdict:
         )
 
 
-def verify(recording: Recording, *, progress: Progress = silent) -> list[Verdict]:
+def verify(recording: Recording | Path | str, *, progress: Progress = silent) -> list[Verdict]:
     """Check every digest, then replay every episode from its start and compare it with the recording.
 
     Compared are screens, RAM, planes, rewards, lives, forced actions, frame counts and flags;
     unfinished episodes as far as they go. The policy is not asked: see ``saliency`` for that.
 
     Args:
-        recording: with any number of episodes.
+        recording: with any number of episodes; or its folder.
         progress: told of decisions.
 
     Returns:
@@ -67,6 +68,7 @@ def verify(recording: Recording, *, progress: Progress = silent) -> list[Verdict
     Notes:
         About as long as recording without the network took; constant memory.
     """
+    recording = open_recording(recording)
     recording.check()
     header = recording.header
     player = Player(header.agent, 0)

@@ -13,7 +13,7 @@ import torch
 
 from agentlens.actions import merge_groups
 from agentlens.errors import EmulatorError, InvalidArgument
-from agentlens.policies.agent import Agent
+from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
@@ -34,8 +34,8 @@ from agentlens.store.recording import (
 
 
 def revisit(
-    recording: Recording,
-    agent: Agent,
+    recording: Recording | Path | str,
+    agent: Agent | Path | str,
     *,
     output: Path | str,
     episodes: Sequence[int] | None = None,
@@ -51,8 +51,8 @@ def revisit(
     that the agent would not have played.
 
     Args:
-        recording: whose states; its finished episodes count.
-        agent: who is asked.
+        recording: whose states, or its folder; its finished episodes count.
+        agent: who is asked; or what ``load_agent`` takes.
         output: folder of the new recording.
         episodes: indices; all finished ones if not given.
         device: "auto", "cpu", "cuda" or "cuda:N".
@@ -72,6 +72,8 @@ def revisit(
     Notes:
         About as long as recording took. Constant memory.
     """
+    recording = open_recording(recording)
+    agent = agent if isinstance(agent, Agent) else load_agent(agent)
     played = recording.header.agent
     _check(played, agent.spec)
     chosen = _chosen(recording, episodes)

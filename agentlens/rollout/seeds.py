@@ -38,13 +38,14 @@ def episode_seed(seed: int, episode: int) -> EpisodeSeed:
     """The seed of one episode of a recording.
 
     Args:
-        seed: as given by the user, 0 or more, of any size.
+        seed: as given by the user, 0 to 2**32 - 1.
         episode: its index.
 
     Raises:
-        InvalidArgument: a negative seed, or not an integer.
+        InvalidArgument: a seed out of range, or not an integer.
     """
-    if type(seed) is not int or seed < 0:
-        raise InvalidArgument(f"seed {seed!r}: expected an integer from 0.")
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        # A larger one would take two words and run into another seed's next episode.
+        raise InvalidArgument(f"seed {seed!r}: expected an integer from 0 to {2**32 - 1}.")
     words = np.random.SeedSequence((seed, episode)).generate_state(4)
     return EpisodeSeed(words=(int(words[0]), int(words[1]), int(words[2]), int(words[3])))

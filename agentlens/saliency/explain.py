@@ -15,7 +15,13 @@ from torch import Tensor
 
 from agentlens.actions import merge_groups
 from agentlens.arrays import scale_planes
-from agentlens.errors import DeviceError, InvalidArgument, OutputMismatch, ShapeError
+from agentlens.errors import (
+    DeviceError,
+    Interrupted,
+    InvalidArgument,
+    OutputMismatch,
+    ShapeError,
+)
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.base import Policy
 from agentlens.policies.device import choose_device
@@ -28,7 +34,7 @@ from agentlens.saliency.engine.settings import device_of, exact_float32, torch_t
 from agentlens.saliency.selection import choose_steps
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader, MapSet, MapWriter, open_maps, read_map_header
-from agentlens.store.recording import Episode, Recording
+from agentlens.store.recording import Episode, Recording, open_recording
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +62,7 @@ class _Job:
 
 
 def explain(
-    recording: Recording,
+    recording: Recording | Path | str,
     method: str | SaliencyMethod = "perturbation",
     *,
     steps: slice | Sequence[int] | None = None,
@@ -87,7 +93,7 @@ def explain(
     options and recording) are kept; on a CPU a resumed run gives the bits of an uninterrupted one.
 
     Args:
-        recording: explained as far as it goes. method: a name, or a configured method.
+        recording: or its folder; explained as far as it goes. method: a name, or a configured method.
         steps: of each episode: a slice, or step numbers; all if not given.
         episodes: indices; all if not given.
         targets, planes, radius, stride, grid, reference, action, contrast: options of the method
@@ -105,13 +111,14 @@ def explain(
         OutputMismatch, NotFinite: recomputed outputs are not the recorded ones, or not numbers.
         AlreadyExists: maps of other settings are there.
         DeviceError: memory ran out at the smallest chunk, or the device failed.
+        Interrupted: Ctrl-C; the maps so far are kept.
     """
     given = {
         "targets": targets, "planes": planes, "radius": radius, "stride": stride, "grid": grid,
         "reference": reference, "action": action, "contrast": contrast, **(options or {}),
     }  # fmt: skip
     job = _prepare(
-        recording, method, given, steps, episodes, agent, merge_actions=merge_actions,
+        open_recording(recording), method, given, steps, episodes, agent, merge_actions=merge_actions,
         device=device, engine=engine, threads=threads, memory_bytes=memory_bytes,
     )  # fmt: skip
     return _make(job, output, force, progress)
@@ -300,8 +307,13 @@ def _make(job: _Job, output: Path | str | None, force: bool, progress: Progress)
     """Check the outputs, then write the maps that are missing."""
     folder = Path(output) if output is not None else job.recording.folder / "maps" / job.name
     _check_recorded(job)
-    with MapWriter(folder, _header(job, folder), force=force) as writer:
-        _write_maps(job, writer, progress)
+    try:
+        with MapWriter(folder, _header(job, folder), force=force) as writer:
+            _write_maps(job, writer, progress)
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            f"stopped; the maps so far are in {folder}, and the same command goes on from there."
+        ) from error
     return open_maps(folder)
 
 

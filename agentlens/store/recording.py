@@ -104,13 +104,18 @@ class Recording:
                 raise Corrupt(f"{path}: it was altered after it was recorded with.")
 
 
-def open_recording(folder: Path | str) -> Recording:
+def open_recording(folder: Recording | Path | str) -> Recording:
     """Open a recording, finished or not; costs one file, however many finished episodes there are.
+
+    Args:
+        folder: where it lies; one that is open already is given back as it is.
 
     Raises:
         Corrupt: no recording, or a truncated or altered file; names file and reason.
         Incompatible: another schema version.
         DiskError: a file cannot be read.
     """
+    if isinstance(folder, Recording):
+        return folder
     path = checked_folder(folder)
     return Recording(path, read_recording_json(path))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from agentlens.compare.statistics import Interval, bootstrap, mean, of_values
-from agentlens.policies.agent import Agent
+from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import Progress, silent
 from agentlens.rollout.returns import Played, play_returns
 from agentlens.rollout.selection import chosen_selection
@@ -34,7 +35,7 @@ class Score:
 
 
 def score(
-    agent: Agent,
+    agent: Agent | Path | str,
     *,
     episodes: int = 20,
     seed: int = 0,
@@ -50,7 +51,7 @@ def score(
     to finish, so that short games are not preferred.
 
     Args:
-        agent: as ``load_agent`` gives it.
+        agent: an agent, or whatever ``load_agent`` takes.
         episodes: whole games.
         seed: as in ``record``, which plays the same games under the same seed.
         n_envs: games side by side; the result does not depend on it.
@@ -64,6 +65,7 @@ def score(
         EmulatorError: the agent's actions do not fit the game.
         NotFinite: the policy gave a NaN or an infinity.
     """
+    agent = agent if isinstance(agent, Agent) else load_agent(agent)
     action = chosen_selection(agent.spec.action, selection, epsilon)
     played = dataclasses.replace(agent, spec=dataclasses.replace(agent.spec, action=action))
     games = play_returns(

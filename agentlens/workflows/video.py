@@ -36,7 +36,7 @@ def unwatched(stage: str, unit: str) -> AbstractContextManager[Progress]:
 
 
 def video(
-    agent: Agent | str,
+    agent: Agent | Path | str,
     output: Path | str | None = None,
     *,
     play: PlayOptions = PlayOptions(),  # noqa: B008 (frozen)
@@ -70,7 +70,7 @@ def video(
     Returns:
         The recording, the maps and the path of the video.
     """
-    agent = load_agent(agent) if isinstance(agent, str) else agent
+    agent = agent if isinstance(agent, Agent) else load_agent(agent)
     name = agent.spec.name
     _check(output, maps, draw, max_steps, start, force)
     where = Path(folder) if folder else fresh_path(RECORDINGS, f"{name}-seed{play.seed}")

@@ -56,7 +56,7 @@ class Watched:
 
 
 def watch(
-    agent: Agent | str,
+    agent: Agent | Path | str,
     output: Path | str | None = None,
     *,
     play: PlayOptions = PlayOptions(),  # noqa: B008 (frozen)
@@ -99,7 +99,7 @@ def watch(
         AlreadyExists, DiskError, RenderError: of the video, see ``VideoWriter``.
         NotFinite: of the outputs or the maps.
     """
-    agent = load_agent(agent) if isinstance(agent, str) else agent
+    agent = agent if isinstance(agent, Agent) else load_agent(agent)
     path = Path(output) if output else fresh_path(VIDEOS, f"{agent.spec.name}-live", ".mp4")
     check_drawing(path, fps=draw.fps, scale=draw.scale, layout=draw.layout, force=force)
     live = LiveAgent(agent, play, maps, max_steps=max_steps, device=device, threads=threads)

@@ -49,7 +49,10 @@ def rewrite(folder: Path, old: str, new: str) -> None:
 
 
 def test_names_are_looked_for_in_the_stated_order(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with pytest.raises(UnknownName, match="unknown agent 'tiny'"):
         load_agent("tiny")
@@ -69,7 +72,9 @@ def test_names_are_looked_for_in_the_stated_order(
     shutil.copytree(folder, "tiny")
     assert load_agent("tiny").folder == Path("tiny")
     (Path("agents") / "tiny" / "agent.toml").write_text("broken")
-    assert [e.spec.name for e in list_agents()] == ["random", "tiny"]
+    with caplog.at_level("WARNING"):
+        assert [e.spec.name for e in list_agents()] == ["random", "tiny"]
+    assert "agents/tiny is left out: " in caplog.text
 
 
 def test_the_shipped_agent_loads_from_any_folder(

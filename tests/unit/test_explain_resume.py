@@ -1,4 +1,4 @@
-"""A damaged map set can be made again."""
+"""Damaged map sets can be made again, and stopped ones finished."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import agentlens
-from agentlens.errors import Corrupt
+from agentlens.errors import Corrupt, Interrupted
 
 
 def test_a_truncated_map_set_is_made_again(tmp_path: Path) -> None:
@@ -21,3 +21,19 @@ def test_a_truncated_map_set_is_made_again(tmp_path: Path) -> None:
         agentlens.open_maps(tmp_path / "x" / "maps" / "perturbation")
     again = agentlens.explain(recording, steps=range(4), stride=20, force=True)
     np.testing.assert_array_equal(again.values, whole)
+
+
+def test_ctrl_c_keeps_the_maps_so_far(tmp_path: Path) -> None:
+    recording = agentlens.record("pong-ppo", output=tmp_path / "x", max_steps=20)
+    whole = agentlens.explain(recording, steps=range(16), stride=20, output=tmp_path / "whole")
+
+    def stop(done: int, total: int) -> None:
+        if done == 8:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "x" / "maps" / "perturbation"
+    with pytest.raises(Interrupted, match=r"the maps so far are in .*perturbation"):
+        agentlens.explain(recording, steps=range(16), stride=20, progress=stop)
+    assert len(agentlens.open_maps(folder).steps) == 8
+    finished = agentlens.explain(recording, steps=range(16), stride=20)
+    np.testing.assert_array_equal(finished.values, whole.values)

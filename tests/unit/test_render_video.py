@@ -18,6 +18,7 @@ from agentlens.errors import (
     AlreadyExists,
     DiskError,
     DtypeError,
+    Interrupted,
     InvalidArgument,
     RenderError,
     ShapeError,
@@ -142,7 +143,7 @@ def test_an_exception_leaves_a_partial_file_that_plays(tmp_path: Path) -> None:
                 writer.write(moving_square(index), ticks=4)
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match=r"30 pictures so far play in .*x\.partial\.mp4"):
         interrupted()
     assert [p.name for p in tmp_path.iterdir()] == ["x.partial.mp4"]
     assert count_frames(tmp_path / "x.partial.mp4")[0] == 30
