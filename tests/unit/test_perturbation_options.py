@@ -199,3 +199,17 @@ def test_a_flat_place_is_its_own_blur() -> None:
     changed = blur(flat, 3.0) != flat
     assert not changed[:, :, :8].any()
     assert changed[:, :, 9:32, 9:32].any(0).all()
+
+
+def test_published_pictures_and_several_radii_go_together() -> None:
+    policy = convolutional((1, 20, 20))
+    method = Greydanus(radius=(2.0, 3.0), as_published=True)
+    explainer = method.bind(policy, ONE)
+    names = [target.name for target in explainer.targets]
+    assert names == ["logit_l2@2", "logit_l2@3", "value_l2@2", "value_l2@3"]
+    maps = explainer(batch((1, 20, 20))).values
+    assert maps.shape == (2, 4, 1, 5, 5)
+    for radius, index in ((2.0, 0), (3.0, 1)):
+        single = Greydanus(radius=radius, as_published=True).bind(policy, ONE)
+        alone = single(batch((1, 20, 20))).values
+        torch.testing.assert_close(maps[:, index], alone[:, 0], rtol=0, atol=1e-7)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.options import ReferenceOptions
 from agentlens.saliency.references import parse_reference
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeepLift(SaliencyMethod):
+class DeepLift(ReferenceOptions, SaliencyMethod):
     """What each pixel adds to an output against a reference, by finite differences layer by layer.
 
     The rescale rule: at each activation the multiplier is the change of what goes out over the
@@ -41,20 +42,10 @@ class DeepLift(SaliencyMethod):
     """Outputs by name, linear ones only: contrast and value, or q_value and advantage."""
     planes: Literal["all", "newest", "each"] = "all"
     """Frames of the stack: the sum over all, the newest alone, or a map for each."""
-    reference: str = "blur"
-    """What is compared with: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
     action: str = "taken"
     """The explained action: taken, greedy or a name."""
     contrast: str | None = None
     """The action that output ``contrast`` compares with; the best other one if not given."""
-
-    def __post_init__(self) -> None:
-        parse_reference(self.reference)
-
-    @property
-    def pictures(self) -> frozenset[str]:
-        """What the reference needs of the recording."""
-        return parse_reference(self.reference).pictures
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``.

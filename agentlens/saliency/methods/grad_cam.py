@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.options import AskedOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradCam(SaliencyMethod):
+class GradCam(AskedOptions, SaliencyMethod):
     """Activations of a convolution layer, weighted by how much their channel raises an output.
 
     One value a feature, on the true centres of the features' receptive fields, 0 or more.
@@ -31,16 +32,8 @@ class GradCam(SaliencyMethod):
         "coarse; a channel counts as one, wherever it is active; no map a frame of the stack"
     )
 
-    targets: tuple[str, ...] | None = None
-    """Outputs by name: log_probability, contrast, value, gap, q_value or advantage."""
     layer: int = -1
     """Which convolution, from 0; -1 is the last."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    contrast: str | None = None
-    """The action that output ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that log_probability needs for Q-values."""
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
@@ -53,10 +46,7 @@ class GradCam(SaliencyMethod):
             setup,
             Reading(signed=False, per_unit=False, meaning=meaning, passes=3),
             layer=self.layer,
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
-            temperature=self.temperature,
+            **self.asked,
         )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.options import GradientOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gradient(SaliencyMethod):
+class Gradient(GradientOptions, SaliencyMethod):
     """The size of an output's derivative with respect to every pixel.
 
     Notes:
@@ -25,17 +26,6 @@ class Gradient(SaliencyMethod):
     summary: ClassVar[str] = "how sensitive an output is to each pixel"
     paper: ClassVar[str] = "Simonyan et al. 2014"
     weakness: ClassVar[str] = "noisy; sees infinitely small changes, which no game makes"
-
-    targets: tuple[str, ...] | None = None
-    """Outputs by name: log_probability, contrast, value, gap, q_value or advantage."""
-    planes: Literal["all", "newest", "each"] = "all"
-    """Frames of the stack: the largest of all, the newest alone, or a map for each."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    contrast: str | None = None
-    """The action that output ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that log_probability needs for Q-values."""
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
@@ -53,10 +43,7 @@ class Gradient(SaliencyMethod):
                 passes=3,
             ),
             planes=self.planes,
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
-            temperature=self.temperature,
+            **self.asked,
         )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.options import GradientOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientInput(SaliencyMethod):
+class GradientInput(GradientOptions, SaliencyMethod):
     """An output's derivative times the observation, pixel by pixel, signed.
 
     Notes:
@@ -26,17 +27,6 @@ class GradientInput(SaliencyMethod):
     summary: ClassVar[str] = "gradient times observation, signed"
     paper: ClassVar[str] = "Shrikumar et al. 2016"
     weakness: ClassVar[str] = "black pixels can never matter"
-
-    targets: tuple[str, ...] | None = None
-    """Outputs by name: log_probability, contrast, value, gap, q_value or advantage."""
-    planes: Literal["all", "newest", "each"] = "all"
-    """Frames of the stack: the sum over all, the newest alone, or a map for each."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    contrast: str | None = None
-    """The action that output ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that log_probability needs for Q-values."""
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
@@ -54,10 +44,7 @@ class GradientInput(SaliencyMethod):
                 passes=3,
             ),
             planes=self.planes,
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
-            temperature=self.temperature,
+            **self.asked,
         )
 
 

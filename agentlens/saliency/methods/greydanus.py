@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
-from agentlens.saliency.masks import GridName, gaussian_masks
-from agentlens.saliency.references import parse_reference
+from agentlens.saliency.masks import GridName
+from agentlens.saliency.options import DiscOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Greydanus(SaliencyMethod):
+class Greydanus(DiscOptions, SaliencyMethod):
     """Blur one soft disc after the other; half the squared change of the logits and of the value.
 
     ``as_published`` keeps what the authors' code does to the picture's geometry: scores fill the
@@ -38,32 +38,17 @@ class Greydanus(SaliencyMethod):
     paper: ClassVar[str] = "Greydanus et al. 2018"
     weakness: ClassVar[str] = "counts shifts common to all logits, which the policy cannot see"
 
-    planes: Literal["all", "newest", "each"] = "all"
-    """Frames of the stack that a mask falls on."""
-    radius: float = 5.0
-    """Standard deviation of a disc, observation pixels."""
-    stride: int = 5
-    """Distance of neighbouring discs, observation pixels."""
     grid: GridName = "published"
     """Where the discs' centres lie."""
-    reference: str = "blur"
-    """What fills a disc: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
     as_published: bool = False
     """Put the values where the authors' code draws them; needs the published grid."""
-    preview: bool = False
-    """Twice the stride, a quarter of the forward passes; the map stays on that coarse grid."""
 
     def __post_init__(self) -> None:
-        parse_reference(self.reference)
+        super().__post_init__()
         if self.as_published and self.grid != "published":
             raise InvalidArgument(
                 f"as_published with grid {self.grid!r}: the published code has grid 'published'."
             )
-
-    @property
-    def pictures(self) -> frozenset[str]:
-        """What the reference needs of the recording."""
-        return parse_reference(self.reference).pictures
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
@@ -71,15 +56,14 @@ class Greydanus(SaliencyMethod):
         from agentlens.saliency.published import PublishedExplainer
 
         critic = policy.has_value or policy.kind == "q_values"
-        stride = 2 * self.stride if self.preview else self.stride
         recipe = Recipe(
-            masks=gaussian_masks(policy.observation_shape[1:], self.radius, stride, self.grid),
+            masks=self.discs(policy),
             planes=self.planes,
             reference=self.reference,
             targets=("logit_l2", "value_l2") if critic else ("logit_l2",),
         )
         explainer = PerturbationExplainer(policy, setup, recipe)
-        return PublishedExplainer(explainer, stride) if self.as_published else explainer
+        return PublishedExplainer(explainer, self.spacing) if self.as_published else explainer
 
 
 METHOD = Greydanus

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.options import GradientOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class GuidedBackprop(SaliencyMethod):
+class GuidedBackprop(GradientOptions, SaliencyMethod):
     """An output's derivative in which every ReLU stops what is negative on the way back, signed.
 
     At a ReLU with input z the gradient g becomes max(g, 0) where z > 0, else 0.
@@ -30,17 +31,6 @@ class GuidedBackprop(SaliencyMethod):
     paper: ClassVar[str] = "Springenberg et al. 2015"
     weakness: ClassVar[str] = "shows the input's edges, and much the same for a random last layer"
 
-    targets: tuple[str, ...] | None = None
-    """Outputs by name: log_probability, contrast, value, gap, q_value or advantage."""
-    planes: Literal["all", "newest", "each"] = "all"
-    """Frames of the stack: the sum over all, the newest alone, or a map for each."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    contrast: str | None = None
-    """The action that output ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that log_probability needs for Q-values."""
-
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.gradients import GradientExplainer, Reading
@@ -57,10 +47,7 @@ class GuidedBackprop(SaliencyMethod):
                 passes=3,
             ),
             planes=self.planes,
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
-            temperature=self.temperature,
+            **self.asked,
         )
 
 

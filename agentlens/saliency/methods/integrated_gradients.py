@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.options import GradientOptions, ReferenceOptions
 from agentlens.saliency.references import parse_reference
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IntegratedGradients(SaliencyMethod):
+class IntegratedGradients(ReferenceOptions, GradientOptions, SaliencyMethod):
     """What each pixel adds to an output on the way from a reference to the observation, signed.
 
     Sums to the output's difference between the two, to the quadrature's precision.
@@ -32,30 +33,13 @@ class IntegratedGradients(SaliencyMethod):
         "what equals the reference can never matter: the reference is part of the answer"
     )
 
-    targets: tuple[str, ...] | None = None
-    """Outputs by name: log_probability, contrast, value, gap, q_value or advantage."""
-    planes: Literal["all", "newest", "each"] = "all"
-    """Frames of the stack: the sum over all, the newest alone, or a map for each."""
-    reference: str = "blur"
-    """Where the way begins: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
     steps: int = 50
     """Points on the way."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    contrast: str | None = None
-    """The action that output ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that log_probability needs for Q-values."""
 
     def __post_init__(self) -> None:
-        parse_reference(self.reference)
+        super().__post_init__()
         if self.steps < 1:
             raise InvalidArgument(f"{self.steps} steps: expected 1 or more.")
-
-    @property
-    def pictures(self) -> frozenset[str]:
-        """What the reference needs of the recording."""
-        return parse_reference(self.reference).pictures
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
@@ -77,10 +61,7 @@ class IntegratedGradients(SaliencyMethod):
                 passes=1 + 2 * self.steps,
             ),
             planes=self.planes,
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
-            temperature=self.temperature,
+            **self.asked,
         )
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
-from agentlens.saliency.references import parse_reference
+from agentlens.saliency.options import AskedOptions, MaskOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lime(SaliencyMethod):
+class Lime(MaskOptions, AskedOptions, SaliencyMethod):
     """Cut the observation into superpixels, hide random halves of them, fit a linear model.
 
     A superpixel's value is its coefficient: minimise over b and c the sum of w (s - c - b z)^2
@@ -37,10 +37,6 @@ class Lime(SaliencyMethod):
         "changes with the superpixels and the seed; small objects share theirs with background"
     )
 
-    targets: tuple[str, ...] | None = None
-    """Scores by name; the default suits the policy."""
-    planes: Literal["all", "newest", "each"] = "all"
-    """Frames of the stack that a superpixel is hidden in."""
     segments: int = 100
     """About how many superpixels."""
     compactness: float = 0.1
@@ -51,25 +47,14 @@ class Lime(SaliencyMethod):
     """Seed of what is hidden."""
     reference: str = "constant:0"
     """What fills a superpixel: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    contrast: str | None = None
-    """The action that score ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that softmax scores of Q-values need."""
 
     def __post_init__(self) -> None:
-        parse_reference(self.reference)
+        super().__post_init__()
         if self.segments < 1 or self.samples < 2 or not self.compactness > 0:
             raise InvalidArgument(
                 f"{self.segments} segments of compactness {self.compactness} in {self.samples} "
                 "samples: expected 1 or more, a positive number and 2 or more."
             )
-
-    @property
-    def pictures(self) -> frozenset[str]:
-        """What the reference needs of the recording."""
-        return parse_reference(self.reference).pictures
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``.
@@ -85,10 +70,7 @@ class Lime(SaliencyMethod):
             masks=full_mask(policy.observation_shape[1:]),
             planes=self.planes,
             reference=self.reference,
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
-            temperature=self.temperature,
+            **self.asked,
         )
         sampling = Sampling(
             segments=self.segments,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.options import AskedOptions, ReferenceOptions
 from agentlens.saliency.references import parse_reference
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory(SaliencyMethod):
+class Memory(ReferenceOptions, AskedOptions, SaliencyMethod):
     """Forget everything, or see nothing: how far each moves a recurrent policy at this step.
 
     Two numbers a step and score: "memory" with the recurrent state set to zero, "input" with the
@@ -32,18 +33,10 @@ class Memory(SaliencyMethod):
     paper: ClassVar[str] = "none"
     weakness: ClassVar[str] = "a zero state is one that the agent meets only at an episode's start"
 
-    targets: tuple[str, ...] | None = None
-    """Scores by name; the default suits the policy."""
     reference: str = "blur:20"
     """What fills the observation: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
     last: int = 1
     """The most frames hidden together, this one counted."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    contrast: str | None = None
-    """The action that score ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that softmax scores of Q-values need."""
 
     def __post_init__(self) -> None:
         kind = parse_reference(self.reference).kind
@@ -57,11 +50,6 @@ class Memory(SaliencyMethod):
         """The frames before the explained one that are hidden too."""
         return self.last - 1
 
-    @property
-    def pictures(self) -> frozenset[str]:
-        """What the reference needs of the recording."""
-        return parse_reference(self.reference).pictures
-
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.memory import memory_situations
@@ -72,10 +60,7 @@ class Memory(SaliencyMethod):
             policy,
             setup,
             memory_situations(policy, reference, setup.pictures, self.last),
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
-            temperature=self.temperature,
+            **self.asked,
         )
 
 

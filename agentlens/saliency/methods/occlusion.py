@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
 from agentlens.saliency.masks import square_masks
-from agentlens.saliency.references import parse_reference
+from agentlens.saliency.options import AskedOptions, MaskOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Occlusion(SaliencyMethod):
+class Occlusion(MaskOptions, AskedOptions, SaliencyMethod):
     """Hide one square after the other and score how far the policy's outputs move.
 
     Notes:
@@ -28,30 +28,12 @@ class Occlusion(SaliencyMethod):
     paper: ClassVar[str] = "Zeiler and Fergus 2014"
     weakness: ClassVar[str] = "edges of the squares are seen too; black is the background in Atari"
 
-    targets: tuple[str, ...] | None = None
-    """Scores by name; the default suits the policy."""
-    planes: Literal["all", "newest", "each"] = "all"
-    """Frames of the stack that a mask falls on."""
     size: int = 5
     """Side of a square, observation pixels."""
     stride: int = 5
     """Distance of neighbouring squares, observation pixels."""
     reference: str = "constant:0"
     """What fills a square: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    contrast: str | None = None
-    """The action that score ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that softmax scores of Q-values need."""
-
-    def __post_init__(self) -> None:
-        parse_reference(self.reference)
-
-    @property
-    def pictures(self) -> frozenset[str]:
-        """What the reference needs of the recording."""
-        return parse_reference(self.reference).pictures
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
@@ -61,10 +43,7 @@ class Occlusion(SaliencyMethod):
             masks=square_masks(policy.observation_shape[1:], self.size, self.stride),
             planes=self.planes,
             reference=self.reference,
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
-            temperature=self.temperature,
+            **self.asked,
         )
         return PerturbationExplainer(policy, setup, recipe)
 

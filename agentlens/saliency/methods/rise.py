@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
 from agentlens.saliency.masks import full_mask
-from agentlens.saliency.references import parse_reference
+from agentlens.saliency.options import AskedOptions, MaskOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rise(SaliencyMethod):
+class Rise(MaskOptions, AskedOptions, SaliencyMethod):
     """Hide random halves of the observation; a place's value is the mean score when it is hidden.
 
     Less the mean over all masks, so that an agent that looks at nothing gives zeros.
@@ -32,10 +32,6 @@ class Rise(SaliencyMethod):
     paper: ClassVar[str] = "Petsiuk et al. 2018"
     weakness: ClassVar[str] = "needs thousands of masks; half-hidden screens are far from real ones"
 
-    targets: tuple[str, ...] | None = None
-    """Scores by name; the default suits the policy."""
-    planes: Literal["all", "newest", "each"] = "all"
-    """Frames of the stack that a mask falls on."""
     masks: int = 1000
     """How many random masks."""
     cells: int = 8
@@ -48,20 +44,6 @@ class Rise(SaliencyMethod):
     """Seed of the masks; they are the same for every step."""
     reference: str = "constant:0"
     """What fills the hidden part: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    contrast: str | None = None
-    """The action that score ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that softmax scores of Q-values need."""
-
-    def __post_init__(self) -> None:
-        parse_reference(self.reference)
-
-    @property
-    def pictures(self) -> frozenset[str]:
-        """What the reference needs of the recording."""
-        return parse_reference(self.reference).pictures
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
@@ -73,10 +55,7 @@ class Rise(SaliencyMethod):
             masks=full_mask(observation),
             planes=self.planes,
             reference=self.reference,
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
-            temperature=self.temperature,
+            **self.asked,
         )
         masks = random_masks(
             observation, count=self.masks, cells=self.cells, hidden=self.hidden, seed=self.seed

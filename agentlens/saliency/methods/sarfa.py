@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
-from agentlens.saliency.masks import GridName, gaussian_masks
-from agentlens.saliency.references import parse_reference
+from agentlens.saliency.options import DiscOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sarfa(SaliencyMethod):
+class Sarfa(DiscOptions, SaliencyMethod):
     """Hide one soft disc after the other; score what lowers one action and leaves the others be.
 
     The harmonic mean of d = p(a) - p'(a), where positive, and K = 1 / (1 + KL(rest || rest')).
@@ -32,38 +31,17 @@ class Sarfa(SaliencyMethod):
     paper: ClassVar[str] = "Puri et al. 2020"
     weakness: ClassVar[str] = "0 where the action becomes likelier, and near 0 where p is near 1"
 
-    planes: Literal["all", "newest", "each"] = "all"
-    """Frames of the stack that a mask falls on."""
-    radius: float = 5.0
-    """Standard deviation of a disc, observation pixels."""
-    stride: int = 5
-    """Distance of neighbouring discs, observation pixels."""
-    grid: GridName = "centred"
-    """Where the discs' centres lie."""
-    reference: str = "blur"
-    """What fills a disc: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
     action: str = "taken"
     """The explained action: taken, greedy or a name."""
     temperature: float | None = None
     """Softmax temperature that Q-values need."""
-    preview: bool = False
-    """Twice the stride, a quarter of the forward passes; the map stays on that coarse grid."""
-
-    def __post_init__(self) -> None:
-        parse_reference(self.reference)
-
-    @property
-    def pictures(self) -> frozenset[str]:
-        """What the reference needs of the recording."""
-        return parse_reference(self.reference).pictures
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.perturb import PerturbationExplainer, Recipe
 
-        stride = 2 * self.stride if self.preview else self.stride
         recipe = Recipe(
-            masks=gaussian_masks(policy.observation_shape[1:], self.radius, stride, self.grid),
+            masks=self.discs(policy),
             planes=self.planes,
             reference=self.reference,
             targets=("sarfa", "energy"),

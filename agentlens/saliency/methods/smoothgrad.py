@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.options import GradientOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmoothGrad(SaliencyMethod):
+class SmoothGrad(GradientOptions, SaliencyMethod):
     """The mean size of an output's derivative over noisy copies of the observation.
 
     Notes:
@@ -28,22 +29,12 @@ class SmoothGrad(SaliencyMethod):
     paper: ClassVar[str] = "Smilkov et al. 2017"
     weakness: ClassVar[str] = "noisy screens are ones that the agent never met"
 
-    targets: tuple[str, ...] | None = None
-    """Outputs by name: log_probability, contrast, value, gap, q_value or advantage."""
-    planes: Literal["all", "newest", "each"] = "all"
-    """Frames of the stack: the largest of all, the newest alone, or a map for each."""
     samples: int = 16
     """Noisy copies."""
     noise: float = 0.1
     """Standard deviation of the noise as a share of the frame's range."""
     seed: int = 0
     """Seed of the noise."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    contrast: str | None = None
-    """The action that output ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that log_probability needs for Q-values."""
 
     def __post_init__(self) -> None:
         if self.samples < 1 or not self.noise >= 0:
@@ -67,10 +58,7 @@ class SmoothGrad(SaliencyMethod):
                 passes=1 + 2 * self.samples,
             ),
             planes=self.planes,
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
-            temperature=self.temperature,
+            **self.asked,
         )
 
 

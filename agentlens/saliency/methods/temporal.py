@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
 from agentlens.saliency.masks import full_mask
-from agentlens.saliency.references import parse_reference
+from agentlens.saliency.options import AskedOptions, ReferenceOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Temporal(SaliencyMethod):
+class Temporal(ReferenceOptions, AskedOptions, SaliencyMethod):
     """Replace one whole frame of the stack after the other: one number a frame, no places.
 
     ``change="replace"`` with reference "neighbour" freezes: each frame becomes its older
@@ -31,32 +31,19 @@ class Temporal(SaliencyMethod):
     paper: ClassVar[str] = "none"
     weakness: ClassVar[str] = "what stands in several frames is not missed when one is replaced"
 
-    targets: tuple[str, ...] | None = None
-    """Scores by name; the default suits the policy."""
     change: Literal["replace", "swap"] = "replace"
     """Whether a frame is replaced by the reference or swapped with its older neighbour."""
     reference: str = "neighbour"
     """What replaces a frame: neighbour, blur[:sigma], constant[:value], median, mean, noise[:seed]."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    contrast: str | None = None
-    """The action that score ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that softmax scores of Q-values need."""
 
     def __post_init__(self) -> None:
-        parse_reference(self.reference)
+        super().__post_init__()
         if self.change not in ("replace", "swap"):
             raise InvalidArgument(f"change {self.change!r}: expected 'replace' or 'swap'.")
         if self.change == "swap" and self.reference != "neighbour":
             raise InvalidArgument(
                 f"change 'swap' with reference {self.reference!r}: a swap needs no reference."
             )
-
-    @property
-    def pictures(self) -> frozenset[str]:
-        """What the reference needs of the recording."""
-        return parse_reference(self.reference).pictures
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
@@ -74,19 +61,13 @@ class Temporal(SaliencyMethod):
                 policy,
                 setup,
                 swap_situations(policy),
-                targets=self.targets,
-                action=self.action,
-                contrast=self.contrast,
-                temperature=self.temperature,
+                **self.asked,
             )
         recipe = Recipe(
             masks=full_mask(policy.observation_shape[1:]),
             planes="each",
             reference=self.reference,
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
-            temperature=self.temperature,
+            **self.asked,
         )
         return PerturbationExplainer(policy, setup, recipe)
 

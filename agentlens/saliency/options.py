@@ -1,0 +1,97 @@
+"""Options that several methods share, with what follows from them: bases of their dataclasses.
+
+A method names its own defaults by writing the field again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from agentlens.saliency.masks import GridName, MaskSet, gaussian_masks
+from agentlens.saliency.references import parse_reference
+
+if TYPE_CHECKING:
+    from agentlens.policies.base import Policy
+
+Planes = Literal["all", "newest", "each"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedOptions:
+    """What is asked of the outputs."""
+
+    targets: tuple[str, ...] | None = None
+    """Scores or outputs by name; the default suits the policy."""
+    action: str = "taken"
+    """The explained action: taken, greedy or a name."""
+    contrast: str | None = None
+    """The action that target ``contrast`` compares with; the best other one if not given."""
+    temperature: float | None = None
+    """Softmax temperature that softmax targets of Q-values need."""
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """These options as keyword arguments."""
+        return {
+            "targets": self.targets,
+            "action": self.action,
+            "contrast": self.contrast,
+            "temperature": self.temperature,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceOptions:
+    """What the observation is compared with, or replaced by."""
+
+    reference: str = "blur"
+    """What fills a hidden part, or is compared with: blur[:sigma], constant[:value], median, mean,
+    previous, neighbour or noise[:seed]."""
+
+    def __post_init__(self) -> None:
+        parse_reference(self.reference)
+
+    @property
+    def pictures(self) -> frozenset[str]:
+        """What the reference needs of the recording."""
+        return parse_reference(self.reference).pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskOptions(ReferenceOptions):
+    """Where masks fall, and what fills them."""
+
+    planes: Planes = "all"
+    """Frames of the stack that a mask falls on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscOptions(MaskOptions):
+    """Soft discs on a grid."""
+
+    radius: float | tuple[float, ...] = 5.0
+    """Standard deviation of a disc, observation pixels; several give targets such as kl@3, kl@5."""
+    stride: int = 5
+    """Distance of neighbouring discs, observation pixels."""
+    grid: GridName = "centred"
+    """Where the discs' centres lie."""
+    preview: bool = False
+    """Twice the stride, a quarter of the forward passes; the map stays on that coarse grid."""
+
+    @property
+    def spacing(self) -> int:
+        """Distance of neighbouring discs, the preview's where one is wanted."""
+        return 2 * self.stride if self.preview else self.stride
+
+    def discs(self, policy: Policy) -> MaskSet:
+        """The masks for a policy's observations."""
+        return gaussian_masks(policy.observation_shape[1:], self.radius, self.spacing, self.grid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientOptions(AskedOptions):
+    """Methods that take derivatives of outputs."""
+
+    planes: Planes = "all"
+    """Frames of the stack: all read as one, the newest alone, or a map for each."""
