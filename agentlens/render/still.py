@@ -28,7 +28,7 @@ def still(
     targets: Sequence[str] | None = None,
     force: bool = False,
 ) -> Path:
-    """Draw one step.
+    """Draw one step; returns the path of the file.
 
     The heat has the scale of all explained steps of the episode, as in the video.
 
@@ -43,9 +43,6 @@ def still(
         layout: "full", "compact" or "stack" (png).
         targets: names of the maps' targets to draw; see ``render``.
         force: overwrite an existing file.
-
-    Returns:
-        The path of the file.
 
     Raises:
         AlreadyExists: the file is there and ``force`` is off.

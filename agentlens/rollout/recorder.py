@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -52,11 +51,11 @@ def record(
     resume: bool = False,
     progress: Progress = silent,
 ) -> Recording:
-    """Record whole episodes of an agent in its own environment.
+    """Record whole episodes of an agent in its own environment, and open the recording.
 
-    An episode depends on ``seed`` and its index alone: not on ``n_envs``, nor on the order in
-    which episodes finish, nor on other episodes. (Another device or library version may move
-    logits by 1e-6, and with it, very rarely, a sampled action.)
+    An episode depends on ``seed`` and its index alone, never on ``n_envs`` or other episodes.
+    (Another device or library version may move logits by 1e-6 and so, very rarely, an action.)
+    32 decisions of each game are held in memory; on a CPU the policy runs on one thread.
 
     Args:
         agent: an agent, or whatever ``load_agent`` takes.
@@ -66,59 +65,39 @@ def record(
         max_steps: decisions after which an episode is cut, 0 for never.
         n_envs: games played side by side.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        selection: "sample", "greedy" or "epsilon" instead of the agent's own.
-        epsilon: for "epsilon".
-        stuck_after: an episode ends as "stuck" after so many decisions in a row whose newest
-            plane had been seen before, since the last reward or change of lives; 0 for never.
-            Greedy agents loop for ever in some games.
-        force: replace a recording that is there.
-        resume: finish the missing episodes of a recording that is there.
-        progress: told of decisions; without ``max_steps`` nobody knows how many there will be,
-            and the total is 0.
-
-    Returns:
-        The recording, opened for reading.
+        selection, epsilon: "sample", "greedy" or "epsilon" instead of the agent's own.
+        stuck_after: decisions without a new plane, a reward or a change of lives after which an
+            episode ends as "stuck" (greedy agents loop for ever in some games); 0 for never.
+        force, resume: replace, or finish, a recording that is there.
+        progress: told of decisions; the total is 0 without ``max_steps``: nobody knows it.
 
     Raises:
         InvalidArgument: an argument out of range, a selection the agent cannot do.
-        EmulatorError: the agent's actions do not fit the game.
+        EmulatorError, NotFinite: the agent's actions do not fit the game; an output is no number.
         AlreadyExists, Locked, DiskError: see ``RecordingWriter``.
-        NotFinite: the policy gave a NaN or an infinity; names the output.
         Interrupted: Ctrl-C or SIGTERM; the recording is readable and can be resumed.
-
-    Notes:
-        Memory does not grow with the length of an episode: 32 decisions are held for each game.
-        On a CPU the policy runs on one thread, whatever PyTorch's setting (see ``evaluate``).
     """
     _check_counts(episodes=episodes, n_envs=n_envs, max_steps=max_steps, stuck_after=stuck_after)
     episode_seed(seed, 0)
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
-    played = as_played(agent, selection, epsilon)
-    where = choose_device(device)
-    new_player = functools.partial(
-        Player, played.spec, agent.policy.state_size,
-        palette=Palette(), max_steps=max_steps, stuck_after=stuck_after,
-    )  # fmt: skip
-    first = new_player()
+    played, where = as_played(agent, selection, epsilon), choose_device(device)
+    players = [
+        Player(played.spec, agent.policy.state_size, palette=palette, max_steps=max_steps,
+               stuck_after=stuck_after)
+        for palette in [Palette()] * min(n_envs, episodes)
+    ]  # fmt: skip
     made = provenance(device=str(where), n_envs=n_envs, stuck_after=stuck_after)
-    header = _header(first, seed=seed, episodes=episodes, max_steps=max_steps, provenance=made)
+    header = _header(players[0], seed, episodes, max_steps, made)
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:
         files = agent_files(agent, Path(folder))
-        with RecordingWriter(
-            Path(output), header, agent_files=files, force=force, resume=resume
-        ) as writer:
-            missing = [i for i in range(episodes) if i not in writer.finished_episodes]
-            run = _Run(played.to(where), where, writer, seed, progress, interruption)
-            more = min(n_envs, len(missing)) - 1
-            players = [first, *(new_player() for _ in range(more))]
-            with one_thread():
-                run.play(players, missing)
-            writer.complete()
+        new = RecordingWriter(Path(output), header, agent_files=files, force=force, resume=resume)
+        with new as writer:
+            _Run(played.to(where), where, writer, seed, progress, interruption).finish(players)
     return open_recording(output)
 
 
 def _header(
-    player: Player, *, seed: int, episodes: int, max_steps: int, provenance: Mapping[str, Any]
+    player: Player, seed: int, episodes: int, max_steps: int, made: Mapping[str, Any]
 ) -> RecordingHeader:
     return RecordingHeader(
         agent=player.spec,
@@ -128,7 +107,7 @@ def _header(
         emulator_actions=player.emulator.actions,
         screen_shape=player.emulator.screen_shape,
         max_steps=max_steps,
-        provenance=provenance,
+        provenance=made,
     )
 
 
@@ -172,6 +151,13 @@ class _Run:
         self._progress, self._interruption = progress, interruption
         self._done = self._expected = 0
         self._taught = -1
+
+    def finish(self, players: Sequence[Player]) -> None:
+        """Play the episodes that the recording lacks."""
+        wanted, there = self._writer.header.episodes_wanted, self._writer.finished_episodes
+        with one_thread():
+            self.play(players, [index for index in range(wanted) if index not in there])
+        self._writer.complete()
 
     def play(self, players: Sequence[Player], episodes: Sequence[int]) -> None:
         """Play all of ``episodes``, in order, as players become free."""

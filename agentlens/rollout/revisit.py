@@ -54,8 +54,7 @@ def revisit(
         recording: whose states, or its folder; its finished episodes count.
         agent: who is asked; or what ``load_agent`` takes.
         output: folder of the new recording.
-        episodes: indices; all finished ones if not given.
-        device: "auto", "cpu", "cuda" or "cuda:N".
+        episodes: indices; all finished ones if not given. device: as in ``record``.
         force: replace a recording that is there.
         progress: told of decisions.
 

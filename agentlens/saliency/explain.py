@@ -109,9 +109,8 @@ def explain(
     Raises:
         InvalidArgument: steps, episodes or options that are not there or not possible.
         OutputMismatch, NotFinite: recomputed outputs are not the recorded ones, or not numbers.
-        AlreadyExists: maps of other settings are there.
+        AlreadyExists, Interrupted: maps of other settings are there; Ctrl-C (maps are kept).
         DeviceError: memory ran out at the smallest chunk, or the device failed.
-        Interrupted: Ctrl-C; the maps so far are kept.
     """
     given = {
         "targets": targets, "planes": planes, "radius": radius, "stride": stride, "grid": grid,

@@ -32,67 +32,45 @@ STATISTICS_SEED = 0
 
 
 def compare(
-    agents: Sequence[Comparable],
-    *,
-    output: Path | str,
-    episodes: int = 10,
-    seed: int = 0,
-    states: int = 20_000,
-    maps: int = 200,
-    moments: int = 3,
-    video_steps: int = 240,
-    own_scales: bool = False,
+    agents: Sequence[Comparable], *, output: Path | str,
+    episodes: int = 10, seed: int = 0, states: int = 20_000,
+    maps: int = 200, moments: int = 3, video_steps: int = 240, own_scales: bool = False,
     explain: MapOptions = MapOptions(),  # noqa: B008 (frozen)
     floor: Comparable | None = None,
-    env: str | None = None,
-    format: str | None = None,
-    preset: str | None = None,
-    trust_code: bool = False,
-    device: str = "auto",
-    threads: int = 0,
-    force: bool = False,
-    stages: Stages = unwatched,
-    say: Callable[[str], None] = lambda line: None,
-) -> Comparison:
+    env: str | None = None, format: str | None = None, preset: str | None = None,
+    trust_code: bool = False, device: str = "auto", threads: int = 0, force: bool = False,
+    stages: Stages = unwatched, say: Callable[[str], None] = lambda line: None,
+) -> Comparison:  # fmt: skip
     """Compare two or more agents on the same seeds and on the same states, and write a report.
 
     Args:
         agents: agents, names, agent folders, checkpoints, or recordings of whole games made with
             one seed; in the order of training where there is one.
         output: folder of the report; it appears whole or not at all.
-        episodes: games of each agent that has no recording yet.
-        seed: of those recordings.
+        episodes, seed: games of each agent that has no recording yet.
         states: about so many states of each agent are shared (whole episodes); 0 for all.
         maps: states of each agent that everyone it meets is explained on; 0 for no maps.
         moments: of each kind, for each pair and side.
         video_steps: decisions in each video; 0 for no videos.
         own_scales: draw each agent's heat on its own scale instead of one for all.
-        explain: which saliency maps.
-        floor: an agent that differs from the first by its training seed alone, for the
-            similarity that two such agents have.
+        explain, device, threads: which saliency maps, computed where.
+        floor: an agent that differs from the first by its training seed alone.
         env, format, preset, trust_code: as ``load_agent``, for checkpoints.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: CPU threads for maps, 0 for torch's choice.
         force: replace an earlier report, and compare agents under different protocols.
-        stages: makes the progress report of a stage from its name and unit.
-        say: called with a line for the user.
+        stages, say: make a stage's progress report; are told a line for the user.
 
     Returns:
-        The comparison; its ``folder`` holds report.html, report.json, tables, figures, videos,
-        recordings and maps.
+        The comparison; its ``folder`` holds report, tables, figures, videos, recordings and maps.
 
     Raises:
         InvalidArgument: fewer than two agents, different games or protocols, recordings without
-            a finished episode or without a common seed, a number out of range.
-        AlreadyExists: the output is there.
-        UnknownName, CheckpointError, Corrupt, DiskError: as the stages.
+            a finished episode or a common seed, a number out of range.
+        AlreadyExists, UnknownName, CheckpointError, Corrupt, DiskError: as the stages.
     """
-    for name, value, least in (
-        ("episodes", episodes, 1), ("states", states, 0), ("maps", maps, 0),
-        ("moments", moments, 0), ("video_steps", video_steps, 0),
-    ):  # fmt: skip
-        if type(value) is not int or value < least:
-            raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")
+    _check_counts(
+        episodes=(episodes, 1), states=(states, 0), maps=(maps, 0), moments=(moments, 0),
+        video_steps=(video_steps, 0),
+    )  # fmt: skip
     everyone = enter(
         agents, env=env, format=format, preset=preset, trust_code=trust_code, floor=floor
     )  # fmt: skip
@@ -110,6 +88,13 @@ def compare(
             )
         )  # fmt: skip
     return replace(found, folder=Path(output))
+
+
+def _check_counts(**counts: tuple[int, int]) -> None:
+    """Each a number and the least it may be."""
+    for name, (value, least) in counts.items():
+        if type(value) is not int or value < least:
+            raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")
 
 
 def _run(job: Job) -> Comparison:
