@@ -16,6 +16,7 @@ from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.device import choose_device
 from agentlens.policies.importing import save_agent
+from agentlens.policies.probes import check_observations
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
 from agentlens.rollout.interruption import Interruption
@@ -181,6 +182,7 @@ class _Run:
     def _begin(self, player: Player, episode: int) -> tuple[Player, EpisodeWriter]:
         seed = episode_seed(self._seed, episode)
         player.begin(seed)
+        check_observations(player.observation[None], player.spec.observation)
         return player, self._writer.episode(episode, seed=self._seed, seed_words=seed.words)
 
     def _step(self, active: Sequence[tuple[Player, EpisodeWriter]]) -> None:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import statistics
 
+import numpy as np
+
 from agentlens.spec import AgentSpec, Phase, ScoreSpec
 from agentlens.store.recording import Recording
+
+PROBED_STEPS = 64
+UNMOVED_SHARE = 0.005
+CERTAIN_NATS = 0.02
+"""Action probabilities of an episode of so many steps that move less than this (sd over the steps),
+or whose entropy is lower, are said to be a sign of wrong scaling."""
 
 FAR_BELOW_SD = 3.0
 FAR_BELOW_SHARE = 0.5
@@ -59,6 +67,33 @@ def score_warning(spec: AgentSpec, recording: Recording) -> str:
     )
 
 
+def scaling_warning(recording: Recording) -> str:
+    """A warning where no observation, or any, decides the actions: a sign of wrong scaling.
+
+    A network of 0 to 1 that is fed 0 to 255 is certain of everything; the other way round it
+    hardly sees a difference. (Policies with memory move by themselves: they may pass.)
+    """
+    episode = max(recording.episodes, key=len)
+    logits = episode.logits
+    if logits is None or len(logits) < PROBED_STEPS or recording.header.agent.format == "random":
+        return ""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    log_shares = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    shares = np.exp(log_shares)
+    entropy, change = -(shares * log_shares).sum(axis=1).mean(), shares.std(axis=0).max()
+    if change < UNMOVED_SHARE:
+        found = f"the action probabilities hardly change (by {change:.1g} over the episode)"
+    elif entropy < CERTAIN_NATS:
+        found = f"nearly every action is certain (mean entropy {entropy:.2g} nats)"
+    else:
+        return ""
+    divisor = recording.header.agent.observation.scale_divisor
+    return (
+        f"{found}: check whether the network was trained on observations divided by {divisor:g} "
+        "(scale_divisor of its agent.toml)."
+    )
+
+
 def recording_summary(recording: Recording) -> str:
     """Everything ``agentlens record`` prints at the end, a fact a line."""
     spec = recording.header.agent
@@ -72,9 +107,8 @@ def recording_summary(recording: Recording) -> str:
         lines.append(f"reference score: {score_text(spec.score)}")
     if spec.assumed:
         lines.append(f"assumed at import: {'; '.join(spec.assumed)}")
-    warning = score_warning(spec, recording)
-    if warning:
-        lines.append(f"warning: {warning}")
+    warnings = (score_warning(spec, recording), scaling_warning(recording))
+    lines += [f"warning: {warning}" for warning in warnings if warning]
     return "\n".join(lines)
 
 
