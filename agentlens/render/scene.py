@@ -232,6 +232,8 @@ def drawn_targets(
         UnknownName: the maps have no such target.
         InvalidArgument: targets are named where there are no maps, none, or one twice.
     """
+    if isinstance(names, str):
+        raise InvalidArgument(f"targets {names!r}: expected a list of names, such as [{names!r}].")
     if names is not None:
         by_name = {} if maps is None else {info.name: info for info in maps.targets}
         if not by_name:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,18 +84,19 @@ def record(
     episode_seed(seed, 0)
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
     played, where = as_played(agent, selection, epsilon), choose_device(device)
-    players = [
-        Player(played.spec, agent.policy.state_size, palette=palette, max_steps=max_steps,
-               stuck_after=stuck_after)
-        for palette in [Palette()] * min(n_envs, episodes)
-    ]  # fmt: skip
+    new_player = functools.partial(
+        Player, played.spec, agent.policy.state_size, palette=Palette(), max_steps=max_steps,
+        stuck_after=stuck_after,
+    )  # fmt: skip
+    first = new_player()
     made = provenance(device=str(where), n_envs=n_envs, stuck_after=stuck_after)
-    header = _header(players[0], seed, episodes, max_steps, made)
+    header = _header(first, seed, episodes, max_steps, made)
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:
         files = agent_files(agent, Path(folder))
         new = RecordingWriter(Path(output), header, agent_files=files, force=force, resume=resume)
         with new as writer:
-            _Run(played.to(where), where, writer, seed, progress, interruption).finish(players)
+            run = _Run(played.to(where), where, writer, seed, progress, interruption)
+            run.finish(itertools.chain([first], iter(new_player, None)), n_envs)
     return open_recording(output)
 
 
@@ -153,11 +156,12 @@ class _Run:
         self._done = self._expected = 0
         self._taught = -1
 
-    def finish(self, players: Sequence[Player]) -> None:
-        """Play the episodes that the recording lacks."""
+    def finish(self, players: Iterator[Player], n_envs: int) -> None:
+        """Play the episodes that the recording lacks, at most ``n_envs`` at a time."""
         wanted, there = self._writer.header.episodes_wanted, self._writer.finished_episodes
+        missing = [index for index in range(wanted) if index not in there]
         with one_thread():
-            self.play(players, [index for index in range(wanted) if index not in there])
+            self.play(list(itertools.islice(players, min(n_envs, len(missing)))), missing)
         self._writer.complete()
 
     def play(self, players: Sequence[Player], episodes: Sequence[int]) -> None:

@@ -83,7 +83,7 @@ def revisit(
             f"the cartridge of {played.environment.game} here is another one than the "
             "recording's: use the ale-py version named in recording.json."
         )
-    made = provenance(device=str(where), revisits=recording.header.agent.sha256)
+    made = provenance(device=str(where), revisits=recording.header.identity)
     header = _header(recording, agent, player, chosen, made)
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:
         files = agent_files(agent, Path(folder))

@@ -310,9 +310,8 @@ def _make(job: _Job, output: Path | str | None, force: bool, progress: Progress)
         with MapWriter(folder, _header(job, folder), force=force) as writer:
             _write_maps(job, writer, progress)
     except KeyboardInterrupt as error:
-        raise Interrupted(
-            f"stopped; the maps so far are in {folder}, and the same command goes on from there."
-        ) from error
+        advice = "the same command" + (" without --force" if force else "") + " goes on from there"
+        raise Interrupted(f"stopped; the maps so far are in {folder}, and {advice}.") from error
     return open_maps(folder)
 
 

@@ -53,22 +53,32 @@ class RecordingHeader:
 
         How many episodes are wanted and where the program ran make no difference.
         """
-        mine, theirs = self._deciding(), other._deciding()
-        return next((n for n in mine.keys() | theirs.keys() if mine.get(n) != theirs.get(n)), "")
+        mine, theirs = encode(self), encode(other)
+        names = (
+            n for n in mine.keys() | theirs.keys() if n not in ("episodes_wanted", "provenance")
+        )
+        return next((name for name in names if mine.get(name) != theirs.get(name)), "")
 
     @functools.cached_property
     def identity(self) -> str:
-        """SHA-256, hexadecimal, over all that decides the episodes: agent, weights, rules, seed.
+        """SHA-256, hexadecimal, over what decides the episodes: weights, protocol, seed, limits.
 
-        The same for a recording made again; what tells unfinished ones apart, which have no
-        digest of their episodes yet.
+        The same for a recording made again; tells unfinished ones apart, whose episodes have no
+        digest yet. Not over what only describes the agent, such as its licence.
         """
-        text = json.dumps(self._deciding(), sort_keys=True, allow_nan=False)
+        agent = self.agent
+        deciding = {
+            "weights": [agent.format, agent.sha256],
+            "protocol": [
+                encode(part) for part in (agent.environment, agent.observation, agent.action)
+            ],
+            "emulator": [self.rom_md5, *self.emulator_actions],
+            "seed": self.seed,
+            "limits": [self.max_steps, self.provenance.get("stuck_after")],
+            "player": [self.player, self.provenance.get("revisits")],
+        }
+        text = json.dumps(deciding, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
-
-    def _deciding(self) -> dict[str, Any]:
-        fields: dict[str, Any] = encode(self)
-        return {n: v for n, v in fields.items() if n not in ("episodes_wanted", "provenance")}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,13 +67,15 @@ class MapHeader:
         two knows: a recording may grow.
         """
         mine, theirs = encode(self), encode(other)
-        names = (name for name in mine if name not in ("provenance", "recording_digests"))
+        places = ("provenance", "recording", "recording_digests")
+        names = (name for name in mine if name not in places)
         found = next((name for name in names if mine[name] != theirs.get(name)), "")
         if found:
             return found
         ours, others = self.recording_digests, other.recording_digests
         same = all(ours[index] == others[index] for index in ours.keys() & others.keys())
-        return "" if same else "recording"
+        known = {self.recording, other.recording} - {""}
+        return "" if same and len(known) <= 1 else "recording"
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,9 +274,9 @@ def open_maps(folder: Path | str) -> MapSet:
 def check_same_episode(maps: MapSet, episode: Episode) -> None:
     """Refuse maps that were made from another episode than this one.
 
-    Compared by the recording's identity and the episode's digest; where the episode was unfinished
-    when it was explained, and so had none, by the actions that were explained as taken. Maps that
-    name no recording (made in memory) pass.
+    Compared by the episode's digest; where it was unfinished when it was explained, and so had
+    none, by the recording's identity and the actions that were explained as taken. Maps that name
+    neither recording nor digests (made in memory) pass.
 
     Args:
         maps: with steps of the episode's index.
@@ -287,11 +289,12 @@ def check_same_episode(maps: MapSet, episode: Episode) -> None:
     rows = np.flatnonzero(maps.episodes == episode.index)
     steps = maps.steps[rows]
     fits = bool((steps < len(episode)).all())
-    fits = fits and maps.header.recording in ("", episode.recording)
     if fits and (digest := digests.get(str(episode.index), "")):
         fits = digest == episode.digest
-    elif fits and digests and maps.header.action == "taken":
-        fits = np.array_equal(maps.explained_actions[rows], episode.actions[steps])
+    elif fits:
+        fits = maps.header.recording in ("", episode.recording)
+        if fits and digests and maps.header.action == "taken":
+            fits = np.array_equal(maps.explained_actions[rows], episode.actions[steps])
     if not fits:
         raise InvalidArgument(
             f"the maps in {maps.folder or 'memory'} belong to another recording than episode "

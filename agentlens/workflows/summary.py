@@ -10,10 +10,12 @@ from agentlens.spec import AgentSpec, Phase, ScoreSpec
 from agentlens.store.recording import Recording
 
 PROBED_STEPS = 64
+"""An episode of so many steps or more is looked at for signs of wrong scaling."""
+
 UNMOVED_SHARE = 0.005
 CERTAIN_NATS = 0.02
-"""Action probabilities of an episode of so many steps that move less than this (sd over the steps),
-or whose entropy is lower, are said to be a sign of wrong scaling."""
+"""A sign is that no action's probability moves by more (standard deviation over the steps), or that
+their mean entropy is lower."""
 
 FAR_BELOW_SD = 3.0
 FAR_BELOW_SHARE = 0.5
@@ -73,24 +75,24 @@ def scaling_warning(recording: Recording) -> str:
     A network of 0 to 1 that is fed 0 to 255 is certain of everything; the other way round it
     hardly sees a difference. (Policies with memory move by themselves: they may pass.)
     """
-    episode = max(recording.episodes, key=len)
-    logits = episode.logits
+    episode = max(recording.episodes, key=len, default=None)
+    logits = None if episode is None else episode.logits
     if logits is None or len(logits) < PROBED_STEPS or recording.header.agent.format == "random":
         return ""
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     log_shares = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     shares = np.exp(log_shares)
-    entropy, change = -(shares * log_shares).sum(axis=1).mean(), shares.std(axis=0).max()
+    entropy, change = abs((shares * log_shares).sum(axis=1).mean()), shares.std(axis=0).max()
     if change < UNMOVED_SHARE:
-        found = f"the action probabilities hardly change (by {change:.1g} over the episode)"
+        found = f"no action's probability changes much (sd {change:.1g} over the episode)"
     elif entropy < CERTAIN_NATS:
         found = f"nearly every action is certain (mean entropy {entropy:.2g} nats)"
     else:
         return ""
     divisor = recording.header.agent.observation.scale_divisor
     return (
-        f"{found}: check whether the network was trained on observations divided by {divisor:g} "
-        "(scale_divisor of its agent.toml)."
+        f"{found}: if the agent is trained, check whether it was on observations divided by "
+        f"{divisor:g} (scale_divisor of its agent.toml)."
     )
 
 

@@ -13,7 +13,11 @@ from agentlens.workflows.summary import recording_summary, scaling_warning
 
 @pytest.mark.parametrize(
     ("divisor", "words"),
-    [(255.0, ""), (1.0, "nearly every action is certain"), (65025.0, "hardly change")],
+    [
+        (255.0, ""),
+        (1.0, "nearly every action is certain"),
+        (65025.0, "no action's probability changes much"),
+    ],
 )
 def test_another_scale_than_the_network_s_own_is_noticed(
     tmp_path: Path, divisor: float, words: str

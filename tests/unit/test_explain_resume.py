@@ -35,5 +35,8 @@ def test_ctrl_c_keeps_the_maps_so_far(tmp_path: Path) -> None:
     with pytest.raises(Interrupted, match=r"the maps so far are in .*perturbation"):
         agentlens.explain(recording, steps=range(16), stride=20, progress=stop)
     assert len(agentlens.open_maps(folder).steps) == 8
+    with pytest.raises(Interrupted, match="the same command without --force goes on"):
+        agentlens.explain(recording, steps=range(16), stride=19, force=True, progress=stop)
+    agentlens.explain(recording, steps=range(8), stride=20, force=True)
     finished = agentlens.explain(recording, steps=range(16), stride=20)
     np.testing.assert_array_equal(finished.values, whole.values)

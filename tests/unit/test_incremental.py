@@ -320,9 +320,18 @@ def test_memory_that_never_suffices_ends_in_a_clear_error(monkeypatch: pytest.Mo
     def full(*_args: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(incremental, "plan_chunk", full)
-    with pytest.raises(DeviceError, match="single mask"):
-        incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=1)
+    engine = incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=2)
+    calm = engine(*frames(policy, 1))
+    with monkeypatch.context() as patched:
+        patched.setattr(incremental, "plan_chunk", full)
+        with pytest.raises(DeviceError, match="single mask"):
+            incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=1)
+        patched.setattr(propagate.Propagation, "run", full)
+        with pytest.raises(DeviceError, match="single mask"):
+            engine(*frames(policy, 1))
+    again = engine(*frames(policy, 1))  # memory was freed: the same engine goes on
+    assert (engine.chunk_masks, engine.workers) == (1, 1)
+    torch.testing.assert_close(again.perturbed.logits, calm.perturbed.logits, rtol=0, atol=2e-6)
 
 
 def test_an_error_of_another_kind_is_not_taken_for_a_lack_of_memory(

@@ -253,7 +253,10 @@ def test_an_episode_opens_in_pandas(tmp_path: Path) -> None:
 
 def test_the_identity_tells_recordings_apart_and_their_making_does_not() -> None:
     base = header(episodes=2)
-    again = dataclasses.replace(base, episodes_wanted=9, provenance={"created": "later"})
+    described = dataclasses.replace(base.agent, licence="another", source="told otherwise")
+    again = dataclasses.replace(
+        base, agent=described, episodes_wanted=9, provenance={"created": "later"}
+    )
     assert again.identity == base.identity
     assert len(base.identity) == 64
     agent = dataclasses.replace(base.agent, sha256="0" * 64)
@@ -261,5 +264,8 @@ def test_the_identity_tells_recordings_apart_and_their_making_does_not() -> None
         dataclasses.replace(base, seed=base.seed + 1),
         dataclasses.replace(base, agent=agent),
         dataclasses.replace(base, max_steps=7),
+        dataclasses.replace(base, provenance={"stuck_after": 5}),
+        dataclasses.replace(base, player="x", provenance={"revisits": "a"}),
+        dataclasses.replace(base, player="x", provenance={"revisits": "b"}),
     ]
-    assert len({base.identity, *(other.identity for other in others)}) == 4
+    assert len({base.identity, *(other.identity for other in others)}) == 1 + len(others)

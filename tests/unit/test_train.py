@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from stable_baselines3.common.torch_layers import NatureCNN
 
 from agentlens.policies.manifest import read_manifest
 from agentlens.rollout.outputs import Outputs
@@ -24,6 +26,7 @@ sys.path.insert(0, str(AGENTS))
 checkpoints = importlib.import_module("checkpoints")
 curve = importlib.import_module("curve")
 evaluation = importlib.import_module("evaluation")
+learning = importlib.import_module("learning")
 recipes = importlib.import_module("recipe")
 train = importlib.import_module("train")
 vector_env = importlib.import_module("vector_env")
@@ -164,6 +167,7 @@ def test_shipped_recipes_are_complete(path: Path) -> None:
 def test_the_second_seed_differs_in_nothing_else() -> None:
     one = recipes.read_recipe(AGENTS / "pong-ppo" / "train.toml")
     two = recipes.read_recipe(AGENTS / "pong-ppo-seed2" / "train.toml")
+    assert two.run.seed != one.run.seed
     assert two.override(seed=one.run.seed) == dataclasses.replace(one, name=two.name)
 
 
@@ -178,7 +182,13 @@ def test_a_snapshot_is_the_other_agents_run() -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("pong-ppo", "seed = 1", "seed = 1\nsteps = 9", r"\[run\]: got the unknown key steps"),
+        ("pong-ppo", "[run]", "[run]\nsteps = 9", r"\[run\]: got the unknown key steps"),
+        (
+            "pong-ppo",
+            '"bfloat16"',
+            '"float16"',
+            "got precision = 'float16', expected one of float32",
+        ),
         ("pong-ppo", "stack = 4", "", r"\[environment\]: stack is missing"),
         ("pong-ppo", "stack = 4", 'stack = "4"', r"stack: got '4', expected int"),
         ("pong-ppo", "max_pool = true", "max_pool = 1", "max_pool: got 1, expected bool"),
@@ -226,6 +236,30 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path: Path, name
     assert first["param_groups"][0]["lr"] == pytest.approx(recipe.algorithm.learning_rate / 6)
     steps = [{float(s["step"]) for s in state["state"].values()} for state in (first, second)]
     assert steps[0] == steps[1] == {5.0 * 2 * 2}
+
+
+@pytest.mark.parametrize("name", ["pong-ppo", "pong-recurrent", "pong-dqn"])
+def test_bfloat16_is_for_the_convolutions_alone(tmp_path: Path, name: str) -> None:
+    recipe = small(name, **({"learning_starts": 16} if name == "pong-dqn" else {}))
+    recipe = dataclasses.replace(
+        recipe, run=dataclasses.replace(recipe.run, precision="bfloat16"), stop_at=48
+    )
+    env = vector_env.AtariVecEnv(recipe.environment, num_threads=1)
+    model = train.build_model(recipe, env, device="cpu")
+    plain = {key: value.dtype for key, value in model.policy.state_dict().items()}
+    extractor = next(m for m in model.policy.modules() if isinstance(m, NatureCNN))
+    planes = torch.rand(3, *env.observation_space.shape)
+    exact = extractor(planes)
+    learning.compute_in_bfloat16(model)
+    rough = extractor(planes)
+    assert rough.dtype == torch.float32
+    assert not torch.equal(rough, exact)
+    torch.testing.assert_close(rough, exact, rtol=0.05, atol=0.01)
+    env.close()
+    end = run(recipe, checkpoints.RunFolder(path=tmp_path))
+    loaded = train.CLASSES[recipe.algorithm.name].load(end, device="cpu")
+    assert {key: value.dtype for key, value in loaded.policy.state_dict().items()} == plain
+    assert set(plain.values()) == {torch.float32}
 
 
 def test_a_checkpoint_holds_weights_and_optimiser_bit_for_bit(tmp_path: Path) -> None:

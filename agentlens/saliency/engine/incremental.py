@@ -203,15 +203,20 @@ class IncrementalEngine:
         return -spare
 
     def _halve(self, error: MemoryError | RuntimeError) -> None:
-        """Give everything back and halve the chunk after running out of memory; another error goes on."""
+        """Give everything back and halve the chunk after running out of memory; another error goes on.
+
+        The last thing to be given up is a second worker.
+        """
         if not is_out_of_memory(error):
             raise error
         self._plans, self._workspaces = [], []
-        if self._chunk == 1:
+        if self._chunk == 1 and self._threads == 1:
             raise DeviceError(
                 "memory ran out with a single mask at a time: free some, or explain on a machine "
                 "with more."
             ) from error
+        if self._chunk == 1:
+            self._threads = 1
         self._chunk = -(-self._chunk // 2)
         self._halvings += 1
 
@@ -247,14 +252,15 @@ class IncrementalEngine:
             ShapeError: observations, references or states do not fit the policy.
             DeviceError: the machine's memory ran out with one mask at a time.
         """
+        call = self._new_call(observations, references, states)
         while True:
+            if not self._workspaces:  # given back when memory ran out
+                self._prepare()
             try:
-                call = self._new_call(observations, references, states)
                 self._evaluate(call)
                 return self._outputs(call)
             except (MemoryError, RuntimeError) as error:
                 self._halve(error)
-            self._prepare()
 
     def _evaluate(self, call: _Call) -> None:
         observations = call.observations

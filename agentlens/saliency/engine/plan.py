@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 WORTH_LEAVING_OUT = 0.75
-"""Numbers that are zero in a frame are left out where at most this share is not: it takes a copy."""
+"""Numbers that are zero are left out where at most this share is nonzero: leaving out takes a copy."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +62,7 @@ class Group(NamedTuple):
 class LayerRows(NamedTuple):
     """The pairs of a later layer, next to their like: groups follow each other from row 0 on.
 
-    ``positions``: int64 [R]. ``sources``: int32 [R, k], rows of the previous layer's table.
+    ``positions``: int64 [R]. ``sources``: int32 [R, k], planned rows of the previous layer.
     ``stops``: int64, the groups' stops.
     """
 
@@ -76,13 +76,14 @@ class LayerRows(NamedTuple):
 class ChunkPlan:
     """Everything about masks ``start`` to ``stop`` (excluded) that does not depend on a frame.
 
-    A layer's *table* holds one row of C differences for each pair; its row 0 is all zeros and
-    stands for whatever a mask does not reach.
+    A layer has a *planned row* for each pair, from 1 on; row 0 stands for whatever a mask does not
+    reach, a difference of zero. The rows that a frame really changes are fewer: see
+    ``propagate.Propagation``.
 
     ``first``: the first layer's pairs, grouped by position so that batched products compute them.
     ``edges``: int64 [segments, 2], the positions at which each begins and ends.
     ``later``: the pairs of the following layers.
-    ``final``: int32 [m * P], the last table's row of each mask and position.
+    ``final``: int32 [m * P], the last layer's planned row of each mask and position.
     ``runs``: the trunk positions that a range of masks can change, a row of positions each.
     """
 

@@ -78,7 +78,9 @@ class Propagation:
     Call ``set_observation``, then ``set_difference``, then ``run`` for each chunk.
 
     What changes nothing in this very frame is left out: first-layer positions whose window the
-    reference leaves as it is, rows that read nothing but zeros, channels that no mask moves.
+    reference leaves as it is, rows that read nothing but zeros, channels that no mask moves. So a
+    layer's *table* holds the rows in use, one after the other behind a row 0 of zeros, and its
+    *lookup* says where each planned row is among them: 0 where it was left out.
     """
 
     def __init__(self, chain: Chain, rows: Sequence[int]) -> None:

@@ -9,6 +9,11 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+_OUT_OF_MEMORY = (
+    "out of memory", "can't allocate memory", "bad_alloc", "could not create a memory object",
+)  # fmt: skip
+"""How CUDA, torch's allocator, the standard library and oneDNN say it."""
+
 
 def device_of(module: nn.Module) -> torch.device:
     """The device of a module's weights; the CPU where it has none."""
@@ -55,6 +60,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "can't allocate memory" in text
-    )
+    return isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
