@@ -51,6 +51,13 @@ STACKED = Scene(
     manifest="async-rl-breakout.toml", planes="each",
 )  # fmt: skip
 
+RECURRENT = Scene(
+    name="pong-baby-a3c", agent="baby-a3c/pong/model.80.tar", step=150, seed=3, env="Pong-v4",
+    format="baby-a3c",
+)  # fmt: skip
+GAMES = {"pong": (PONG, RECURRENT), "breakout": (BREAKOUT, STACKED)}
+"""For the methods: an agent of each game, and one for what does not suit the first."""
+
 
 def record(scene: Scene, policies: Path, folder: Path) -> agentlens.Recording:
     """Play the scene's episode a little past its step."""
@@ -79,23 +86,24 @@ def gallery(policies: Path, folder: Path) -> None:
 
 
 def methods(policies: Path, folder: Path) -> None:
-    """One still a method on one Pong and one Breakout state."""
-    for scene in (PONG, BREAKOUT):
-        recording = record(scene, policies, folder)
-        few = range(scene.step - 3, scene.step + 3)
+    """One still a method on one Pong and one Breakout state, of the first agent that it suits."""
+    for game, scenes in GAMES.items():
+        recordings = [record(scene, policies, folder) for scene in scenes]
         for name in METHODS.names():
-            output = DOCS / "images" / "methods" / f"{name}-{scene.name}.png"
-            try:
-                maps = agentlens.explain(
-                    recording, name, steps=few, output=folder / scene.name / name
+            output = DOCS / "images" / "methods" / f"{name}-{game}.png"
+            for scene, recording in zip(scenes, recordings, strict=True):
+                few = range(scene.step - 3, scene.step + 3)
+                place = folder / scene.name / "of-methods" / name
+                try:
+                    maps = agentlens.explain(recording, name, steps=few, output=place)
+                except AgentlensError as error:
+                    print(f"{name} on {scene.name}: {error}")
+                    continue
+                agentlens.still(
+                    recording, maps, output, step=scene.step, scale=1, layout="compact", force=True
                 )
-            except AgentlensError as error:
-                print(f"{name} on {scene.name}: {error}")
-                continue
-            agentlens.still(
-                recording, maps, output, step=scene.step, scale=1, layout="compact", force=True
-            )
-            print(output)
+                print(output)
+                break
 
 
 def main() -> None:
