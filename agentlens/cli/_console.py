@@ -53,7 +53,14 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         """The speed of the last seconds."""
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f}/s")
+        return Text("" if speed is None else rate_text(speed))
+
+
+def rate_text(per_second: float) -> str:
+    """A speed in a unit that shows it: "410/s", "1.5/s", "6.2/min"."""
+    if per_second < 1:
+        return f"{60 * per_second:.1f}/min"
+    return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
 
 
 @contextmanager
@@ -96,7 +103,7 @@ class _PlainLines:
         self._last, rate = now, done / (now - self._began)
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and total >= done else ""
         of = f"/{total}" if total else ""
-        print(f"{self._what}: {done}{of} {self._unit}, {rate:,.0f}/s{left}", file=sys.stderr)
+        print(f"{self._what}: {done}{of} {self._unit}, {rate_text(rate)}{left}", file=sys.stderr)
 
 
 def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

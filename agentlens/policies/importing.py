@@ -12,10 +12,16 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from agentlens.errors import AlreadyExists, CheckpointError, DiskError, InvalidArgument
+from agentlens.errors import (
+    AlreadyExists,
+    CheckpointError,
+    DiskError,
+    InvalidArgument,
+    ManifestError,
+)
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.describing import WEIGHTS, describe_checkpoint
-from agentlens.policies.manifest import MANIFEST, write_manifest
+from agentlens.policies.manifest import MANIFEST, read_manifest, write_manifest
 from agentlens.policies.networks import ChainPolicy
 from agentlens.policies.weights import policy_tensors
 from agentlens.provenance import file_digest
@@ -71,6 +77,8 @@ def import_agent(
 def save_agent(agent: Agent, folder: Path, *, force: bool = False) -> Path:
     """Write an agent's folder, whole or not at all; agents made in memory included.
 
+    What else lies in a folder that is replaced, a recipe or pictures, stays there.
+
     Raises:
         AlreadyExists: the folder is there and ``force`` is not set.
         DiskError: it cannot be written.
@@ -86,11 +94,23 @@ def save_agent(agent: Agent, folder: Path, *, force: bool = False) -> Path:
             spec = _write_files(agent, new)
             _check_equal(agent, spec, new)
             if folder.exists():
-                folder.rename(Path(scratch) / "old")
+                old = folder.rename(Path(scratch) / "old")
+                _keep_others(old, new)
             new.rename(folder)
     except OSError as error:
         raise DiskError(f"{folder}: cannot be written ({error.strerror or error}).") from error
     return folder
+
+
+def _keep_others(old: Path, new: Path) -> None:
+    """Move what the new folder has not, but for the old weights, out of the old one."""
+    try:
+        replaced = read_manifest(old / MANIFEST).weights
+    except (ManifestError, InvalidArgument):
+        replaced = ""
+    for path in old.iterdir():
+        if path.name != replaced and not (new / path.name).exists():
+            path.rename(new / path.name)
 
 
 def _write_files(agent: Agent, folder: Path) -> AgentSpec:

@@ -65,6 +65,12 @@ def joined(*parts: str) -> str:
     return _DOT.join(parts)
 
 
+def clock(seconds: float) -> str:
+    """Time as it is shown, to tenths: 119.96 seconds are "2:00.0"."""
+    minutes, tenths = divmod(round(10 * seconds), 600)
+    return f"{minutes}:{tenths / 10:04.1f}"
+
+
 def action_name(meanings: Sequence[str]) -> str:
     """One name for actions that do the same."""
     return " / ".join(meanings)

@@ -14,6 +14,7 @@ import numpy as np
 
 from agentlens.errors import InvalidArgument
 from agentlens.progress import Progress, silent
+from agentlens.render import caption
 from agentlens.render.colour import BACKGROUND, BAR_GREY, LINE, MUTED, Colour, darkened_grey, ramp
 from agentlens.render.context import FrameContext, Panel
 from agentlens.render.panels import actions, colour_bar, game, heat
@@ -74,9 +75,9 @@ class Stage:
 
     def _draw_header(self, page: np.ndarray, contexts: Sequence[FrameContext]) -> None:
         width = self.size[0] - 2 * _MARGIN
-        minutes, seconds = divmod(max(c.seconds for c in contexts), 60)
-        clock = f"step {contexts[0].step}    {int(minutes)}:{seconds:04.1f}"
-        used = draw_text(page, clock, _MARGIN + width, _MARGIN + 5, size=NORMAL, align="right")
+        latest = max(c.seconds for c in contexts)
+        standing = f"step {contexts[0].step}    {caption.clock(latest)}"
+        used = draw_text(page, standing, _MARGIN + width, _MARGIN + 5, size=NORMAL, align="right")
         draw_text(page, self.title, _MARGIN, _MARGIN, size=TITLE, width=width - used - 24)
         draw_text(page, self.facts, _MARGIN, _MARGIN + 28, size=SMALL, colour=MUTED, width=width)
         fill(page, _MARGIN, _MARGIN + _HEADER - 10, width, 1, LINE)

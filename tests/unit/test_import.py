@@ -157,7 +157,9 @@ def test_an_import_never_overwrites_and_is_whole_or_not_there(
     before = (folder / "policy.safetensors").read_bytes()
     with pytest.raises(AlreadyExists, match="--force"):
         run()
+    (folder / "train.toml").write_text("mine")
     assert run(force=True) == folder
+    assert (folder / "train.toml").read_text() == "mine"
     assert (folder / "policy.safetensors").read_bytes() == before
     broken = torch.load(tiny_checkpoint, weights_only=True)
     broken["q.bias"][0] = float("nan")

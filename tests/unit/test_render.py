@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from agentlens.errors import AlreadyExists, InvalidArgument, ShapeError, UnknownName
+from agentlens.render import caption
 from agentlens.render.layout import LAYOUTS, PANELS, arrange
 from agentlens.render.render import render
 from agentlens.render.scene import Film
@@ -260,3 +261,11 @@ def test_memory_does_not_grow_with_the_number_of_frames(
     late = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert late - early < 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.0, "0:00.0"), (9.94, "0:09.9"), (59.96, "1:00.0"), (119.96, "2:00.0"), (3600.0, "60:00.0")],
+)
+def test_the_clock_rounds_before_it_splits(seconds: float, shown: str) -> None:
+    assert caption.clock(seconds) == shown

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agentlens.render.caption import clock
 from agentlens.render.colour import BACKGROUND, LINE, MUTED
 from agentlens.render.context import FrameContext, Scene
 from agentlens.render.pixels import canvas, fill
@@ -29,10 +30,8 @@ class Header:
         """The header of this step."""
         picture = canvas(self.size, BACKGROUND)
         width, height = self.size
-        minutes, seconds = divmod(context.seconds, 60)
         standing = (
-            f"score {context.total_reward:g}    step {context.step}    "
-            f"{int(minutes)}:{seconds:04.1f}"
+            f"score {context.total_reward:g}    step {context.step}    {clock(context.seconds)}"
         )
         used = draw_text(picture, standing, width, 5, size=NORMAL, align="right")
         scene = context.scene
