@@ -47,7 +47,7 @@ DQN = Scene(
     manifest="openaipong-dqn.toml",
 )  # fmt: skip
 STACKED = Scene(
-    name="breakout-a3c-ff", agent="async-rl-breakout-ff/a3c_ff_80M.pt", step=150, seed=4,
+    name="breakout-a3c-ff", agent="async-rl-breakout-ff/a3c_ff_80M.pt", step=148, seed=4,
     manifest="async-rl-breakout.toml", planes="each",
 )  # fmt: skip
 
