@@ -29,6 +29,7 @@ from sb3_contrib import RecurrentPPO
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.save_util import load_from_zip_file
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import LinearSchedule
 from vector_env import AtariVecEnv
 
@@ -48,12 +49,14 @@ class Start:
     """Weights that a run begins with instead of fresh ones.
 
     Attributes:
-        zip_path: A stable-baselines3 zip with the same network.
+        zip_path: A stable-baselines3 zip with the same network; for features, the same CNN.
         decisions: Decisions that made those weights; the schedule goes on from there.
+        features_only: Whether the CNN alone is taken: see `load_features`.
     """
 
     zip_path: Path
     decisions: int
+    features_only: bool = False
 
 
 def part_seed(seed: int, decisions: int) -> int:
@@ -126,6 +129,29 @@ def load_start(model: BaseAlgorithm, start: Start, *, seed: int) -> None:
     model.set_random_seed(part_seed(seed, start.decisions))
 
 
+def load_features(model: BaseAlgorithm, zip_path: Path) -> None:
+    """Begin with the CNN of another algorithm's zip; the heads, or the memory, stay fresh.
+
+    A model of one plane gets the sum over the zip's planes, as if they were alike; a narrower CNN
+    gets the first of the zip's outputs.
+    """
+    _, tensors, _ = load_from_zip_file(zip_path, load_data=False, device=model.device)
+    prefix = "features_extractor."
+    found = {
+        k.removeprefix(prefix): v for k, v in tensors["policy"].items() if k.startswith(prefix)
+    }
+    for module in model.policy.modules():
+        if isinstance(module, BaseFeaturesExtractor):
+            own = module.state_dict()
+            module.load_state_dict({key: _fitted(found[key], own[key]) for key in own})
+
+
+def _fitted(tensor: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    if tensor.ndim == 4 and own.shape[1] == 1:
+        tensor = tensor.sum(dim=1, keepdim=True)
+    return tensor[: len(own)]
+
+
 def train(
     recipe: Recipe,
     folder: RunFolder,
@@ -163,7 +189,9 @@ def train(
         model = load_model(recipe, env, folder, path=newest[0], device=machine.device)
     else:
         model = build_model(recipe, env, device=machine.device)
-        if start is not None:
+        if start is not None and start.features_only:
+            load_features(model, start.zip_path)
+        elif start is not None:
             load_start(model, start, seed=recipe.run.seed)
     if recipe.run.precision == "bfloat16":
         compute_in_bfloat16(model)
@@ -182,6 +210,7 @@ def part_note(recipe: Recipe, start: Start | None, decisions: int) -> dict[str, 
         "from": decisions,
         "total_steps": recipe.run.total_steps,
         "weights_from": start.zip_path.name if start else None,
+        "features_only": bool(start and start.features_only),
         "versions": {name: importlib.metadata.version(name) for name in packages},
     }
 
@@ -221,6 +250,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         default=0,
         metavar="N",
         help="decisions that made the weights of --init",
+    )
+    parser.add_argument(
+        "--features", type=Path, metavar="ZIP", help="begin with this zip's CNN and nothing else"
     )
     parser.add_argument("--seed", type=int, help="another seed than the recipe's (evaluation: 0)")
     parser.add_argument("--total-steps", type=int, metavar="N", help="another length in decisions")
@@ -274,6 +306,8 @@ def main(arguments: list[str] | None = None) -> int:
         start = None
         if options.init is not None:
             start = Start(zip_path=options.init, decisions=options.init_steps)
+        elif options.features is not None:
+            start = Start(zip_path=options.features, decisions=0, features_only=True)
         last = train(
             recipe,
             RunFolder(path=options.runs / recipe.name),

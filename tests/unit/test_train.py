@@ -262,6 +262,28 @@ def test_bfloat16_is_for_the_convolutions_alone(tmp_path: Path, name: str) -> No
     assert set(plain.values()) == {torch.float32}
 
 
+def test_the_cnn_of_another_algorithm_is_a_beginning(tmp_path: Path) -> None:
+    """One plane gets the sum over four; a narrower CNN the first outputs; the heads stay fresh."""
+    source = run(small(features_dim=12), checkpoints.RunFolder(path=tmp_path))
+    taken = train.CLASSES["PPO"].load(source, device="cpu").policy.features_extractor.state_dict()
+    for name in ("pong-dqn", "pong-recurrent"):
+        recipe = small(name, **({"learning_starts": 16} if name == "pong-dqn" else {}))
+        env = vector_env.AtariVecEnv(recipe.environment, num_threads=1)
+        model, fresh = (train.build_model(recipe, env, device="cpu") for _ in range(2))
+        train.load_features(model, source)
+        env.close()
+        before = fresh.policy.state_dict()
+        for key, value in model.policy.state_dict().items():
+            _, inside, part = key.rpartition("features_extractor.")
+            if not inside:
+                assert torch.equal(value, before[key]), key
+                continue
+            wanted = taken[part]
+            if part == "cnn.0.weight" and name == "pong-recurrent":
+                wanted = wanted.sum(1, keepdim=True)
+            assert torch.equal(value, wanted[: len(value)]), key
+
+
 def test_a_checkpoint_holds_weights_and_optimiser_bit_for_bit(tmp_path: Path) -> None:
     recipe = small()
     folder = checkpoints.RunFolder(path=tmp_path)
