@@ -82,6 +82,7 @@ class ChunkPlan:
 
     ``first``: the first layer's pairs, grouped by position so that batched products compute them.
     ``edges``: int64 [segments, 2], the positions at which each begins and ends.
+    ``row_positions``: int32, the position of each of their rows.
     ``later``: the pairs of the following layers.
     ``final``: int32 [m * P], the last layer's planned row of each mask and position.
     ``runs``: the trunk positions that a range of masks can change, a row of positions each.
@@ -91,6 +92,7 @@ class ChunkPlan:
     stop: int
     first: tuple[Segment, ...]
     edges: Tensor
+    row_positions: Tensor
     later: tuple[LayerRows, ...]
     final: Tensor
     runs: tuple[HeadRun, ...]
@@ -109,7 +111,12 @@ class ChunkPlan:
     @property
     def nbytes(self) -> int:
         """Memory that the plan holds, in bytes."""
-        tensors = [self.edges, self.final, *(segment.mask_taps for segment in self.first)]
+        tensors = [
+            self.edges,
+            self.row_positions,
+            self.final,
+            *(segment.mask_taps for segment in self.first),
+        ]
         for layer in self.later:
             tensors += [layer.positions, layer.sources, layer.stops]
         return sum(t.numel() * t.element_size() for t in tensors)
@@ -167,6 +174,7 @@ def plan_chunk(windows: tuple[Windows, ...], masks: Tensor, start: int, stop: in
         edges=torch.tensor(
             [[s.position, s.position + len(s.mask_taps)] for s in first], dtype=torch.int64
         ).view(-1, 2),
+        row_positions=_row_positions(first),
         later=tuple(later),
         final=table[:, :-1].reshape(-1),
         runs=_head_runs(reach, windows[-1].outputs),
@@ -210,6 +218,15 @@ def _first_layer(
         segments.append(Segment(low, row, mask_taps))
         row += (high - low) * count
     return tuple(segments), table
+
+
+def _row_positions(segments: tuple[Segment, ...]) -> Tensor:
+    """The position of every planned row of the first layer, int32 [rows]."""
+    found = [torch.zeros(0, dtype=torch.int32)]
+    for position, _, mask_taps in segments:
+        count, slots, _ = mask_taps.shape
+        found.append(torch.arange(position, position + count).int().repeat_interleave(slots))
+    return torch.cat(found)
 
 
 def _later_layer(table: Tensor, reach: Tensor, layer: Windows) -> tuple[LayerRows, Tensor]:

@@ -25,8 +25,8 @@ from agentlens.saliency.engine.plan import (
     read_windows,
 )
 
-BLOCK_ROWS = 768
-"""Rows gathered and multiplied at once, so that they stay in a core's own cache."""
+BLOCK_NUMBERS = 400_000
+"""Numbers gathered and multiplied at once, so that they stay in a core's own cache."""
 
 _VECTOR = 64
 """Elementwise kernels see multiples of this many numbers: their tails may round differently."""
@@ -105,15 +105,18 @@ class Propagation:
         self._before, self._after = matrices(positions), matrices(positions)
         self._lookups = [torch.zeros(1 + count, dtype=torch.int32) for count in rows]
         taps = [layer.taps.shape[1] for layer in chain.windows]
-        blocks = [min(BLOCK_ROWS, count) for count in rows[1:]]
         widths = [len(weight) for weight in chain.weights]
+        gathered = [
+            min(c * w, max(w, BLOCK_NUMBERS)) for c, w in zip(rows[1:], widths, strict=True)
+        ]
         largest = max(rows[0] * taps[0], *(t.numel() for t in self._tables))
-        self._gathered = torch.empty(_most(blocks, widths), dtype=kind)
+        self._gathered = torch.empty(max(gathered, default=0), dtype=kind)
         self._base = torch.empty(_most(rows[1:], channels[1:]), dtype=kind)
         self._sources = torch.empty(_most(rows[1:], taps[1:]), dtype=torch.int32)
         self._spare = torch.empty(largest, dtype=kind)
         self._change = torch.empty(*first.taps.shape, channels[0], dtype=kind)
         self._reached = torch.empty(0, dtype=torch.int64)
+        self._is_reached = torch.zeros(positions[0], dtype=torch.bool)
         self._first = (self._before[0][:0], self._after[0][:0])
 
     @property
@@ -155,6 +158,8 @@ class Propagation:
         else:
             change.copy_(torch.bmm(taps.permute(2, 1, 0), weight).permute(1, 0, 2))
         self._reached = reached
+        self._is_reached.zero_()
+        self._is_reached[reached] = True
         self._first = (self._before[0][reached, None], self._after[0][reached, None])
 
     def run(self, plan: ChunkPlan, features: Tensor) -> None:
@@ -176,15 +181,18 @@ class Propagation:
         width, lookup, row = self._chain.channels[0], self._lookups[0], 1
         before, after = self._first
         lookup.zero_()
+        used, planned = self._is_reached[plan.row_positions], lookup[1 : 1 + plan.rows[0]]
+        torch.cumsum(used, 0, dtype=torch.int32, out=planned)
+        planned *= used
         pairs = []
         ranges = torch.searchsorted(self._reached, plan.edges).tolist()
         for segment, (low, high) in zip(plan.first, ranges, strict=True):
             count, slots, taps = segment.mask_taps.shape
             if low == high:
                 continue
-            chosen = self._reached[low:high] - segment.position
             mask_taps = segment.mask_taps
             if high - low < count:
+                chosen = self._reached[low:high] - segment.position
                 copy = self._spare[: (high - low) * slots * taps].view(-1, slots, taps)
                 mask_taps = torch.index_select(mask_taps, 0, chosen, out=copy)
             stop = row + (high - low) * slots
@@ -192,8 +200,6 @@ class Propagation:
             torch.bmm(mask_taps, self._change[low:high], out=rows)
             rows += before[low:high]
             pairs.append((rows, after[low:high]))
-            known = lookup[segment.row : segment.row + count * slots].view(count, slots)
-            known[chosen] = torch.arange(row, stop, dtype=torch.int32).view(-1, slots)
             row = stop
         self._chain.activate[0](self._tables[0][1 : 1 + _padded(row - 1, width)])
         for rows, subtracted in pairs:
@@ -227,10 +233,11 @@ class Propagation:
         width, channels = self._chain.channels[index], read.shape[1]
         padded = self._tables[index][1 : 1 + _padded(count, width)]
         rows, start = padded[:count], 0
+        step = max(1, BLOCK_NUMBERS // max(1, len(weight)))
         stops = torch.searchsorted(kept, layer.stops).tolist()
         for (_, first_tap, last_tap), end in zip(layer.groups, stops, strict=True):
-            for low in range(start, end, BLOCK_ROWS):
-                high = min(low + BLOCK_ROWS, end)
+            for low in range(start, end, step):
+                high = min(low + step, end)
                 chosen = found[low:high, first_tap:last_tap].reshape(-1)
                 gathered = self._gathered[: len(chosen) * channels].view(len(chosen), -1)
                 torch.index_select(read, 0, chosen, out=gathered)
