@@ -13,11 +13,11 @@ import safetensors.torch
 import torch
 
 from agentlens.errors import (
+    AgentlensError,
     AlreadyExists,
     CheckpointError,
     DiskError,
     InvalidArgument,
-    ManifestError,
 )
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.describing import WEIGHTS, describe_checkpoint
@@ -94,23 +94,25 @@ def save_agent(agent: Agent, folder: Path, *, force: bool = False) -> Path:
             spec = _write_files(agent, new)
             _check_equal(agent, spec, new)
             if folder.exists():
-                old = folder.rename(Path(scratch) / "old")
-                _keep_others(old, new)
+                _copy_others(folder, new)
+                folder.rename(Path(scratch) / "old")
             new.rename(folder)
     except OSError as error:
         raise DiskError(f"{folder}: cannot be written ({error.strerror or error}).") from error
     return folder
 
 
-def _keep_others(old: Path, new: Path) -> None:
-    """Move what the new folder has not, but for the old weights, out of the old one."""
+def _copy_others(old: Path, new: Path) -> None:
+    """Copy what the new folder has not, but for the old agent's weights."""
     try:
-        replaced = read_manifest(old / MANIFEST).weights
-    except (ManifestError, InvalidArgument):
+        replaced = read_manifest(old / MANIFEST).weights if (old / MANIFEST).is_file() else ""
+    except AgentlensError:
         replaced = ""
     for path in old.iterdir():
-        if path.name != replaced and not (new / path.name).exists():
-            path.rename(new / path.name)
+        if path.name == replaced or (new / path.name).exists():
+            continue
+        copy = shutil.copytree if path.is_dir() else shutil.copy2
+        copy(path, new / path.name)
 
 
 def _write_files(agent: Agent, folder: Path) -> AgentSpec:

@@ -158,8 +158,16 @@ def test_an_import_never_overwrites_and_is_whole_or_not_there(
     with pytest.raises(AlreadyExists, match="--force"):
         run()
     (folder / "train.toml").write_text("mine")
-    assert run(force=True) == folder
-    assert (folder / "train.toml").read_text() == "mine"
+    (folder / "more").mkdir()
+    (folder / "more" / "curve.csv").write_text("mine too")
+    for manifest in ("as it is", "broken", None):
+        if manifest is None:
+            (folder / MANIFEST).unlink()
+        elif manifest == "broken":
+            (folder / MANIFEST).write_text("broken [")
+        assert run(force=True) == folder
+        assert (folder / "train.toml").read_text() == "mine"
+        assert (folder / "more" / "curve.csv").read_text() == "mine too"
     assert (folder / "policy.safetensors").read_bytes() == before
     broken = torch.load(tiny_checkpoint, weights_only=True)
     broken["q.bias"][0] = float("nan")
