@@ -283,6 +283,7 @@ def core_gain() -> float:
 
     def products(threads: int) -> None:
         def work() -> None:
+            torch.set_num_threads(1)
             for _ in range(8 // threads):
                 torch.mm(matrix, matrix)
 

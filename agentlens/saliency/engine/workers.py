@@ -19,7 +19,7 @@ def one_torch_thread() -> Iterator[None]:
 
     ``torch.set_num_threads`` belongs to the process as far as MKL is concerned: torch work in
     other threads of the process runs on one thread too while this lasts. Threads started inside
-    take the setting over.
+    must say it again for themselves before their first matrix product.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -41,6 +41,7 @@ def spread(tasks: Sequence[Callable[[Workspace], None]], workspaces: Sequence[Wo
         free.put(workspace)
 
     def work(task: Callable[[Workspace], None]) -> None:
+        torch.set_num_threads(1)  # of this very thread: matrix products ask its own setting
         workspace = free.get()
         try:
             with torch.inference_mode():
