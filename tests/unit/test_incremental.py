@@ -290,6 +290,7 @@ def fails_once_at(call: int, function, error: Exception):
 def test_running_out_of_memory_anywhere_halves_the_chunk_and_leaves_the_same_map(
     place: str, call: int, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(incremental, "CHUNK_MASKS", 30)  # two chunks
     policy = nature()
     masks = discs(policy.observation_shape[1:], 12, 15)
     perturbation = Perturbation(masks=masks, selections=every_plane(policy))

@@ -28,8 +28,9 @@ from agentlens.saliency.engine.propagate import Chain, Propagation
 from agentlens.saliency.engine.settings import is_out_of_memory
 from agentlens.saliency.engine.workers import spread
 
-CHUNK_MASKS = 160
-"""Most masks recomputed together: large products, and tables that still fit a core's cache."""
+CHUNK_MASKS = 320
+"""Most masks recomputed together: large products, few small steps between them that would keep
+other workers waiting for the interpreter, and tables of some ten megabytes."""
 
 SMALL_CHUNK = 8
 """Chunks are made smaller than this only after the plans have been given up."""
@@ -366,6 +367,5 @@ class IncrementalEngine:
 
 
 def _chunk_size(masks: int) -> int:
-    """At most ``CHUNK_MASKS``, in chunks of equal size, two or more so that workers can share."""
-    chunks = max(2, -(-masks // CHUNK_MASKS))
-    return max(1, -(-masks // chunks))
+    """At most ``CHUNK_MASKS``, in chunks of equal size."""
+    return -(-masks // -(-masks // CHUNK_MASKS))
