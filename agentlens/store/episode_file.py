@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from agentlens.errors import Corrupt, Incompatible
+from agentlens.errors import Corrupt, DiskError, Incompatible
 from agentlens.provenance import file_digest
 from agentlens.store import schema
 from agentlens.store.atomic import disk_errors
@@ -25,6 +25,7 @@ _BIG = frozenset({schema.SCREEN, schema.SCREEN_BEFORE, schema.PLANE})
 """Columns asked for step by step, so their last batches are kept."""
 
 _CACHED_BATCHES = 8
+_Read = TypeVar("_Read")
 _MAGIC = 8
 
 
@@ -43,7 +44,7 @@ class EpisodeFile:
         self.folder, self.index, self.entry = folder, index, entry
         self._batches: list[tuple[int, int]] = []
         self._schema: pa.Schema | None = None
-        self.steps = entry.steps if entry else self._scan()
+        self.steps = entry.steps if entry else self._though_renamed(self._scan)
         self._cached = functools.lru_cache(maxsize=_CACHED_BATCHES)(self._read_batch)
 
     @property
@@ -141,6 +142,9 @@ class EpisodeFile:
         position = self.schema.get_field_index(name)
         if position < 0:
             raise Corrupt(f"{self.path}: it has no column {name!r}.")
+        return self._though_renamed(lambda: self._opened_batches(position, name, numbers))
+
+    def _opened_batches(self, position: int, name: str, numbers: range) -> list[Any]:
         options = pa.ipc.IpcReadOptions(included_fields=[position], use_threads=False)
         with _arrow_errors(self.path), pa.OSFile(str(self.path)) as file:
             if self.entry is not None:
@@ -152,6 +156,15 @@ class EpisodeFile:
                 batch.validate(full=True)
         return found
 
+    def _though_renamed(self, read: Callable[[], _Read]) -> _Read:
+        """Read; once more where the writer finished the file between looking for it and opening it."""
+        try:
+            return read()
+        except DiskError:
+            if self.entry is not None or not finished_path(self.folder, self.index).is_file():
+                raise
+            return read()
+
     def _unfinished_batch(self, file: Any, number: int, name: str) -> Any:
         start, stop = self._batches[number]
         file.seek(start)
@@ -161,6 +174,7 @@ class EpisodeFile:
     def _scan(self) -> int:
         """Find the verified batches of an unfinished file; returns how many steps they hold."""
         path = self.path
+        self._batches = []
         chain = read_chain(path, chain_path(self.folder, self.index))
         steps = 0
         for batch in chain.batches:

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentlens.errors import Corrupt, StoreError
+from agentlens.errors import Corrupt, DiskError, StoreError
+from agentlens.store import episode_file
+from agentlens.store.episode_file import EpisodeFile
 from agentlens.store.layout import read_recording_json
 from agentlens.store.maps import MapWriter, open_maps
 from agentlens.store.recording import Episode, Recording, RecordingWriter, open_recording
@@ -226,3 +228,42 @@ def test_colours_learned_while_a_recording_is_opened_are_known(tmp_path: Path) -
         (episode,) = Recording(folder, read_first).episodes
         assert len(episode) == BATCH_STEPS
         assert_prefix(episode)
+
+
+def test_a_file_that_is_finished_before_it_is_opened_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look finds the unfinished name; by the time it is opened, the file has its own."""
+    folder = tmp_path / "r"
+    with RecordingWriter(folder, header(episodes=1)) as writer:
+        append_rows(writer.episode(0, seed=0, seed_words=()), BATCH_STEPS)
+        for when in ("scanned", "read"):
+            part = folder / "episodes" / "00000.arrow.part"
+            final = folder / "episodes" / "00000.arrow"
+            if when == "read":
+                (episode,) = open_recording(folder).episodes
+            looks = iter([part, final])
+            with monkeypatch.context() as patched:
+                patched.setattr(
+                    EpisodeFile,
+                    "path",
+                    property(lambda _, looks=looks, final=final: next(looks, final)),
+                )
+                part.rename(final)
+                if when == "scanned":
+                    patched.setattr(episode_file, "read_chain", late(episode_file.read_chain))
+                    (episode,) = open_recording(folder).episodes
+                assert_prefix(episode)
+                assert len(episode) == BATCH_STEPS
+            final.rename(part)
+
+
+def late(read_chain):
+    """``read_chain`` as if the file had been renamed after it was looked for."""
+
+    def wrapped(data_path: Path, chain_path: Path):
+        if not data_path.exists():
+            raise DiskError(f"{data_path}: cannot read: No such file or directory.")
+        return read_chain(data_path, chain_path)
+
+    return wrapped
