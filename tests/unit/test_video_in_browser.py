@@ -27,7 +27,10 @@ WAIT = """async () => {
 
 SEEK = """async (time) => {
   const v = document.getElementById('v');
+  // "seeked" may come before the new picture can be drawn: wait for that picture too.
+  const presented = new Promise(ok => { v.requestVideoFrameCallback(ok); setTimeout(ok, 2000); });
   await new Promise(ok => { v.onseeked = ok; v.currentTime = time; });
+  await presented;
   const c = document.getElementById('c').getContext('2d', {willReadFrequently: true});
   c.drawImage(v, 0, 0);
   return [...c.getImageData(32, 32, 1, 1).data].slice(0, 3);
