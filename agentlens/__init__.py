@@ -15,17 +15,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentlens.drawing.render import render as render
+    from agentlens.drawing.still import still as still
     from agentlens.errors import AgentlensError as AgentlensError
     from agentlens.policies.agent import Agent as Agent
     from agentlens.policies.agent import list_agents as list_agents
     from agentlens.policies.agent import load_agent as load_agent
     from agentlens.policies.importing import import_agent as import_agent
-    from agentlens.render.render import render as render
-    from agentlens.render.still import still as still
     from agentlens.rollout.recorder import record as record
     from agentlens.rollout.replay import verify as verify
     from agentlens.rollout.revisit import revisit as revisit
@@ -62,10 +61,10 @@ _HOMES = {
     "open_maps": "store.maps",
     "open_recording": "store.recording",
     "record": "rollout.recorder",
-    "render": "render.render",
+    "render": "drawing.render",
     "revisit": "rollout.revisit",
     "score": "workflows.score",
-    "still": "render.still",
+    "still": "drawing.still",
     "verify": "rollout.replay",
     "video": "workflows.video",
     "watch": "workflows.watch",
@@ -78,6 +77,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'agentlens' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"agentlens.{_HOMES[name]}"), name)
+    globals()[name] = value
     if "IPython" in sys.modules:
         importlib.import_module("agentlens.workflows.notebook").install()
     return value
@@ -85,22 +85,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _NamedLikeItsFunction(types.ModuleType):
-    """A package such as ``agentlens.render``, called like the public function of its name."""
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return __getattr__(self.__name__.rpartition(".")[2])(*arguments, **options)
-
-
-class _Package(types.ModuleType):
-    """agentlens itself: keeps ``agentlens.render(...)`` working once the package is imported."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _HOMES and isinstance(value, types.ModuleType):
-            value.__class__ = _NamedLikeItsFunction
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -2,19 +2,19 @@
 
 The tree::
 
-    AgentlensError                   catch this to catch them all; the CLI prints its message and exits 1
-    ├── InvalidArgument              a value passed by the caller is out of range or of the wrong kind
+    AgentlensError                   catch this to catch them all; the CLI prints it, exits 1
+    ├── InvalidArgument              a value of the caller's is out of range or of the wrong kind
     │   ├── ShapeError               an array's shape is not the expected one
     │   ├── DtypeError               an array's dtype is not the expected one
     │   └── UnknownName              a name is not in its table (the nearest ones are listed)
-    ├── ManifestError                agent.toml, train.toml or recording.json says something impossible
+    ├── ManifestError                a toml file or recording.json says something impossible
     ├── CheckpointError              a weight file cannot be used
     │   ├── UnsafeCheckpoint         it would need code to be executed, or it claims absurd sizes
     │   └── WeightMismatch           tensors do not fit the network (names the tensor)
     ├── EmulatorError                the emulator, its ROM or the protocol cannot do what was asked
-    ├── DeviceError              the computing device failed, or its memory ran out at the smallest chunk
+    ├── DeviceError              the device failed, or its memory ran out at the smallest chunk
     ├── NotFinite                    a NaN or an infinity where none may be (names where)
-    ├── OutputMismatch               recomputed outputs differ from the recorded ones (names the step)
+    ├── OutputMismatch               recomputed outputs differ from the recorded ones
     ├── StoreError                   a recording or map set on disk
     │   ├── AlreadyExists            the output is there already and --force was not given
     │   ├── Corrupt                  truncated, altered or foreign bytes (names file and reason)

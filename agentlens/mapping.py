@@ -21,7 +21,8 @@ T = TypeVar("T")
 
 
 def encode(value: Any) -> Any:
-    """Turn a dataclass (and all within) into plain dicts, lists and scalars, leaving out ``None``."""
+    """Turn a dataclass (and all within) into plain dicts, lists and scalars, leaving out
+    ``None``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         pairs = ((f.name, encode(getattr(value, f.name))) for f in dataclasses.fields(value))
         return {name: plain for name, plain in pairs if plain is not None}

@@ -70,23 +70,37 @@ _VECTOR_START = (
     {"action": "NOOP", "least": 0, "most": 29, "when": "no FIRE"},
 )
 _PLAIN = {
-    "start": (), "after_life_loss": (), "stack_after_life_loss": "keep",
+    "start": (),
+    "after_life_loss": (),
+    "stack_after_life_loss": "keep",
     "terminal_on_life_loss": False,
-}  # fmt: skip
+}
 _EPISODIC = {
-    "frame_skip": (4, 4), "start": _SB3_START, "after_life_loss": _SB3_LIFE_LOSS,
+    "frame_skip": (4, 4),
+    "start": _SB3_START,
+    "after_life_loss": _SB3_LIFE_LOSS,
     "terminal_on_life_loss": True,
-}  # fmt: skip
+}
 _NATURE = {
-    "pool": "rgb", "grayscale": "cv2", "grey_rounding": "nearest", "grey_after_resize": False,
-    "crop": None, "contrast_stretch": False, "resize": (84, 84), "interpolation": "cv2-area",
-    "plane_rounding": "nearest", "stack": 4, "stack_fill": "zeros", "scale_divisor": 255.0,
-}  # fmt: skip
+    "pool": "rgb",
+    "grayscale": "cv2",
+    "grey_rounding": "nearest",
+    "grey_after_resize": False,
+    "crop": None,
+    "contrast_stretch": False,
+    "resize": (84, 84),
+    "interpolation": "cv2-area",
+    "plane_rounding": "nearest",
+    "stack": 4,
+    "stack_fill": "zeros",
+    "scale_divisor": 255.0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A common protocol: what it says about the environment and the observation, and whose it is."""
+    """A common protocol: what it says about the environment and the observation, and whose it
+    is."""
 
     origin: str
     environment: Mapping[str, Any]
@@ -115,9 +129,14 @@ PRESETS: Mapping[str, Preset] = {
         environment=_PLAIN | {"frame_skip": (2, 4), "repeat_action_probability": 0.0},
         observation=_NATURE
         | {
-            "pool": "none", "grayscale": "mean", "grey_rounding": "float",
-            "crop": (35, 195, 0, 160), "contrast_stretch": True, "resize": (80, 80),
-            "interpolation": "pillow-bilinear", "stack": 1,
+            "pool": "none",
+            "grayscale": "mean",
+            "grey_rounding": "float",
+            "crop": (35, 195, 0, 160),
+            "contrast_stretch": True,
+            "resize": (80, 80),
+            "interpolation": "pillow-bilinear",
+            "stack": 1,
         },
     ),
     "ale-v5": Preset(
@@ -125,7 +144,7 @@ PRESETS: Mapping[str, Preset] = {
         environment=_PLAIN | {"frame_skip": (4, 4), "repeat_action_probability": 0.25},
         observation=_NATURE | {"pool": "grey", "grayscale": "ale", "stack_fill": "repeat"},
     ),
-}  # fmt: skip
+}
 
 ENVIRONMENT_DEFAULTS: Mapping[str, Any] = _PLAIN
 """Taken, and listed as assumed, where neither id nor preset nor caller says anything."""
@@ -149,7 +168,8 @@ def game_title(game: str) -> str:
 
 
 def environment_ids() -> tuple[str, ...]:
-    """Every id that ``resolve`` knows: ``ALE/X-v5``, ``X-v0``, ``X-v4``, ``XNoFrameskip-v0/-v4``."""
+    """Every id that ``resolve`` knows: ``ALE/X-v5``, ``X-v0``, ``X-v4``,
+    ``XNoFrameskip-v0/-v4``."""
     return tuple(_ids())
 
 
@@ -231,10 +251,13 @@ def _ids() -> dict[str, dict[str, Any]]:
 
 def _emulator(env_id: str, game: str, frame_skip: tuple[int, int], sticky: float) -> dict[str, Any]:
     return {
-        "id": env_id, "game": game, "frame_skip": frame_skip,
-        "repeat_action_probability": sticky, "full_action_space": False,
+        "id": env_id,
+        "game": game,
+        "frame_skip": frame_skip,
+        "repeat_action_probability": sticky,
+        "full_action_space": False,
         "max_frames": _MAX_FRAMES,
-    }  # fmt: skip
+    }
 
 
 def _unknown_id(env_id: str) -> UnknownName:

@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGES = (
-    "agentlens", "numpy", "torch", "gymnasium", "ale-py", "stable-baselines3", "opencv-python",
-    "pillow", "pyarrow", "av",
-)  # fmt: skip
+    "agentlens",
+    "numpy",
+    "torch",
+    "gymnasium",
+    "ale-py",
+    "stable-baselines3",
+    "opencv-python",
+    "pillow",
+    "pyarrow",
+    "av",
+)
 
 
 def package_versions() -> dict[str, str]:
@@ -33,7 +41,8 @@ def file_digest(path: Path) -> str:
 
 
 def provenance(**extra: Any) -> dict[str, Any]:
-    """What every artefact says of its making: UTC time, platform, Python, versions, and ``extra``."""
+    """What every artefact says of its making: UTC time, platform, Python, versions, and
+    ``extra``."""
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     return {
         "created": now.isoformat(),

@@ -1,49 +1,77 @@
-"""Plug-ins found by file name and imported on demand.
+"""Plug-ins found by file name or by entry point, and imported on demand.
 
-A plug-in is one module in a folder of the package (``saliency/methods``, ``policies/formats``,
-``metrics``, ``render/panels``, ``cli``) that has one attribute of the folder's agreed name
+A plug-in of this package is one module in a folder (``saliency/methods``, ``policies/formats``,
+``metrics``, ``drawing/panels``, ``cli``) that has one attribute of the folder's agreed name
 (``METHOD``, ``FORMAT``, ``METRIC``, ``PANEL``, ``VERB``). Its public name is the file's, with
 hyphens for underscores and a trailing underscore (``import_``) left out; a file whose name begins
-with an underscore is not a plug-in. Listing names imports none of them.
+with an underscore is not a plug-in. A plug-in of another package is an entry point of the group
+that the registry names, and its public name is the entry point's::
+
+    [project.entry-points."agentlens.methods"]
+    my-method = "my_package.my_method:METHOD"
+
+Listing names imports none of them.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import pkgutil
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar, cast
 
-from agentlens.errors import UnknownName
+from agentlens.errors import InvalidArgument, UnknownName
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Registry:
-    """The plug-ins of one package.
+class Registry(Generic[T]):
+    """The plug-ins of one kind; ``T`` is what each of them is.
 
-    ``package``: dotted name. ``attribute``: what each module exports. ``kind``: for messages.
+    ``package``: dotted name of the folder. ``attribute``: what each module exports. ``kind``: for
+    messages. ``group``: entry-point group of other packages' plug-ins; None takes none.
     """
 
     package: str
     attribute: str
     kind: str
+    group: str | None = None
 
     def names(self) -> tuple[str, ...]:
         """Public names in alphabetical order; imports the package but none of its modules."""
-        return tuple(sorted(self._modules()))
+        return tuple(sorted({*self._modules(), *self._entry_points()}))
 
-    def load(self, name: str) -> Any:
+    def load(self, name: str) -> T:
         """Import one plug-in.
 
         Raises:
-            UnknownName: no such file; the message lists the nearest names.
+            UnknownName: no such plug-in; the message lists the nearest names.
+            InvalidArgument: another package's plug-in cannot be imported.
         """
-        modules = self._modules()
-        if name not in modules:
-            raise UnknownName(self.kind, name, modules)
-        return getattr(importlib.import_module(f"{self.package}.{modules[name]}"), self.attribute)
+        modules, points = self._modules(), self._entry_points()
+        if name in modules:
+            module = importlib.import_module(f"{self.package}.{modules[name]}")
+            return cast(T, getattr(module, self.attribute))
+        if name not in points:
+            raise UnknownName(self.kind, name, self.names())
+        try:
+            return cast(T, points[name].load())
+        except (ImportError, AttributeError) as error:
+            raise InvalidArgument(
+                f"{self.kind} {name!r} of another package ({points[name].value}) cannot be "
+                f"loaded: {error}."
+            ) from error
 
     def _modules(self) -> dict[str, str]:
         paths = importlib.import_module(self.package).__path__
-        found = (m.name for m in pkgutil.iter_modules(paths) if not m.name.startswith("_"))
-        return {name.rstrip("_").replace("_", "-"): name for name in found}
+        files = (m.name for m in pkgutil.iter_modules(paths) if not m.name.startswith("_"))
+        return {name.rstrip("_").replace("_", "-"): name for name in files}
+
+    def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
+        """Plug-ins of other packages; a name of our own is never taken over by one."""
+        if self.group is None:
+            return {}
+        points = importlib.metadata.entry_points(group=self.group)
+        return {point.name: point for point in points}

@@ -159,7 +159,8 @@ class ObservationSpec:
     def screen_rectangle(
         self, screen_shape: tuple[int, int] = SCREEN_SHAPE
     ) -> tuple[int, int, int, int]:
-        """The part of the screen that the observation shows: (top, bottom, left, right), ends excluded."""
+        """The part of the screen that the observation shows: (top, bottom, left, right), ends
+        excluded."""
         return self.crop if self.crop is not None else (0, screen_shape[0], 0, screen_shape[1])
 
     def to_screen(

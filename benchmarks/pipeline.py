@@ -26,10 +26,10 @@ import imageio.v3 as iio
 import numpy as np
 import torch
 
+from agentlens.drawing.layout import arrange
+from agentlens.drawing.render import render
+from agentlens.drawing.scene import Film
 from agentlens.policies.agent import Agent, load_agent
-from agentlens.render.layout import arrange
-from agentlens.render.render import render
-from agentlens.render.scene import Film
 from agentlens.rollout.outputs import evaluate
 from agentlens.rollout.player import Player
 from agentlens.rollout.recorder import record
@@ -82,9 +82,7 @@ def play(agent: Agent, steps: int) -> None:
     player = Player(agent.spec, agent.policy.state_size)
     player.begin(episode_seed(SEED, 0))
     for _ in range(steps):
-        said = evaluate(
-            agent.policy, torch.device("cpu"), [player.observation], [player.state]
-        )[0]  # fmt: skip
+        said = evaluate(agent.policy, torch.device("cpu"), [player.observation], [player.state])[0]
         player.play(choose_action(agent.spec.action, said, player.generator), said)
 
 

@@ -26,7 +26,7 @@ import torch
 from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import VecFrameStack
 
-from agentlens.envs.atari import rom_path
+from agentlens.envs.atari.emulator import rom_path
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.base import Policy
 from agentlens.rollout import recorder
@@ -46,9 +46,14 @@ def recorded(agent: Agent, games: int, steps: int, folder: Path) -> float:
             first.append(time.process_time())
 
     record(
-        agent, episodes=games, n_envs=games, max_steps=steps, output=folder, device="cpu",
+        agent,
+        episodes=games,
+        n_envs=games,
+        max_steps=steps,
+        output=folder,
+        device="cpu",
         progress=start,
-    )  # fmt: skip
+    )
     return games * (steps - 1) / (time.process_time() - first[0])
 
 
@@ -93,7 +98,9 @@ def rolled_out(venv: Any, policy: Policy | None, steps: int) -> float:
 
 def main() -> None:
     """Measure, print and store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--games", type=int, default=1, help="games at once")
     parser.add_argument("--steps", type=int, default=500, help="decisions of each game and round")
     parser.add_argument("--rounds", type=int, default=5)
@@ -127,10 +134,13 @@ def main() -> None:
     for kind, ratio in ratios.items():
         print(f"ratio {kind:<16} {ratio:8.2f}")
     figures = {
-        "game": ENV_ID, "games_at_once": options.games, "decisions_of_each": options.steps,
-        "ratios": ratios, "median_decisions_per_cpu_second": medians,
+        "game": ENV_ID,
+        "games_at_once": options.games,
+        "decisions_of_each": options.steps,
+        "ratios": ratios,
+        "median_decisions_per_cpu_second": medians,
         "decisions_per_cpu_second": rates,
-    }  # fmt: skip
+    }
     print(write_result(f"recording-{options.games}", figures))
 
 

@@ -19,12 +19,12 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from agentlens.render.context import FrameContext
-from agentlens.render.heat import heat_on_screen
-from agentlens.render.layout import arrange
-from agentlens.render.render import render
-from agentlens.render.scene import Film
-from agentlens.render.video import VideoWriter
+from agentlens.drawing.context import FrameContext
+from agentlens.drawing.heat import heat_on_screen
+from agentlens.drawing.layout import arrange
+from agentlens.drawing.render import render
+from agentlens.drawing.scene import Film
+from agentlens.drawing.video import VideoWriter
 from benchmarks.results import write_result
 from tests import render_samples as samples
 

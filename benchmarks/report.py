@@ -39,48 +39,67 @@ def targets() -> tuple[Target, ...]:
     """All of them, in the order of the page."""
     recording = [
         Target(
-            benchmark=f"recording-{games}", path=("ratios", kind), least=1.7, aim=2.2,
+            benchmark=f"recording-{games}",
+            path=("ratios", kind),
+            least=1.7,
+            aim=2.2,
             words=f"recording against stable-baselines3, {games} at once, {kind}, CPU",
         )
         for games in (1, 8)
         for kind in ("with network", "without")
-    ]  # fmt: skip
+    ]
     saliency = [
         Target(
-            benchmark="saliency", path=(agent, "ratios", name), least=least, aim=aim,
+            benchmark="saliency",
+            path=(agent, "ratios", name),
+            least=least,
+            aim=aim,
             words=f"maps, {agent}: {name}",
         )
         for agent, engines in WANTED_ENGINES.items()
         for name, (least, aim) in {**WANTED, ENGINES: engines}.items()
-    ]  # fmt: skip
+    ]
     return (
         Target(
-            benchmark="pipeline", path=("ratio",), least=30, aim=60,
+            benchmark="pipeline",
+            path=("ratio",),
+            least=30,
+            aim=60,
             words="whole pipeline against the serial way, wall",
         ),
         Target(
-            benchmark="live", path=("decisions_a_second",), least=15,
+            benchmark="live",
+            path=("decisions_a_second",),
+            least=15,
             words="live: decisions a second with actor and critic maps",
         ),
         *saliency,
         *recording,
         Target(
-            benchmark="render", path=("drawing", "ratio"), least=30,
+            benchmark="render",
+            path=("drawing", "ratio"),
+            least=30,
             words="drawing against a matplotlib figure, CPU",
         ),
         Target(
-            benchmark="render", path=("encoding", "ratio_wall"), least=2.5,
+            benchmark="render",
+            path=("encoding", "ratio_wall"),
+            least=2.5,
             words="encoding against imageio's writer, wall",
         ),
         Target(
-            benchmark="render", path=("full", "fps"), least=60,
+            benchmark="render",
+            path=("full", "fps"),
+            least=60,
             words="frames a second drawn and encoded at 3x, full layout",
         ),
         Target(
-            benchmark="render", path=("compact", "fps"), least=60,
+            benchmark="render",
+            path=("compact", "fps"),
+            least=60,
             words="frames a second drawn and encoded at 3x, compact layout",
         ),
-    )  # fmt: skip
+    )
 
 
 def performance_page(results: Path = RESULTS) -> str:

@@ -5,7 +5,8 @@
 Contenders take turns, so that a load from elsewhere hits all of them; figures are medians over
 the rounds. CPU time is taken with one thread, wall time with all cores; the loop and captum get
 the number of torch threads that suits them best. The incremental engine leaves out what a frame
-does not change, so it is timed on noise too, where it can leave out nothing. The baby-a3c agent is the
+does not change, so it is timed on noise too, where it can leave out nothing. The baby-a3c agent is
+the
 public one, timed where the environment variable AGENTLENS_POLICIES (or ../shared/policies) has it.
 """
 
@@ -81,8 +82,11 @@ def _log_probability(base: PolicyOutput, changed: PolicyOutput, action: Tensor) 
 
 
 TARGETS: dict[str, Score] = {
-    "kl": _kl, "value_l2": _value, "sarfa": _sarfa, "log_probability": _log_probability,
-}  # fmt: skip
+    "kl": _kl,
+    "value_l2": _value,
+    "sarfa": _sarfa,
+    "log_probability": _log_probability,
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -278,7 +282,8 @@ def all_cores(with_: Contenders, rounds: int) -> dict[str, float]:
 
 
 def core_gain() -> float:
-    """How many times faster plain products run on two threads: under 2 where others load the machine."""
+    """How many times faster plain products run on two threads: under 2 where others load the
+    machine."""
     matrix = torch.rand(1000, 1000)
 
     def products(threads: int) -> None:
@@ -312,7 +317,8 @@ def ratios(cpu: dict[str, float], wall: dict[str, float]) -> dict[str, float]:
 
 
 def errors(with_: Contenders) -> dict[str, float]:
-    """Largest error of the kl maps of all frames against float64, as a share of each map's maximum."""
+    """Largest error of the kl maps of all frames against float64, as a share of each map's
+    maximum."""
     exact_policy = copy.deepcopy(with_.case.policy).double()
     frames, references = with_.case.frames, with_.references
     states = None if frames.states is None else frames.states.double()

@@ -39,22 +39,37 @@ class Scene:
 
 PONG = Scene(name="pong", agent="pong-ppo", step=124, seed=2, planes="each")
 BREAKOUT = Scene(
-    name="breakout", agent="baby-a3c/breakout/model.80.tar", step=150, seed=3,
-    env="Breakout-v4", format="baby-a3c",
-)  # fmt: skip
+    name="breakout",
+    agent="baby-a3c/breakout/model.80.tar",
+    step=150,
+    seed=3,
+    env="Breakout-v4",
+    format="baby-a3c",
+)
 DQN = Scene(
-    name="pong-dqn", agent="openaipong-dqn/pong-cnn-900.pkl", step=140, seed=1,
+    name="pong-dqn",
+    agent="openaipong-dqn/pong-cnn-900.pkl",
+    step=140,
+    seed=1,
     manifest="openaipong-dqn.toml",
-)  # fmt: skip
+)
 STACKED = Scene(
-    name="breakout-a3c-ff", agent="async-rl-breakout-ff/a3c_ff_80M.pt", step=148, seed=4,
-    manifest="async-rl-breakout.toml", planes="each",
-)  # fmt: skip
+    name="breakout-a3c-ff",
+    agent="async-rl-breakout-ff/a3c_ff_80M.pt",
+    step=148,
+    seed=4,
+    manifest="async-rl-breakout.toml",
+    planes="each",
+)
 
 RECURRENT = Scene(
-    name="pong-baby-a3c", agent="baby-a3c/pong/model.80.tar", step=150, seed=3, env="Pong-v4",
+    name="pong-baby-a3c",
+    agent="baby-a3c/pong/model.80.tar",
+    step=150,
+    seed=3,
+    env="Pong-v4",
     format="baby-a3c",
-)  # fmt: skip
+)
 GAMES = {"pong": (PONG, RECURRENT), "breakout": (BREAKOUT, STACKED)}
 """For the methods: an agent of each game, and one for what does not suit the first."""
 

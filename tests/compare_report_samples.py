@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from agentlens.compare.behaviour import behaviour, shared_states
-from agentlens.compare.comparison import BurnIn, Comparison, Contestant, MassShift
-from agentlens.compare.moments import map_moments, output_moments
-from agentlens.compare.returns import corrected, paired_difference, played, return_figures
-from agentlens.compare.similarity import (
+from agentlens.comparison.behaviour import behaviour, shared_states
+from agentlens.comparison.comparison import BurnIn, Comparison, Contestant, MassShift
+from agentlens.comparison.moments import map_moments, output_moments
+from agentlens.comparison.returns import corrected, paired_difference, played, return_figures
+from agentlens.comparison.similarity import (
     gaining_region,
     map_distance,
     mass_shift,
@@ -51,8 +51,10 @@ def comparison(folder: Path, labels: tuple[str, ...] = ("late", "early")) -> Com
             behaviours.append(behaviour(shared, generator))
             moments.extend(output_moments(shared, 2, generator))
             energy = generator.exponential(size=(30, 10, 8))
-            sets = [maps(energy * generator.exponential(size=energy.shape) ** (1 + k), energy=energy)
-                    for k in range(2)]  # fmt: skip
+            sets = [
+                maps(energy * generator.exponential(size=energy.shape) ** (1 + k), energy=energy)
+                for k in range(2)
+            ]
             one, two = (seen(m, "actor", AGENT.observation) for m in sets)
             assert one is not None
             assert two is not None
@@ -61,14 +63,30 @@ def comparison(folder: Path, labels: tuple[str, ...] = ("late", "early")) -> Com
             moments.extend(map_moments(shared, np.arange(30), map_distance(met), 2))
             region, gain = gaining_region(mass_shift(met), met.grid, SCREEN)
             shifts.append(
-                MassShift(first=labels[i], second=labels[j], states_of=labels[home], role="actor",
-                          grid=met.grid, shift=mass_shift(met), region=region, gain=gain)
-            )  # fmt: skip
+                MassShift(
+                    first=labels[i],
+                    second=labels[j],
+                    states_of=labels[home],
+                    role="actor",
+                    grid=met.grid,
+                    shift=mass_shift(met),
+                    region=region,
+                    gain=gain,
+                )
+            )
     return Comparison(
         contestants=tuple(
-            Contestant(label=label, name=label, algorithm="PPO", game="pong", selection="sample",
-                       protocol="ALE/Pong-v5, frame skip 4, sticky 0, sample", memory=False,
-                       weights="ab" * 32, seed=0)
+            Contestant(
+                label=label,
+                name=label,
+                algorithm="PPO",
+                game="pong",
+                selection="sample",
+                protocol="ALE/Pong-v5, frame skip 4, sticky 0, sample",
+                memory=False,
+                weights="ab" * 32,
+                seed=0,
+            )
             for label in labels
         ),
         games=tuple(games),
@@ -79,11 +97,16 @@ def comparison(folder: Path, labels: tuple[str, ...] = ("late", "early")) -> Com
         ),
         behaviours=tuple(behaviours),
         similarities=tuple(similarities),
-        burn_ins=(BurnIn(agent=labels[0], states_of=labels[1], steps=4, states=50,
-                         total_variation=0.07),),
+        burn_ins=(
+            BurnIn(agent=labels[0], states_of=labels[1], steps=4, states=50, total_variation=0.07),
+        ),
         shifts=tuple(shifts),
         moments=tuple(moments),
         notes=(),
-        made={"created": "2026-11-21T12:00:00+00:00", "seed": 0, "versions": {"agentlens": "0.1.0"},
-              "maps": "Maps: perturbation, kl, radius 5, stride 5, blur; 200 states a side."},
-    )  # fmt: skip
+        made={
+            "created": "2026-11-21T12:00:00+00:00",
+            "seed": 0,
+            "versions": {"agentlens": "0.1.0"},
+            "maps": "Maps: perturbation, kl, radius 5, stride 5, blur; 200 states a side.",
+        },
+    )

@@ -47,14 +47,24 @@ class Game:
 
 
 def write(
-    folder: Path, games: Sequence[Game], *, agent: AgentSpec = AGENT, player: str = "",
+    folder: Path,
+    games: Sequence[Game],
+    *,
+    agent: AgentSpec = AGENT,
+    player: str = "",
     q_network: bool = False,
-) -> Recording:  # fmt: skip
+) -> Recording:
     """A complete recording of these games."""
     header = RecordingHeader(
-        agent=agent, seed=0, episodes_wanted=len(games), rom_md5="0" * 32,
-        emulator_actions=PONG, screen_shape=SCREEN, player=player, provenance={},
-    )  # fmt: skip
+        agent=agent,
+        seed=0,
+        episodes_wanted=len(games),
+        rom_md5="0" * 32,
+        emulator_actions=PONG,
+        screen_shape=SCREEN,
+        player=player,
+        provenance={},
+    )
     ramp = np.arange(256, dtype=np.uint8)
     colours = np.stack([ramp, ramp[::-1], ramp], -1)
     with RecordingWriter(folder, header) as writer:
@@ -75,15 +85,26 @@ def _row(game: Game, step: int, index: int, q_network: bool) -> StepRow:
     ram[:3] = index, step % 256, (game.seed * 7 + int(game.total)) % 256
     outputs = game.outputs[step].astype(np.float32)
     return StepRow(
-        emulator_frame=4 * step, frames_advanced=4, screen=screen, screen_before=screen,
-        plane=np.full((21, 16), step % 256, np.uint8), stack_reset=step == 0,
-        state_reset=step == 0, ram=ram, state=None, logits=None if q_network else outputs,
+        emulator_frame=4 * step,
+        frames_advanced=4,
+        screen=screen,
+        screen_before=screen,
+        plane=np.full((21, 16), step % 256, np.uint8),
+        stack_reset=step == 0,
+        state_reset=step == 0,
+        ram=ram,
+        state=None,
+        logits=None if q_network else outputs,
         q_values=outputs if q_network else None,
         value=None if game.values is None else float(game.values[step]),
-        action=int(outputs.argmax()), forced=np.zeros((0, 2), np.int32),
-        reward=float(game.total if step == 0 else 0), clipped_reward=0.0, lives=0,
-        terminated=step == len(game.outputs) - 1, truncated=False,
-    )  # fmt: skip
+        action=int(outputs.argmax()),
+        forced=np.zeros((0, 2), np.int32),
+        reward=float(game.total if step == 0 else 0),
+        clipped_reward=0.0,
+        lives=0,
+        terminated=step == len(game.outputs) - 1,
+        truncated=False,
+    )
 
 
 def random_games(
@@ -103,14 +124,25 @@ def random_games(
 
 
 def maps(
-    values: np.ndarray, *, energy: np.ndarray | None = None, episodes: Sequence[int] | None = None,
-    steps: Sequence[int] | None = None, observation: ObservationSpec = AGENT.observation,
-) -> MapSet:  # fmt: skip
+    values: np.ndarray,
+    *,
+    energy: np.ndarray | None = None,
+    episodes: Sequence[int] | None = None,
+    steps: Sequence[int] | None = None,
+    observation: ObservationSpec = AGENT.observation,
+) -> MapSet:
     """A map set of actor maps float [T, gy, gx], with an energy control if given."""
     count, gy, gx = values.shape
     height, width = observation.resize
-    actor = TargetInfo(name="kl", signed=False, unit="nats", meaning="", noise_floor=0.0,
-                       display="sqrt", role="actor")  # fmt: skip
+    actor = TargetInfo(
+        name="kl",
+        signed=False,
+        unit="nats",
+        meaning="",
+        noise_floor=0.0,
+        display="sqrt",
+        role="actor",
+    )
     targets, layers = [actor], [values]
     if energy is not None:
         targets.append(replace(actor, name="energy", role="control", unit=""))
@@ -121,12 +153,18 @@ def maps(
         episodes=np.zeros(count, np.int64) if episodes is None else np.asarray(episodes),
         explained_actions=np.zeros(count, np.int64),
         header=MapHeader(
-            method="perturbation", options={}, targets=tuple(targets), planes=("all",),
+            method="perturbation",
+            options={},
+            targets=tuple(targets),
+            planes=("all",),
             grid=GridSpec(
                 rows=tuple((i + 0.5) * height / gy - 0.5 for i in range(gy)),
                 columns=tuple((i + 0.5) * width / gx - 0.5 for i in range(gx)),
                 observation=(height, width),
             ),
-            action="taken", forward_passes=1, recording_digests={}, provenance={},
+            action="taken",
+            forward_passes=1,
+            recording_digests={},
+            provenance={},
         ),
-    )  # fmt: skip
+    )

@@ -98,6 +98,11 @@ def baby(seed: int = 0, projects: bool = True) -> SmallPolicy:
     torch.manual_seed(seed)
     convolutions = [nn.Conv2d(1 if index == 0 else 32, 32, 3, 2, 1) for index in range(4)]
     return SmallPolicy(
-        convolutions, nn.ELU(), (1, 80, 80), hidden=256, actions=6, recurrent=True,
+        convolutions,
+        nn.ELU(),
+        (1, 80, 80),
+        hidden=256,
+        actions=6,
+        recurrent=True,
         projects=projects,
-    )  # fmt: skip
+    )

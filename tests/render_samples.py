@@ -82,16 +82,25 @@ def record(folder: Path, length: int = 40, *, stack: int = 4, kind: str = "logit
             id="ALE/Pong-v5", game="pong", frame_skip=(2, 4), repeat_action_probability=0.25
         ),
         observation=ObservationSpec(
-            pool="none", grayscale="cv2", resize=RESIZE, interpolation="cv2-area", stack=stack,
+            pool="none",
+            grayscale="cv2",
+            resize=RESIZE,
+            interpolation="cv2-area",
+            stack=stack,
             crop=CROP,
         ),
         action=ActionSpec(meanings=MEANINGS, selection="sample"),
         score=ScoreSpec(mean=11.4, sd=10.2, episodes=8),
-    )  # fmt: skip
+    )
     header = RecordingHeader(
-        agent=agent, seed=0, episodes_wanted=1, rom_md5="0" * 32, emulator_actions=MEANINGS,
-        screen_shape=SCREEN, provenance={},
-    )  # fmt: skip
+        agent=agent,
+        seed=0,
+        episodes_wanted=1,
+        rom_md5="0" * 32,
+        emulator_actions=MEANINGS,
+        screen_shape=SCREEN,
+        provenance={},
+    )
     with RecordingWriter(folder, header) as writer:
         episode = writer.episode(0, seed=0, seed_words=(0,))
         indices = np.tile(np.arange(256, dtype=np.uint8), (2, 1))

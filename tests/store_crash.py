@@ -1,4 +1,5 @@
-"""Run as ``python -m tests.store_crash recording|maps FOLDER COUNT``: writers killed at random points.
+"""Run as ``python -m tests.store_crash recording|maps FOLDER COUNT``: writers killed at random
+points.
 
 For each trial a fork writes into FOLDER/<trial>, noting in FOLDER/<trial>.count how many steps its
 ``append`` has returned from, and is killed with SIGKILL a moment after a random step.

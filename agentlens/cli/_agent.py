@@ -33,9 +33,12 @@ def load_chosen(choice: AgentChoice, compute: Compute) -> tuple[Agent, str]:
     """Load the agent that the flags name; returns it with the device's name."""
     device = use_compute(compute)
     agent = load_agent(
-        choice.agent, format=choice.format, env=choice.env, preset=choice.preset,
+        choice.agent,
+        format=choice.format,
+        env=choice.env,
+        preset=choice.preset,
         trust_code=choice.trust_code,
-    )  # fmt: skip
+    )
     for line in agent.spec.assumed:
         print(f"assumed: {line}", file=sys.stderr)
     return agent, device

@@ -75,9 +75,12 @@ def progress(what: str, unit: str) -> Iterator[reporting.Progress]:
         yield _PlainLines(what, unit)
         return
     columns = (
-        TextColumn(f"{what:<10}"), BarColumn(), TextColumn("{task.completed}/{task.total} " + unit),
-        _Rate(), TimeRemainingColumn(),
-    )  # fmt: skip
+        TextColumn(f"{what:<10}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} " + unit),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None, visible=False)
         began = time.monotonic()

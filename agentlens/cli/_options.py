@@ -22,7 +22,8 @@ class AgentChoice:
     env: Name = None
     """Environment id such as ALE/Pong-v5, for a checkpoint."""
     format: Name = None
-    """Format of a checkpoint (sb3, torch-state-dict, baby-a3c, safetensors); found out if not given."""
+    """Format of a checkpoint (sb3, torch-state-dict, baby-a3c, safetensors); found out if not
+    given."""
     preset: Name = None
     """Preprocessing of a checkpoint: sb3-atari, ale-vector, cleanrl-atari, baby-a3c, ale-v5."""
     trust_code: bool = False

@@ -69,7 +69,7 @@ class Options:
 def run(options: Options) -> int:
     """Compare, then print the summary and where the report lies."""
     from agentlens.cli._agent import use_compute
-    from agentlens.compare.words import standing_notes, summary
+    from agentlens.comparison.words import standing_notes, summary
     from agentlens.workflows.compare import compare
     from agentlens.workflows.entrants import numbered_files
     from agentlens.workflows.naming import REPORTS, fresh_path, pair_name
@@ -78,13 +78,27 @@ def run(options: Options) -> int:
     agents = [*options.agents, *numbered_files(options.checkpoints)]
     output = options.output or fresh_path(REPORTS, pair_name(agents))
     found = compare(
-        agents, output=output, episodes=options.episodes, seed=options.seed,
-        states=options.states, maps=options.map_states, moments=options.moments,
-        video_steps=options.video_steps, own_scales=options.own_scales, explain=options.maps, floor=options.floor,
-        env=options.env, format=options.format, preset=options.preset,
-        trust_code=options.trust_code, device=device, threads=options.compute.threads,
-        force=options.force, stages=progress, say=lambda line: print(line, file=sys.stderr),
-    )  # fmt: skip
+        agents,
+        output=output,
+        episodes=options.episodes,
+        seed=options.seed,
+        states=options.states,
+        maps=options.map_states,
+        moments=options.moments,
+        video_steps=options.video_steps,
+        own_scales=options.own_scales,
+        explain=options.maps,
+        floor=options.floor,
+        env=options.env,
+        format=options.format,
+        preset=options.preset,
+        trust_code=options.trust_code,
+        device=device,
+        threads=options.compute.threads,
+        force=options.force,
+        stages=progress,
+        say=lambda line: print(line, file=sys.stderr),
+    )
     print(summary(found))
     for note in (*found.notes, *standing_notes(found)):
         print(f"note: {note}")

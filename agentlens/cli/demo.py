@@ -34,10 +34,16 @@ def run(options: Options) -> int:
     began = time.monotonic()
     agent, device = load_chosen(AgentChoice(agent=AGENT), options.compute)
     done = video(
-        agent, play=PlayOptions(seed=SEED), maps=MapOptions(planes="each"), max_steps=END,
-        start=START, device=device, threads=options.compute.threads, stages=progress,
+        agent,
+        play=PlayOptions(seed=SEED),
+        maps=MapOptions(planes="each"),
+        max_steps=END,
+        start=START,
+        device=device,
+        threads=options.compute.threads,
+        stages=progress,
         say=lambda line: print(line, file=sys.stderr),
-    )  # fmt: skip
+    )
     print(recording_summary(done.recording))
     print(f"made in {time.monotonic() - began:.0f} s")
     print(f"recording: {done.recording.folder}")

@@ -43,10 +43,17 @@ def run(options: Options) -> int:
     recording = open_recording(options.recording)
     with progress("explaining", "steps") as report:
         maps = explain_as(
-            recording, options.maps, steps=options.span.steps, episode=options.episode,
-            device=device, threads=options.compute.threads, output=options.output,
-            force=options.force, progress=report, say=lambda line: print(line, file=sys.stderr),
-        )  # fmt: skip
+            recording,
+            options.maps,
+            steps=options.span.steps,
+            episode=options.episode,
+            device=device,
+            threads=options.compute.threads,
+            output=options.output,
+            force=options.force,
+            progress=report,
+            say=lambda line: print(line, file=sys.stderr),
+        )
     print(
         f"maps: {len(maps.steps)} steps, {', '.join(maps.targets)}; planes {', '.join(maps.planes)}"
     )

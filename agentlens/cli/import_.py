@@ -30,7 +30,8 @@ class Options:
     env: Name = None
     """Environment id such as ALE/Pong-v5."""
     format: Name = None
-    """Format of the checkpoint (sb3, torch-state-dict, baby-a3c, safetensors); found out if not given."""
+    """Format of the checkpoint (sb3, torch-state-dict, baby-a3c, safetensors); found out if not
+    given."""
     preset: Name = None
     """Preprocessing and protocol: sb3-atari, ale-vector, cleanrl-atari, baby-a3c, ale-v5."""
     manifest: Annotated[Path | None, tyro.conf.arg(metavar="FILE.toml", help_behavior_hint="")] = (
@@ -50,9 +51,15 @@ def run(options: Options) -> int:
     from agentlens.workflows.summary import protocol_text
 
     folder = import_agent(
-        options.checkpoint, name=options.name, format=options.format, env=options.env,
-        preset=options.preset, manifest=options.manifest, output=options.output, force=options.force,
-    )  # fmt: skip
+        options.checkpoint,
+        name=options.name,
+        format=options.format,
+        env=options.env,
+        preset=options.preset,
+        manifest=options.manifest,
+        output=options.output,
+        force=options.force,
+    )
     spec = load_agent(str(folder)).spec
     planes, rows, columns = spec.observation.shape
     print(f"format: {spec.format} {spec.algorithm}")

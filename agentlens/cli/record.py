@@ -45,11 +45,19 @@ def run(options: Options) -> int:
     output = options.output or fresh_path(RECORDINGS, f"{agent.spec.name}-seed{options.play.seed}")
     with progress("recording", "steps") as report:
         recording = record(
-            agent, episodes=options.episodes, seed=options.play.seed, output=output,
-            max_steps=options.max_steps, n_envs=options.n_envs, device=device,
-            selection=options.play.chosen, epsilon=options.play.epsilon, resume=options.resume,
-            force=options.force, progress=report,
-        )  # fmt: skip
+            agent,
+            episodes=options.episodes,
+            seed=options.play.seed,
+            output=output,
+            max_steps=options.max_steps,
+            n_envs=options.n_envs,
+            device=device,
+            selection=options.play.chosen,
+            epsilon=options.play.epsilon,
+            resume=options.resume,
+            force=options.force,
+            progress=report,
+        )
     print(recording_summary(recording))
     print(f"recording: {output}")
     return 0

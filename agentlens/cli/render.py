@@ -37,15 +37,16 @@ class Options:
     step: Whole = None
     """Draw only this step, as a figure."""
     output: Location = None
-    """File to write; its suffix chooses the format. A fresh name in the recording's folder if not given."""
+    """File to write; its suffix chooses the format. A fresh name in the recording's folder if not
+    given."""
     force: bool = False
     """Overwrite an existing file."""
 
 
 def run(options: Options) -> int:
     """Render and print the path."""
-    from agentlens.render.render import render
-    from agentlens.render.still import still
+    from agentlens.drawing.render import render
+    from agentlens.drawing.still import still
     from agentlens.store.recording import open_recording
     from agentlens.workflows.explain import maps_of
     from agentlens.workflows.naming import fresh_path
@@ -58,19 +59,33 @@ def run(options: Options) -> int:
             recording.folder, f"{name}-step{options.step}", ".png"
         )
         path = still(
-            recording, maps, output, step=options.step, episode=options.episode,
-            scale=options.drawing.scale, layout=options.drawing.layout, targets=options.targets,
+            recording,
+            maps,
+            output,
+            step=options.step,
+            episode=options.episode,
+            scale=options.drawing.scale,
+            layout=options.drawing.layout,
+            targets=options.targets,
             force=options.force,
-        )  # fmt: skip
+        )
         print(f"figure: {path}")
         return 0
     output = options.output or fresh_path(recording.folder, name, ".mp4")
     with progress("drawing", "frames") as report:
         path = render(
-            recording, maps, output, steps=options.span.steps, episode=options.episode,
-            fps=options.drawing.fps, scale=options.drawing.scale, layout=options.drawing.layout,
-            targets=options.targets, force=options.force, progress=report,
-        )  # fmt: skip
+            recording,
+            maps,
+            output,
+            steps=options.span.steps,
+            episode=options.episode,
+            fps=options.drawing.fps,
+            scale=options.drawing.scale,
+            layout=options.drawing.layout,
+            targets=options.targets,
+            force=options.force,
+            progress=report,
+        )
     print(f"video: {path}")
     return 0
 

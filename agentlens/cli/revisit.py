@@ -50,9 +50,7 @@ def run(options: Options) -> int:
 
     device = use_compute(options.compute)
     recording = open_recording(options.recording)
-    agent = load_agent(
-        options.agent, env=options.env, format=options.format, preset=options.preset
-    )  # fmt: skip
+    agent = load_agent(options.agent, env=options.env, format=options.format, preset=options.preset)
     player = recording.header.agent.name
     output = options.output or fresh_path(RECORDINGS, f"{agent.spec.name}-on-{player}")
     with progress("revisiting", "decisions") as report:

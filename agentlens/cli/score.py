@@ -35,10 +35,15 @@ def run(options: Options) -> int:
     agent, device = load_chosen(options.source, options.compute)
     with progress("playing", "games") as report:
         measured = score(
-            agent, episodes=options.episodes, seed=options.play.seed, n_envs=options.n_envs,
-            device=device, selection=options.play.chosen, epsilon=options.play.epsilon,
+            agent,
+            episodes=options.episodes,
+            seed=options.play.seed,
+            n_envs=options.n_envs,
+            device=device,
+            selection=options.play.chosen,
+            epsilon=options.play.epsilon,
             progress=report,
-        )  # fmt: skip
+        )
     print(f"agent: {measured.spec.name} ({measured.spec.algorithm or measured.spec.format})")
     print(f"protocol: {protocol_text(measured.spec)}")
     print("\n".join(score_lines(measured)))

@@ -45,11 +45,20 @@ def run(options: Options) -> int:
 
     agent, device = load_chosen(options.source, options.compute)
     done = video(
-        agent, options.output, play=options.play, maps=options.maps, draw=options.drawing,
-        max_steps=options.max_steps, start=options.start, folder=options.folder, device=device,
-        threads=options.compute.threads, force=options.force, stages=progress,
+        agent,
+        options.output,
+        play=options.play,
+        maps=options.maps,
+        draw=options.drawing,
+        max_steps=options.max_steps,
+        start=options.start,
+        folder=options.folder,
+        device=device,
+        threads=options.compute.threads,
+        force=options.force,
+        stages=progress,
         say=lambda line: print(line, file=sys.stderr),
-    )  # fmt: skip
+    )
     print(recording_summary(done.recording))
     print(f"recording: {done.recording.folder}")
     print(f"maps: {done.maps.folder}")

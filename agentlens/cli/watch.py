@@ -45,11 +45,19 @@ def run(options: Options) -> int:
     agent, device = load_chosen(options.source, options.compute)
     with progress("watching", "decisions") as report:
         done = watch(
-            agent, options.output, play=options.play, maps=options.maps, draw=options.drawing,
-            max_steps=options.max_steps, warm_up=options.warm_up, device=device,
-            threads=options.compute.threads, force=options.force, progress=report,
+            agent,
+            options.output,
+            play=options.play,
+            maps=options.maps,
+            draw=options.drawing,
+            max_steps=options.max_steps,
+            warm_up=options.warm_up,
+            device=device,
+            threads=options.compute.threads,
+            force=options.force,
+            progress=report,
             say=lambda line: print(line, file=sys.stderr),
-        )  # fmt: skip
+        )
     print("\n".join(watched_lines(done)))
     print(f"video: {done.path}")
     if done.end.startswith("SIG"):

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from agentlens.arrays import check_dtype, check_shape
-from agentlens.envs.bands import Bands, resizes_by_bands
-from agentlens.envs.palette import Palette
+from agentlens.envs.atari.bands import Bands, resizes_by_bands
+from agentlens.envs.atari.palette import Palette
 from agentlens.errors import InvalidArgument
 from agentlens.spec import ObservationSpec
 

@@ -94,9 +94,13 @@ def load_agent(
     path = Path(name)
     if path.is_file() and path.name != MANIFEST:
         spec, policy = describe_checkpoint(
-            path, name=path.stem, format=format, env=env, preset=preset,
+            path,
+            name=path.stem,
+            format=format,
+            env=env,
+            preset=preset,
             manifest=Path(manifest) if manifest else None,
-        )  # fmt: skip
+        )
         return Agent(spec=spec, policy=policy).to(target)
     if format or manifest:
         raise InvalidArgument(f"format and manifest go with a weight file, and {name} is none.")
@@ -135,7 +139,8 @@ def random_agent(env: str | None, *, preset: str | None = None) -> Agent:
 
 
 def list_agents() -> tuple[AgentEntry, ...]:
-    """Every agent that can be named, by name; folders that cannot be read are left out and logged."""
+    """Every agent that can be named, by name; folders that cannot be read are left out and
+    logged."""
     found: dict[str, AgentEntry] = {}
     for folder in _agent_folders():
         try:
@@ -224,7 +229,8 @@ def _load_policy(spec: AgentSpec, folder: Path, trust_code: bool) -> Policy:
     if weights is not None:
         if Path(spec.weights).name != spec.weights:
             raise ManifestError(
-                f"agent.weights: got {spec.weights!r}, expected the name of a file beside {MANIFEST}."
+                f"agent.weights: got {spec.weights!r}, expected the name of a file beside "
+                f"{MANIFEST}."
             )
         check_file(weights)
         if spec.sha256 and file_digest(weights) != spec.sha256:

@@ -32,9 +32,16 @@ def actor_critic(actions: int, reads: str = "torso") -> tuple[ChainSpec, ChainSp
 def nature_layers(features: int = 512) -> tuple[LayerSpec, ...]:
     """The torso of Mnih et al. (2015), Methods, "Model architecture"."""
     return (
-        conv(32, 8, 4), RELU, conv(64, 4, 2), RELU, conv(64, 3, 1), RELU,
-        FLATTEN, linear(features), RELU,
-    )  # fmt: skip
+        conv(32, 8, 4),
+        RELU,
+        conv(64, 4, 2),
+        RELU,
+        conv(64, 3, 1),
+        RELU,
+        FLATTEN,
+        linear(features),
+        RELU,
+    )
 
 
 def _nature_cnn(actions: int) -> NetworkSpec:

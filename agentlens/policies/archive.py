@@ -21,9 +21,25 @@ MAX_JSON_DEPTH = 64
 _CHUNK = 1 << 20
 _SMALL = 1 << 16
 _CODE = (
-    ".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".exe", ".sh", ".bat", ".pkl", ".pickle",
-    ".joblib", ".dill", ".pt", ".pt2", ".zip", ".jar", ".whl",
-)  # fmt: skip
+    ".py",
+    ".pyc",
+    ".pyd",
+    ".so",
+    ".dll",
+    ".dylib",
+    ".exe",
+    ".sh",
+    ".bat",
+    ".pkl",
+    ".pickle",
+    ".joblib",
+    ".dill",
+    ".pt",
+    ".pt2",
+    ".zip",
+    ".jar",
+    ".whl",
+)
 
 
 @dataclass(frozen=True)

@@ -77,14 +77,16 @@ class Policy(nn.Module, abc.ABC):
         """
 
     def initial_state(self, batch: int) -> Tensor | None:
-        """The state at an episode's start: zeros [B, S] on the policy's device; ``None`` without memory."""
+        """The state at an episode's start: zeros [B, S] on the policy's device; ``None`` without
+        memory."""
         if self.state_size == 0:
             return None
         parameter = next(self.parameters())
         return torch.zeros(batch, self.state_size, device=parameter.device, dtype=parameter.dtype)
 
     def trunk(self) -> ConvolutionTrunk | None:
-        """The Conv2d chain at the front, reading planes oldest first; ``None`` where there is no such chain.
+        """The Conv2d chain at the front, reading planes oldest first; ``None`` where there is no
+        such chain.
 
         ``head(trunk output, state)`` must equal ``forward(observation, state)``.
         """
@@ -102,7 +104,8 @@ class Policy(nn.Module, abc.ABC):
     def projection(self) -> Projection | None:
         """The linear map that the head begins with; ``None`` where it begins otherwise.
 
-        ``finish(features.flatten(1) @ weight.T + bias, state)`` must equal ``head(features, state)``.
+        ``finish(features.flatten(1) @ weight.T + bias, state)`` must equal
+        ``head(features, state)``.
         """
         return None
 

@@ -1,4 +1,5 @@
-"""What a policy format is: from a checkpoint to a declared network, tensors and what else it says."""
+"""What a policy format is: from a checkpoint to a declared network, tensors and what else it
+says."""
 
 from __future__ import annotations
 

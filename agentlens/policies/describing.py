@@ -21,8 +21,15 @@ WEIGHTS = "policy.safetensors"
 FULL_ACTIONS = 18
 
 _TABLES = (
-    "agent", "environment", "observation", "action", "network", "value", "score", "sources",
-)  # fmt: skip
+    "agent",
+    "environment",
+    "observation",
+    "action",
+    "network",
+    "value",
+    "score",
+    "sources",
+)
 _AGENT_KEYS = ("algorithm", "licence", "source", "preset", "format")
 
 

@@ -68,9 +68,13 @@ def import_agent(
     if folder.exists() and not force:
         raise AlreadyExists(f"{folder} is there already; choose another name or use --force.")
     spec, policy = describe_checkpoint(
-        Path(checkpoint), name=name, format=format, env=env, preset=preset,
+        Path(checkpoint),
+        name=name,
+        format=format,
+        env=env,
+        preset=preset,
         manifest=Path(manifest) if manifest else None,
-    )  # fmt: skip
+    )
     return save_agent(Agent(spec=spec, policy=policy), folder, force=force)
 
 
@@ -163,7 +167,8 @@ def agent_card(spec: AgentSpec) -> str:
         else "not measured"
     )
     lines = [
-        f"# {spec.name}", "",
+        f"# {spec.name}",
+        "",
         f"- Game: {spec.environment.game} (`{spec.environment.id}`), frame skip "
         f"{spec.environment.frame_skip_text}, sticky actions "
         f"{spec.environment.repeat_action_probability:g}",
@@ -172,7 +177,7 @@ def agent_card(spec: AgentSpec) -> str:
         f"- Actions: {', '.join(spec.action.meanings)}; {spec.action.selection}",
         f"- Licence: {spec.licence or 'not known'}",
         f"- Source: {spec.source or 'not known'}",
-    ]  # fmt: skip
+    ]
     if spec.assumed:
         lines += ["", "Assumed at import:", "", *(f"- {line}" for line in spec.assumed)]
     return "\n".join(lines) + "\n"

@@ -17,7 +17,8 @@ from agentlens.spec import NetworkSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """One known layout: ``sources`` as in ``weights.collect``, ``actor`` the head with the actions."""
+    """One known layout: ``sources`` as in ``weights.collect``, ``actor`` the head with the
+    actions."""
 
     name: str
     origin: str
@@ -40,29 +41,43 @@ LAYOUTS = (
         origin="CleanRL's ppo_atari.py (Nature CNN)",
         network=lambda actions: architecture("nature-cnn", actions),
         sources={**_CLEANRL_TORSO, "policy.0": "actor", "value.0": "critic"},
-        actor="actor", first=("network.0", 32, 8), algorithm="PPO", preset="cleanrl-atari",
-        selection="sample", reason="trained by sampling from its softmax",
+        actor="actor",
+        first=("network.0", 32, 8),
+        algorithm="PPO",
+        preset="cleanrl-atari",
+        selection="sample",
+        reason="trained by sampling from its softmax",
     ),
     Layout(
         name="cleanrl-dqn",
         origin="CleanRL's dqn_atari.py (Nature CNN)",
         network=lambda actions: architecture("nature-dqn", actions),
         sources={**_CLEANRL_TORSO, "q.0": "network.9"},
-        actor="network.9", first=("network.0", 32, 8), algorithm="DQN", preset="cleanrl-atari",
-        selection="greedy", reason="Q-values have no softmax",
+        actor="network.9",
+        first=("network.0", 32, 8),
+        algorithm="DQN",
+        preset="cleanrl-atari",
+        selection="greedy",
+        reason="Q-values have no softmax",
     ),
     Layout(
         name="a3c-ff",
         origin="the feed-forward network of Mnih et al. (2016)",
         network=lambda actions: architecture("a3c-ff", actions),
         sources={
-            "torso.0": "conv1", "torso.2": "conv2", "torso.5": "fc",
-            "policy.0": "actor", "value.0": "critic",
+            "torso.0": "conv1",
+            "torso.2": "conv2",
+            "torso.5": "fc",
+            "policy.0": "actor",
+            "value.0": "critic",
         },
-        actor="actor", first=("conv1", 16, 8), algorithm="A3C",
-        selection="sample", reason="trained by sampling from its softmax",
+        actor="actor",
+        first=("conv1", 16, 8),
+        algorithm="A3C",
+        selection="sample",
+        reason="trained by sampling from its softmax",
     ),
-)  # fmt: skip
+)
 """Every layout that an import recognises without a manifest."""
 
 

@@ -131,7 +131,8 @@ def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def with_nones(cls: type, table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A table that says all but optional fields, with these as ``None``: TOML has no word for it."""
+    """A table that says all but optional fields, with these as ``None``: TOML has no word for
+    it."""
     if not _says_all(cls, table):
         return table
     return {**{f.name: None for f in fields(cls) if f.default is None}, **table}

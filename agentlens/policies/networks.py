@@ -112,7 +112,8 @@ class ChainPolicy(Policy):
         return self._evaluate(features, state, skip=_trunk_size(reading))
 
     def projection(self) -> Projection | None:
-        """The linear maps that read the flattened trunk, one below the other; see :meth:`Policy.projection`."""
+        """The linear maps that read the flattened trunk, one below the other; see
+        :meth:`Policy.projection`."""
         layers = [self._layers(chain)[index] for chain, index in self._first_linear().items()]
         if not layers:
             return None
@@ -130,7 +131,8 @@ class ChainPolicy(Policy):
         return self._evaluate(projected, state, given=given)
 
     def _first_linear(self) -> dict[str, int]:
-        """By chain, the layer whose input is the flattened trunk; empty where another kind reads it."""
+        """By chain, the layer whose input is the flattened trunk; empty where another kind reads
+        it."""
         if self.trunk() is None:
             return {}
         torso = next(c for c in self.network.chains if c.reads == OBSERVATION)
@@ -231,7 +233,8 @@ class ChainPolicy(Policy):
 def _step_memory(
     layer: nn.Module, x: Tensor, memory: Tensor, mapped: bool
 ) -> tuple[Tensor, Tensor]:
-    """Output and memory after the step; ``mapped``: x went through the input's linear map already."""
+    """Output and memory after the step; ``mapped``: x went through the input's linear map
+    already."""
     assert isinstance(layer, (nn.GRUCell, nn.LSTMCell))
     if mapped:
         return step_from_input(layer, x, memory)
@@ -289,7 +292,8 @@ def _input_shape(network: NetworkSpec, observation: ObservationSpec) -> Shape:
     rows, columns = network.reshape
     if rows < 1 or rows * columns != height * width:
         raise ManifestError(
-            f"network.reshape {rows}x{columns} does not hold the {height}x{width} pixels of a plane."
+            f"network.reshape {rows}x{columns} does not hold the {height}x{width} pixels of "
+            "a plane."
         )
     return (planes, rows, columns)
 

@@ -21,15 +21,31 @@ MAX_PICKLE_BYTES = 16 << 20
 MAX_TENSORS = 20_000
 
 _ITEM_BYTES = {
-    "FloatStorage": 4, "DoubleStorage": 8, "HalfStorage": 2, "BFloat16Storage": 2,
-    "LongStorage": 8, "IntStorage": 4, "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1,
+    "FloatStorage": 4,
+    "DoubleStorage": 8,
+    "HalfStorage": 2,
+    "BFloat16Storage": 2,
+    "LongStorage": 8,
+    "IntStorage": 4,
+    "ShortStorage": 2,
+    "CharStorage": 1,
+    "ByteStorage": 1,
     "BoolStorage": 1,
-}  # fmt: skip
+}
 
 BROKEN_PICKLE = (
-    pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError,
-    OverflowError, NotImplementedError, RecursionError, struct.error,
-)  # fmt: skip
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    RecursionError,
+    struct.error,
+)
 """What Python's unpickler raises for a broken pickle."""
 
 

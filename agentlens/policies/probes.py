@@ -34,7 +34,8 @@ def check_observations(observations: np.ndarray, spec: ObservationSpec) -> None:
         elif got == expected:
             advice = " Add a batch axis."
         raise ShapeError(
-            f"observations have shape {got}, expected (any, {', '.join(map(str, expected))}).{advice}"
+            f"observations have shape {got}, expected (any, "
+            f"{', '.join(map(str, expected))}).{advice}"
         )
     check_dtype("observations", observations, "float32")
     check_finite("observations", observations)

@@ -84,9 +84,12 @@ class _Parts:
             if source:
                 self.sources[f"{name}.{index}"] = source
         chain = ChainSpec(
-            name=name, reads=reads, layers=tuple(layer for layer, _ in layers),
-            output=output, quantiles=quantiles,
-        )  # fmt: skip
+            name=name,
+            reads=reads,
+            layers=tuple(layer for layer, _ in layers),
+            output=output,
+            quantiles=quantiles,
+        )
         self.chains.append(chain)
         return name
 
@@ -228,9 +231,12 @@ def _check_all_used(parts: _Parts) -> None:
     """Refuse a policy with tensors that the rebuilt network has no place for."""
     used = tuple(source.split("*")[0] for source in parts.sources.values())
     copies = (
-        "features_extractor.", "pi_features_extractor.", "vf_features_extractor.",
-        "q_net_target.", "quantile_net_target.",
-    )  # fmt: skip
+        "features_extractor.",
+        "pi_features_extractor.",
+        "vf_features_extractor.",
+        "q_net_target.",
+        "quantile_net_target.",
+    )
     for name in parts.tensors:
         if not name.startswith((*used, *copies)):
             raise WeightMismatch(

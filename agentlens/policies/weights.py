@@ -90,7 +90,8 @@ def check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
     """
     if tuple(tensor.shape) != shape:
         raise WeightMismatch(
-            f"tensor {name!r} has shape {tuple(tensor.shape)}, the declared network expects {shape}."
+            f"tensor {name!r} has shape {tuple(tensor.shape)}, the declared network expects "
+            f"{shape}."
         )
     if not tensor.is_floating_point():
         raise WeightMismatch(f"tensor {name!r} is {tensor.dtype}, expected floating point.")
@@ -98,7 +99,8 @@ def check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
     if not bool(finite.all()):
         index = tuple(int(i) for i in (~finite).nonzero()[0])
         raise NotFinite(
-            f"tensor {name!r} holds {tensor[index].item()} at index {index}: the weights are broken."
+            f"tensor {name!r} holds {tensor[index].item()} at index {index}: the weights are "
+            "broken."
         )
 
 
@@ -161,7 +163,8 @@ def rows(tensors: Tensors, name: str, dimensions: int) -> int:
     tensor = tensors[name]
     if tensor.ndim != dimensions or tensor.numel() == 0:
         raise WeightMismatch(
-            f"tensor {name!r} has shape {tuple(tensor.shape)}, expected {dimensions} axes, not empty."
+            f"tensor {name!r} has shape {tuple(tensor.shape)}, expected {dimensions} axes, "
+            "not empty."
         )
     return int(tensor.shape[0])
 

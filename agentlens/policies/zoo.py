@@ -15,8 +15,12 @@ MAX_YAML_BYTES = 1 << 20
 
 _ORDERED = "tag:yaml.org,2002:python/object/apply:collections.OrderedDict"
 _ALGORITHMS = {
-    "ppo": "PPO", "a2c": "A2C", "dqn": "DQN", "qrdqn": "QR-DQN", "ppo_lstm": "RecurrentPPO",
-}  # fmt: skip
+    "ppo": "PPO",
+    "a2c": "A2C",
+    "dqn": "DQN",
+    "qrdqn": "QR-DQN",
+    "ppo_lstm": "RecurrentPPO",
+}
 _ATARI_WRAPPER = "stable_baselines3.common.atari_wrappers.AtariWrapper"
 
 

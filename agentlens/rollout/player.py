@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from agentlens.arrays import scale_planes
-from agentlens.envs.atari import Emulator, Forced
-from agentlens.envs.palette import Palette
+from agentlens.envs.atari.emulator import Emulator, Forced
+from agentlens.envs.atari.palette import Palette
 from agentlens.envs.preprocess import Preprocessor
 from agentlens.errors import InvalidArgument
 from agentlens.rollout.outputs import Outputs

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from agentlens.envs.palette import Palette
+from agentlens.envs.atari.palette import Palette
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.device import choose_device
@@ -35,7 +35,8 @@ from agentlens.store.recording import (
 )
 
 STUCK_AFTER = 2_000
-"""Decisions (two minutes at a frame skip of 4) with nothing new before an episode counts as stuck."""
+"""Decisions (two minutes at a frame skip of 4) with nothing new before an episode counts as
+stuck."""
 
 
 def record(
@@ -85,9 +86,13 @@ def record(
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
     played, where = as_played(agent, selection, epsilon), choose_device(device)
     new_player = functools.partial(
-        Player, played.spec, agent.policy.state_size, palette=Palette(), max_steps=max_steps,
+        Player,
+        played.spec,
+        agent.policy.state_size,
+        palette=Palette(),
+        max_steps=max_steps,
         stuck_after=stuck_after,
-    )  # fmt: skip
+    )
     first = new_player()
     made = provenance(device=str(where), n_envs=n_envs, stuck_after=stuck_after)
     header = _header(first, seed, episodes, max_steps, made)
@@ -117,9 +122,11 @@ def _header(
 
 def _check_counts(*, episodes: int, n_envs: int, max_steps: int, stuck_after: int) -> None:
     for name, value, least in (
-        ("episodes", episodes, 1), ("n_envs", n_envs, 1), ("max_steps", max_steps, 0),
+        ("episodes", episodes, 1),
+        ("n_envs", n_envs, 1),
+        ("max_steps", max_steps, 0),
         ("stuck_after", stuck_after, 0),
-    ):  # fmt: skip
+    ):
         if type(value) is not int or value < least:
             raise InvalidArgument(f"{name} {value!r}: expected an integer from {least}.")
 

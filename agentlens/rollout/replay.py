@@ -49,7 +49,8 @@ class Verdict:
 
 
 def verify(recording: Recording | Path | str, *, progress: Progress = silent) -> list[Verdict]:
-    """Check every digest, then replay every episode from its start and compare it with the recording.
+    """Check every digest, then replay every episode from its start and compare it with the
+    recording.
 
     Compared are screens, RAM, planes, rewards, lives, forced actions, frame counts and flags;
     unfinished episodes as far as they go. The policy is not asked: see ``saliency`` for that.

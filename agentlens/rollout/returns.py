@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from agentlens.envs.palette import Palette
+from agentlens.envs.atari.palette import Palette
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent
 from agentlens.policies.device import choose_device

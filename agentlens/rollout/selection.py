@@ -17,8 +17,10 @@ from agentlens.spec import ActionSpec
 
 Selection = Literal["sample", "greedy", "epsilon"]
 SELECTIONS: Mapping[str, Selection] = {
-    "sample": "sample", "greedy": "greedy", "epsilon": "epsilon",
-}  # fmt: skip
+    "sample": "sample",
+    "greedy": "greedy",
+    "epsilon": "epsilon",
+}
 
 ROUNDING = 1e-5
 """Of the outputs' size: see ``is_close``."""
@@ -113,7 +115,8 @@ def _scores(outputs: Outputs) -> np.ndarray:
 
 
 def _cumulated(scores: np.ndarray) -> list[float]:
-    """Of the softmax, but for its factor. A few numbers: plain Python takes a third of NumPy's time."""
+    """Of the softmax, but for its factor. A few numbers: plain Python takes a third of NumPy's
+    time."""
     numbers = scores.tolist()
     highest = max(numbers)
     return list(itertools.accumulate(math.exp(number - highest) for number in numbers))

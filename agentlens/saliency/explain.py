@@ -1,4 +1,5 @@
-"""From a recording and a method to a map set: the only file of this package that meets the store."""
+"""From a recording and a method to a map set: the only file of this package that meets the
+store."""
 
 from __future__ import annotations
 
@@ -93,7 +94,8 @@ def explain(
     options and recording) are kept; on a CPU a resumed run gives the bits of an uninterrupted one.
 
     Args:
-        recording: or its folder; explained as far as it goes. method: a name, or a configured method.
+        recording: or its folder; explained as far as it goes. method: a name, or a configured
+        method.
         steps: of each episode: a slice, or step numbers; all if not given.
         episodes: indices; all if not given.
         targets, planes, radius, stride, grid, reference, action, contrast: options of the method
@@ -113,13 +115,29 @@ def explain(
         DeviceError: memory ran out at the smallest chunk, or the device failed.
     """
     given = {
-        "targets": targets, "planes": planes, "radius": radius, "stride": stride, "grid": grid,
-        "reference": reference, "action": action, "contrast": contrast, **(options or {}),
-    }  # fmt: skip
+        "targets": targets,
+        "planes": planes,
+        "radius": radius,
+        "stride": stride,
+        "grid": grid,
+        "reference": reference,
+        "action": action,
+        "contrast": contrast,
+        **(options or {}),
+    }
     job = _prepare(
-        open_recording(recording), method, given, steps, episodes, agent, merge_actions=merge_actions,
-        device=device, engine=engine, threads=threads, memory_bytes=memory_bytes,
-    )  # fmt: skip
+        open_recording(recording),
+        method,
+        given,
+        steps,
+        episodes,
+        agent,
+        merge_actions=merge_actions,
+        device=device,
+        engine=engine,
+        threads=threads,
+        memory_bytes=memory_bytes,
+    )
     return _make(job, output, force, progress)
 
 
@@ -146,13 +164,27 @@ def estimate_seconds(
     Maps that are there already are not taken off. Arguments and errors: as ``explain``.
     """
     given = {
-        "targets": targets, "planes": planes, "radius": radius, "stride": stride, "grid": grid,
-        "reference": reference, **(options or {}),
-    }  # fmt: skip
+        "targets": targets,
+        "planes": planes,
+        "radius": radius,
+        "stride": stride,
+        "grid": grid,
+        "reference": reference,
+        **(options or {}),
+    }
     job = _prepare(
-        recording, method, given, steps, episodes, agent,
-        merge_actions=False, device=device, engine=engine, threads=threads, memory_bytes=1 << 30,
-    )  # fmt: skip
+        recording,
+        method,
+        given,
+        steps,
+        episodes,
+        agent,
+        merge_actions=False,
+        device=device,
+        engine=engine,
+        threads=threads,
+        memory_bytes=1 << 30,
+    )
     episode, wanted = next((e, s) for e, s in _chosen(job) if len(s))
     frames = _frames(job, episode, wanted[:_PROBE_FRAMES])
     _explain(job, frames)
@@ -206,9 +238,15 @@ def _prepare(
     explainer = configured.bind(policy, setup)
     _log.info("%s on %s, engine %s", name, device_of(policy), explainer.engine)
     return _Job(
-        recording=recording, policy=policy, name=name, method=configured, setup=setup,
-        explainer=explainer, steps=wanted, merge_actions=merge_actions,
-    )  # fmt: skip
+        recording=recording,
+        policy=policy,
+        name=name,
+        method=configured,
+        setup=setup,
+        explainer=explainer,
+        steps=wanted,
+        merge_actions=merge_actions,
+    )
 
 
 def _picture(recording: Recording, kind: str) -> np.ndarray:
@@ -288,8 +326,10 @@ def _check_recorded(job: _Job) -> None:
     with torch.inference_mode(), exact_float32(), torch_threads(job.setup.threads):
         for episode, wanted in _chosen(job):
             recorded = {
-                "logits": episode.logits, "q_values": episode.q_values, "value": episode.values,
-            }  # fmt: skip
+                "logits": episode.logits,
+                "q_values": episode.q_values,
+                "value": episode.values,
+            }
             for steps in _blocks(wanted, _CHECK_STEPS):
                 frames = _frames(job, episode, steps)
                 output = job.policy(frames.observations, frames.states)
@@ -333,10 +373,13 @@ def _header(job: _Job, folder: Path) -> MapHeader:
         recording=job.recording.header.identity,
         recording_digests={str(e.index): e.digest for e in job.recording.episodes},
         provenance=provenance(
-            device=str(device_of(job.policy)), engine=explainer.engine, tf32=False,
-            threads=job.setup.threads, memory_bytes=job.setup.memory_bytes,
+            device=str(device_of(job.policy)),
+            engine=explainer.engine,
+            tf32=False,
+            threads=job.setup.threads,
+            memory_bytes=job.setup.memory_bytes,
         ),
-    )  # fmt: skip
+    )
     return dataclasses.replace(header, targets=_targets(job, folder, header))
 
 
@@ -366,8 +409,10 @@ def _write_maps(job: _Job, writer: MapWriter, progress: Progress) -> None:
             if maps.halvings:
                 _log.warning(
                     "episode %d, step %d: memory ran out, the chunk was halved %d times",
-                    episode.index, steps[0], maps.halvings,
-                )  # fmt: skip
+                    episode.index,
+                    steps[0],
+                    maps.halvings,
+                )
             actions = maps.explained_actions.cpu().numpy()
             writer.append(episode.index, steps, actions, maps.values.cpu().numpy())
             done += len(steps)

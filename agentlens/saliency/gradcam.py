@@ -49,9 +49,12 @@ class GradCamExplainer:
         self.targets = differentiable_targets(policy, targets, temperature, reading)
         self.grid = feature_grid(trunk, self._layer, policy.observation_shape[1:])
         self._question = Question(
-            policy=policy, action=action, contrast=contrast, temperature=temperature,
+            policy=policy,
+            action=action,
+            contrast=contrast,
+            temperature=temperature,
             groups=setup.groups,
-        )  # fmt: skip
+        )
 
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""

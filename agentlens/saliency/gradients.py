@@ -83,9 +83,12 @@ class GradientExplainer:
         self.forward_passes = reading.passes
         self._rows = max(1, setup.memory_bytes // 4 // row_bytes(policy))
         self._question = Question(
-            policy=policy, action=action, contrast=contrast, temperature=temperature,
+            policy=policy,
+            action=action,
+            contrast=contrast,
+            temperature=temperature,
             groups=setup.groups,
-        )  # fmt: skip
+        )
 
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""

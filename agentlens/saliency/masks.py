@@ -52,7 +52,8 @@ def gaussian_operator(size: int, sigma: float) -> np.ndarray:
         raise InvalidArgument(f"a blur of sigma {sigma}: expected a positive number of pixels.")
     if sigma > WIDEST_SIGMAS * size:
         raise InvalidArgument(
-            f"a blur of sigma {sigma:g} over {size} pixels: expected at most {WIDEST_SIGMAS * size}; "
+            f"a blur of sigma {sigma:g} over {size} pixels: expected at most "
+            f"{WIDEST_SIGMAS * size}; "
             "a wider one is flat."
         )
     reach = int(TRUNCATE_SIGMAS * sigma + 0.5)

@@ -40,7 +40,8 @@ class Question:
                 raise UnknownName("action", str(name), (*meanings, "taken", "greedy"))
         if self.contrast in ("taken", "greedy"):
             raise InvalidArgument(
-                f"contrast {self.contrast!r}: expected the name of an action, such as {meanings[0]}."
+                f"contrast {self.contrast!r}: expected the name of an action, such as "
+                f"{meanings[0]}."
             )
         if self.groups is not None:
             members = sorted(a for group in self.groups for a in group)

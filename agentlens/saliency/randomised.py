@@ -59,9 +59,10 @@ class RandomisedExplainer:
         count, *observation = masks.shape
         rows, columns = (grid_centres(size, stride, "centred") for size in observation)
         self.grid = GridSpec(
-            rows=tuple(map(float, rows)), columns=tuple(map(float, columns)),
+            rows=tuple(map(float, rows)),
+            columns=tuple(map(float, columns)),
             observation=policy.observation_shape[1:],
-        )  # fmt: skip
+        )
         listed = dataclasses.replace(
             self.grid, rows=tuple(map(float, range(count))), columns=(0.0,)
         )
@@ -69,11 +70,16 @@ class RandomisedExplainer:
         self._inner = PerturbationExplainer(policy, setup, inner)
         self.targets = tuple(
             dataclasses.replace(
-                info, signed=True, display="identity",
-                meaning=f"hiding this place among others raises the score above its mean: {info.meaning}",
+                info,
+                signed=True,
+                display="identity",
+                meaning=(
+                    "hiding this place among others raises the score above its mean: "
+                    f"{info.meaning}"
+                ),
             )
             for info in self._inner.targets
-        )  # fmt: skip
+        )
         self.planes, self.engine = self._inner.planes, self._inner.engine
         self.forward_passes = self._inner.forward_passes
         at = masks[:, rows][:, :, columns].reshape(count, -1).astype(np.float64)

@@ -24,9 +24,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _DEFAULTS = {
-    "blur": 3.0, "constant": 0.0, "median": None, "mean": None, "previous": None,
-    "neighbour": None, "noise": 0.0,
-}  # fmt: skip
+    "blur": 3.0,
+    "constant": 0.0,
+    "median": None,
+    "mean": None,
+    "previous": None,
+    "neighbour": None,
+    "noise": 0.0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,8 @@ def times_input(frame: FrameBatch, gradient: Gradient) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AlongPath:
-    """Integrated gradients from ``reference`` to the observation, ``steps`` Gauss-Legendre points."""
+    """Integrated gradients from ``reference`` to the observation, ``steps`` Gauss-Legendre
+    points."""
 
     reference: Reference
     pictures: Mapping[str, np.ndarray]

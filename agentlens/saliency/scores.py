@@ -97,7 +97,8 @@ def flip(outputs: Tensor, changed: Tensor) -> Tensor:
 
 
 def merge(outputs: Tensor, groups: tuple[tuple[int, ...], ...], kind: str) -> Tensor:
-    """Outputs [..., A] of actions that do the same as one [..., groups]: logsumexp, or max for Q."""
+    """Outputs [..., A] of actions that do the same as one [..., groups]: logsumexp, or max for
+    Q."""
     parts = []
     for group in groups:
         members = outputs[..., list(group)]

@@ -51,11 +51,15 @@ class SuperpixelExplainer:
         plain = PerturbationExplainer(policy, self._setup, recipe)
         self.targets = tuple(
             dataclasses.replace(
-                info, signed=True, display="identity",
-                meaning=f"hiding this superpixel raises the score in a linear model: {info.meaning}",
+                info,
+                signed=True,
+                display="identity",
+                meaning=(
+                    f"hiding this superpixel raises the score in a linear model: {info.meaning}"
+                ),
             )
             for info in plain.targets
-        )  # fmt: skip
+        )
         self.planes = plain.planes
         self.engine = f"{engine}: every frame has masks of its own"
         self.forward_passes = 1 + len(plain.planes) * sampling.samples
@@ -95,14 +99,19 @@ class SuperpixelExplainer:
 
 
 def superpixels(slic: Any, observation: Tensor, sampling: Sampling) -> np.ndarray:
-    """SLIC over all planes of [K, H, W], scaled to 0..1: int [H, W], numbered from 0 without gaps."""
+    """SLIC over all planes of [K, H, W], scaled to 0..1: int [H, W], numbered from 0 without
+    gaps."""
     image = observation.float().cpu().numpy().transpose(1, 2, 0)
     low, high = float(image.min()), float(image.max())
     image = (image - low) / (high - low) if high > low else np.zeros_like(image)
     found = slic(
-        image, n_segments=sampling.segments, compactness=sampling.compactness,
-        channel_axis=-1, convert2lab=False, start_label=0,
-    )  # fmt: skip
+        image,
+        n_segments=sampling.segments,
+        compactness=sampling.compactness,
+        channel_axis=-1,
+        convert2lab=False,
+        start_label=0,
+    )
     return np.unique(found, return_inverse=True)[1].reshape(found.shape)
 
 

@@ -34,7 +34,8 @@ class Situations:
 
 
 class VariantExplainer:
-    """A policy in changed situations; an ``Explainer`` on a grid of one place, a plane a situation."""
+    """A policy in changed situations; an ``Explainer`` on a grid of one place, a plane a
+    situation."""
 
     engine = "single passes"
 
@@ -60,9 +61,12 @@ class VariantExplainer:
         self.planes, self.forward_passes = situations.names, 1 + situations.passes
         self._policy, self._situations = policy, situations
         self._question = Question(
-            policy=policy, action=action, contrast=contrast, temperature=temperature,
+            policy=policy,
+            action=action,
+            contrast=contrast,
+            temperature=temperature,
             groups=setup.groups,
-        )  # fmt: skip
+        )
 
     @torch.inference_mode()
     def __call__(self, frames: FrameBatch) -> MapBatch:

@@ -1,4 +1,5 @@
-"""Writing so that a crash leaves the old file or the new one, and saying clearly when a disk refuses."""
+"""Writing so that a crash leaves the old file or the new one, and saying clearly when a disk
+refuses."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ def make_folder(folder: Path) -> None:
 
 
 def names_in(folder: Path) -> set[str]:
-    """Names in a folder, after removing what a killed ``write_file`` left (only its writer may ask)."""
+    """Names in a folder, after removing what a killed ``write_file`` left (only its writer may
+    ask)."""
     with disk_errors(folder, "read"):
         names = set(os.listdir(folder))
         left = {name for name in names if name.startswith(".") and name.endswith(_TEMPORARY)}

@@ -34,7 +34,8 @@ REQUIRED = frozenset(
     {*_SCALARS, schema.STEP, schema.SCREEN, schema.SCREEN_BEFORE, schema.PLANE, schema.RAM}
     | {schema.FORCED}
 )
-"""Columns that every episode has; ``state``, ``logits``, ``q_values`` and ``value`` depend on the agent."""
+"""Columns that every episode has; ``state``, ``logits``, ``q_values`` and ``value`` depend on the
+agent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,8 @@ class StepRow:
     ``screen``, ``screen_before``: uint8 [Y, X] palette indices, the newest native screen at the
     moment of the decision and the one that pooling pairs with it: one emulator frame earlier
     (the previous decision's last for ``pool = "previous_decision"``), or ``screen`` itself where
-    nothing is pooled, such as after a reset. ``plane``: uint8 or float32 [H, W], the newest observation plane,
+    nothing is pooled, such as after a reset. ``plane``: uint8 or float32 [H, W], the newest
+    observation plane,
     unscaled. ``state``: float32 [S] *before* the step, or None. ``ram``: uint8 [128].
     ``logits`` / ``q_values``: float32 [A], one of them. ``value``: float or None.
     ``action``: index into the agent's action meanings. ``forced``: the actions that wrappers

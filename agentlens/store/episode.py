@@ -62,7 +62,8 @@ class Planes(_Rows):
 
 
 class Screens(_Rows):
-    """Palette screens of an episode: ``screens[i]`` -> RGB uint8 [Y, X, 3]; slices give [n, Y, X, 3].
+    """Palette screens of an episode: ``screens[i]`` -> RGB uint8 [Y, X, 3]; slices give [n, Y, X,
+    3].
 
     ``indices`` has the same screens as palette indices, uint8 [Y, X].
     """
@@ -79,7 +80,8 @@ class Screens(_Rows):
 
 
 class Observations(_Rows):
-    """What the network saw: ``observations[a:b]`` -> float32 [n, K, H, W], scaled, oldest plane first.
+    """What the network saw: ``observations[a:b]`` -> float32 [n, K, H, W], scaled, oldest plane
+    first.
 
     Stacks are rebuilt from single planes; near the start of a sliced episode they reach back to
     the planes before it. Memory is 4 K bytes a pixel.
@@ -100,7 +102,8 @@ class Observations(_Rows):
 
 
 class Episode:
-    """One episode, read lazily; ``episode[10:20]`` is an Episode of those steps that keeps its step numbers.
+    """One episode, read lazily; ``episode[10:20]`` is an Episode of those steps that keeps its
+    step numbers.
 
     Attributes (arrays of T rows; small ones are read once and kept):
         rewards, clipped_rewards: float32. actions: int64. lives, emulator_frames,
@@ -262,7 +265,8 @@ class Episode:
 
     @property
     def states(self) -> np.ndarray | None:
-        """Recurrent states before each step: float32 [T, S], or None without memory; read each time."""
+        """Recurrent states before each step: float32 [T, S], or None without memory; read each
+        time."""
         return self._optional(schema.STATE)
 
     @property

@@ -97,7 +97,8 @@ class EpisodeFile:
         raise Corrupt(f"{path}: {reason}; {self._first_bad()}.")
 
     def read(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Rows ``start`` to ``stop`` of a column: a new array [n, ...] of the column's shape and dtype.
+        """Rows ``start`` to ``stop`` of a column: a new array [n, ...] of the column's shape and
+        dtype.
 
         Raises:
             Corrupt: the file was altered, or has no such column.
@@ -157,7 +158,8 @@ class EpisodeFile:
         return found
 
     def _though_renamed(self, read: Callable[[], _Read]) -> _Read:
-        """Read; once more where the writer finished the file between looking for it and opening it."""
+        """Read; once more where the writer finished the file between looking for it and opening
+        it."""
         try:
             return read()
         except DiskError:

@@ -100,7 +100,8 @@ class EpisodeWriter:
             self._flush()
 
     def learn_palette(self, indices: np.ndarray, rgb: np.ndarray) -> None:
-        """Learn palette entries from one screen: uint8 [Y, X] and uint8 [Y, X, 3] (cheap once complete)."""
+        """Learn palette entries from one screen: uint8 [Y, X] and uint8 [Y, X, 3] (cheap once
+        complete)."""
         self._recording.learn_palette(indices, rgb)
 
     def finish(self, *, last_screen: np.ndarray, end: str) -> None:

@@ -79,7 +79,8 @@ class FolderLock:
         except OSError as error:
             if error.errno in _NO_LOCKS:
                 raise DiskError(
-                    f"{self.path}: this file system knows no locks; choose a folder on a local disk."
+                    f"{self.path}: this file system knows no locks; choose a folder on a "
+                    "local disk."
                 ) from error
             raise
         if not self.path.exists() or not os.path.samestat(os.fstat(descriptor), self.path.stat()):

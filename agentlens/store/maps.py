@@ -5,7 +5,8 @@ Layout of a map set::
     <folder>/
       maps.json       the header, sealed by a digest
       values.f32      little-endian float32 [T, targets, planes, gy, gx], one batch after the other
-      values.chain    a line a batch: its episode, steps and explained actions, with a chained digest
+      values.chain    a line a batch: its episode, steps and explained actions, with a chained
+      digest
       .lock           the one writer, while it writes
 """
 

@@ -3,7 +3,8 @@
 Layout of a recording::
 
     <folder>/
-      recording.json            header, palette, episode table, completion marker, sealed by a digest
+      recording.json            header, palette, episode table, completion marker, sealed by a
+      digest
       episodes/00000.arrow      one Arrow IPC file an episode (zstd, 32 steps a batch)
       episodes/00000.chain      a line a batch with a chained digest (see store.journal)
       episodes/00001.arrow.part an episode that is being written, or whose writer was killed

@@ -35,7 +35,8 @@ from agentlens.store.lock import LOCK_NAME, FolderLock
 from agentlens.store.palette import Palette
 
 _BYTES_PER_STEP = 300
-"""For the estimate of space: Pong takes 74 bytes, Space Invaders 185; recurrent states come on top."""
+"""For the estimate of space: Pong takes 74 bytes, Space Invaders 185; recurrent states come on
+top."""
 _TYPICAL_STEPS = 2000
 
 
@@ -152,7 +153,8 @@ class RecordingWriter:
             self._palette_saved = False
 
     def save_palette(self) -> None:
-        """Write recording.json again if colours were learned, so that a kill leaves steps in colour."""
+        """Write recording.json again if colours were learned, so that a kill leaves steps in
+        colour."""
         if not self._palette_saved:
             self._save()
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from agentlens.compare.behaviour import behaviour, shared_states
-from agentlens.compare.comparison import BurnIn, Comparison
-from agentlens.compare.moments import output_moments
-from agentlens.compare.report import write_report
-from agentlens.compare.returns import corrected, paired_difference, played, return_figures
-from agentlens.compare.values import value_bias
+from agentlens.comparison.behaviour import behaviour, shared_states
+from agentlens.comparison.comparison import BurnIn, Comparison
+from agentlens.comparison.moments import output_moments
+from agentlens.comparison.report import write_report
+from agentlens.comparison.returns import corrected, paired_difference, played, return_figures
+from agentlens.comparison.values import value_bias
 from agentlens.errors import InvalidArgument
 from agentlens.provenance import provenance
 from agentlens.rollout.burn_in import burn_in_distances
@@ -32,15 +32,28 @@ STATISTICS_SEED = 0
 
 
 def compare(
-    agents: Sequence[Comparable], *, output: Path | str,
-    episodes: int = 10, seed: int = 0, states: int = 20_000,
-    maps: int = 200, moments: int = 3, video_steps: int = 240, own_scales: bool = False,
+    agents: Sequence[Comparable],
+    *,
+    output: Path | str,
+    episodes: int = 10,
+    seed: int = 0,
+    states: int = 20_000,
+    maps: int = 200,
+    moments: int = 3,
+    video_steps: int = 240,
+    own_scales: bool = False,
     explain: MapOptions = MapOptions(),  # noqa: B008 (frozen)
     floor: Comparable | None = None,
-    env: str | None = None, format: str | None = None, preset: str | None = None,
-    trust_code: bool = False, device: str = "auto", threads: int = 0, force: bool = False,
-    stages: Stages = unwatched, say: Callable[[str], None] = lambda line: None,
-) -> Comparison:  # fmt: skip
+    env: str | None = None,
+    format: str | None = None,
+    preset: str | None = None,
+    trust_code: bool = False,
+    device: str = "auto",
+    threads: int = 0,
+    force: bool = False,
+    stages: Stages = unwatched,
+    say: Callable[[str], None] = lambda line: None,
+) -> Comparison:
     """Compare two or more agents on the same seeds and on the same states, and write a report.
 
     Args:
@@ -68,12 +81,15 @@ def compare(
         AlreadyExists, UnknownName, CheckpointError, Corrupt, DiskError: as the stages.
     """
     _check_counts(
-        episodes=(episodes, 1), states=(states, 0), maps=(maps, 0), moments=(moments, 0),
+        episodes=(episodes, 1),
+        states=(states, 0),
+        maps=(maps, 0),
+        moments=(moments, 0),
         video_steps=(video_steps, 0),
-    )  # fmt: skip
+    )
     everyone = enter(
         agents, env=env, format=format, preset=preset, trust_code=trust_code, floor=floor
-    )  # fmt: skip
+    )
     entrants, rest = everyone[: len(agents)], everyone[len(agents) :]
     notes = check_comparable(everyone, force=force)
     for note in notes:
@@ -81,12 +97,23 @@ def compare(
     with whole_folder(Path(output), force=force) as folder:
         found = _run(
             Job(
-                entrants=entrants, notes=notes, episodes=episodes, seed=seed, states=states,
-                maps=maps, moments=moments, video_steps=video_steps, own_scales=own_scales, explain=explain,
-                floor=rest[0] if rest else None, device=device, threads=threads, stages=stages,
+                entrants=entrants,
+                notes=notes,
+                episodes=episodes,
+                seed=seed,
+                states=states,
+                maps=maps,
+                moments=moments,
+                video_steps=video_steps,
+                own_scales=own_scales,
+                explain=explain,
+                floor=rest[0] if rest else None,
+                device=device,
+                threads=threads,
+                stages=stages,
                 folder=folder,
             )
-        )  # fmt: skip
+        )
     return replace(found, folder=Path(output))
 
 
@@ -118,9 +145,13 @@ def _run(job: Job) -> Comparison:
         pictures = draw_moments(gallery, found.moments, videos)
     screens = {label: gallery.screen(i) for i, label in enumerate(job.labels)}
     write_report(
-        found, job.folder, screen_shape=recordings[0].header.screen_shape, pictures=pictures,
-        screens=screens, videos=videos,
-    )  # fmt: skip
+        found,
+        job.folder,
+        screen_shape=recordings[0].header.screen_shape,
+        pictures=pictures,
+        screens=screens,
+        videos=videos,
+    )
     return found
 
 
@@ -155,16 +186,23 @@ def _on_shared_states(
     """The comparison with everything that shared states say."""
     with job.stages("revisiting", "decisions") as report:
         meetings = meet(
-            job.entrants, gallery.recordings, job.folder / "recordings", states=job.states,
-            device=job.device, progress=report,
-        )  # fmt: skip
+            job.entrants,
+            gallery.recordings,
+            job.folder / "recordings",
+            states=job.states,
+            device=job.device,
+            progress=report,
+        )
     shared = {
         key: shared_states(
-            gallery.recordings[m.home], job.labels[m.home], m.recording, job.labels[m.guest],
+            gallery.recordings[m.home],
+            job.labels[m.home],
+            m.recording,
+            job.labels[m.guest],
             own_first=m.home < m.guest,
         )
         for key, m in meetings.items()
-    }  # fmt: skip
+    }
     order = [key for a, b in pairs_of(len(job.entrants)) for key in ((b, a), (a, b))]
     moments = [m for key in order for m in output_moments(shared[key], job.moments, generator)]
     found = replace(
@@ -199,16 +237,21 @@ def _burn_ins(job: Job, meetings: Mapping[tuple[int, int], Meeting]) -> tuple[Bu
         if policy.state_size == 0 or policy.kind != "logits":
             continue
         distances = burn_in_distances(
-            meeting.recording, job.entrants[meeting.guest].agent, steps=BURN_INS,
+            meeting.recording,
+            job.entrants[meeting.guest].agent,
+            steps=BURN_INS,
             device=job.device,
-        )  # fmt: skip
+        )
         rows += [
             BurnIn(
-                agent=job.labels[meeting.guest], states_of=job.labels[meeting.home], steps=k,
-                states=count, total_variation=distance,
+                agent=job.labels[meeting.guest],
+                states_of=job.labels[meeting.home],
+                steps=k,
+                states=count,
+                total_variation=distance,
             )
             for k, (distance, count) in distances.items()
-        ]  # fmt: skip
+        ]
     return tuple(rows)
 
 
@@ -217,6 +260,7 @@ def _memory_notes(job: Job) -> tuple[str, ...]:
     if not recurrent:
         return ()
     return (
-        f"{', '.join(recurrent)}: recurrent. On another agent's states the memory is off-policy: it "
+        f"{', '.join(recurrent)}: recurrent. On another agent's states the memory is "
+        "off-policy: it "
         "ran through a game that this agent would not have played.",
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentlens.compare.comparison import Contestant
-from agentlens.compare.report import file_name
+from agentlens.comparison.comparison import Contestant
+from agentlens.comparison.report import file_name
 from agentlens.rollout.recorder import record
 from agentlens.store.recording import Recording
 from agentlens.workflows.entrants import Entrant
@@ -54,9 +54,14 @@ def recordings_of(job: Job) -> tuple[Recording, ...]:
             where = job.folder / "recordings" / f"{number}-{file_name(entrant.label)}"
             with job.stages(f"playing {entrant.label}", "decisions") as report:
                 recording = record(
-                    entrant.agent, episodes=job.episodes, seed=job.seed, output=where,
-                    n_envs=4, device=job.device, progress=report,
-                )  # fmt: skip
+                    entrant.agent,
+                    episodes=job.episodes,
+                    seed=job.seed,
+                    output=where,
+                    n_envs=4,
+                    device=job.device,
+                    progress=report,
+                )
         found.append(recording)
     return tuple(found)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agentlens.compare.behaviour import SharedStates
-from agentlens.compare.comparison import MassShift
-from agentlens.compare.moments import Moment, map_moments, steps_by_episode
-from agentlens.compare.similarity import (
+from agentlens.comparison.behaviour import SharedStates
+from agentlens.comparison.comparison import MassShift
+from agentlens.comparison.moments import Moment, map_moments, steps_by_episode
+from agentlens.comparison.similarity import (
     SharedMaps,
     Similarity,
     gaining_region,
@@ -71,17 +71,23 @@ def explain_everyone(
     for (agent, home), recording in wanted.items():
         own = [m for m in moments if m.states_of == job.labels[home]]
         chosen = joined(
-            states[home], steps_by_episode(own),
+            states[home],
+            steps_by_episode(own),
             gallery.disagreement.get(home, {}) if agent in (0, len(job.entrants) - 1) else {},
             gallery.opening(home, job.video_steps) if agent == home else {},
-        )  # fmt: skip
+        )
         options = _masks(job, gallery, job.entrants[agent].spec)
         with job.stages(f"explaining {job.labels[agent]}", "states") as report:
             maps[agent, home] = explain_states(
-                recording, job.entrants[agent].agent, chosen, options,
+                recording,
+                job.entrants[agent].agent,
+                chosen,
+                options,
                 folder=job.folder / "maps" / f"{agent + 1}-on-{home + 1}",
-                device=job.device, threads=job.threads, progress=report,
-            )  # fmt: skip
+                device=job.device,
+                threads=job.threads,
+                progress=report,
+            )
     return maps
 
 
@@ -108,10 +114,16 @@ def map_findings(
             region, gain = gaining_region(shift, met.grid, screen)
             shifts.append(
                 MassShift(
-                    first=met.first, second=met.second, states_of=met.states_of, role=role,
-                    grid=met.grid, shift=shift, region=region, gain=gain,
+                    first=met.first,
+                    second=met.second,
+                    states_of=met.states_of,
+                    role=role,
+                    grid=met.grid,
+                    shift=shift,
+                    region=region,
+                    gain=gain,
                 )
-            )  # fmt: skip
+            )
             if role == "actor":
                 states_here = shared[(j, home) if home == i else (i, home)]
                 rows = _rows(states_here, met)
@@ -127,9 +139,13 @@ def map_findings(
 
 
 def _met(
-    job: Job, screen: tuple[int, int], one: tuple[int, MapSet], two: tuple[int, MapSet],
-    home: int, role: str,
-) -> SharedMaps | None:  # fmt: skip
+    job: Job,
+    screen: tuple[int, int],
+    one: tuple[int, MapSet],
+    two: tuple[int, MapSet],
+    home: int,
+    role: str,
+) -> SharedMaps | None:
     first, second = (
         seen(maps, role, job.entrants[agent].spec.observation, screen) for agent, maps in (one, two)
     )
@@ -149,23 +165,35 @@ def _rows(shared: SharedStates, met: SharedMaps) -> np.ndarray:
 
 
 def _with_floor(
-    job: Job, gallery: Gallery, states: States, similarities: Sequence[Similarity],
+    job: Job,
+    gallery: Gallery,
+    states: States,
+    similarities: Sequence[Similarity],
     generator: np.random.Generator,
-) -> list[Similarity]:  # fmt: skip
+) -> list[Similarity]:
     """The similarities, with that of the first agent and another training seed beside its own."""
     assert job.floor is not None
     home, screen = gallery.recordings[0], gallery.recordings[0].header.screen_shape
     with job.stages(f"asking {job.floor.label}", "decisions") as report:
         visit = revisit(
-            home, job.floor.agent, output=job.folder / "recordings" / "floor-on-1",
-            episodes=sorted(states), device=job.device, progress=report,
-        )  # fmt: skip
+            home,
+            job.floor.agent,
+            output=job.folder / "recordings" / "floor-on-1",
+            episodes=sorted(states),
+            device=job.device,
+            progress=report,
+        )
     with job.stages(f"explaining {job.floor.label}", "states") as report:
         maps = explain_states(
-            visit, job.floor.agent, states, _masks(job, gallery, job.floor.spec),
-            folder=job.folder / "maps" / "floor-on-1", device=job.device, threads=job.threads,
+            visit,
+            job.floor.agent,
+            states,
+            _masks(job, gallery, job.floor.spec),
+            folder=job.folder / "maps" / "floor-on-1",
+            device=job.device,
+            threads=job.threads,
             progress=report,
-        )  # fmt: skip
+        )
     floors = {}
     for role in ROLES:
         one = seen(

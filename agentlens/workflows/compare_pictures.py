@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from agentlens.compare.behaviour import SharedStates, state_measures
-from agentlens.compare.moments import Moment
-from agentlens.compare.report import Picture
+from agentlens.comparison.behaviour import SharedStates, state_measures
+from agentlens.comparison.moments import Moment
+from agentlens.comparison.report import Picture
+from agentlens.drawing.colour import darkened_grey
+from agentlens.drawing.scale import Scale, shared_scales
+from agentlens.drawing.scene import Film
+from agentlens.drawing.side_by_side import MOST, Column, Stage, side_by_side, stage
 from agentlens.errors import InvalidArgument
 from agentlens.progress import Progress
-from agentlens.render.colour import darkened_grey
-from agentlens.render.scale import Scale, shared_scales
-from agentlens.render.scene import Film
-from agentlens.render.side_by_side import MOST, Column, Stage, side_by_side, stage
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
 from agentlens.workflows.shared_ground import Meeting, States
@@ -68,7 +68,8 @@ class Gallery:
 def disagreement(
     shared: Mapping[tuple[int, int], SharedStates], last: int, steps: int
 ) -> dict[int, States]:
-    """The run of ``steps`` decisions of the first agent's play in which the last agent differs most."""
+    """The run of ``steps`` decisions of the first agent's play in which the last agent differs
+    most."""
     if steps == 0 or (last, 0) not in shared:
         return {}
     states = shared[last, 0]
@@ -106,7 +107,10 @@ def draw_videos(
         if found is None:
             continue
         side_by_side(found, folder / name, progress=progress)
-        where = f"{gallery.labels[0]}'s episode {episode}, steps {span[0]} to {span[-1]}, where they differ most"
+        where = (
+            f"{gallery.labels[0]}'s episode {episode}, steps {span[0]} to {span[-1]}, "
+            "where they differ most"
+        )
         shown[name] = (
             f"the difference of both heats on {where}"
             if difference
@@ -148,21 +152,30 @@ def _own_games(gallery: Gallery, agents: Sequence[int], steps: int) -> Stage:
     for agent in agents:
         ((episode, span),) = gallery.opening(agent, steps).items()
         film = Film(
-            gallery.recordings[agent], sets[agent] if mapped else None, steps=list(span),
-            episode=episode, scales=scales,
-        )  # fmt: skip
+            gallery.recordings[agent],
+            sets[agent] if mapped else None,
+            steps=list(span),
+            episode=episode,
+            scales=scales,
+        )
         columns.append(Column(label=gallery.labels[agent], place=agent, film=film))
     heats = _ONE_SCALE if scales else _OWN_SCALES
     return stage(
-        columns, title="Own games from the same seed",
+        columns,
+        title="Own games from the same seed",
         facts=f"each plays its own game · {heats}" if mapped else "each plays its own game",
-    )  # fmt: skip
+    )
 
 
 def _same_states(
-    gallery: Gallery, home: int, agents: Sequence[int], episode: int, steps: Sequence[int],
-    *, difference: bool,
-) -> Stage | None:  # fmt: skip
+    gallery: Gallery,
+    home: int,
+    agents: Sequence[int],
+    episode: int,
+    steps: Sequence[int],
+    *,
+    difference: bool,
+) -> Stage | None:
     """Agents on the same states; None where a difference is wanted and there are no maps."""
     sets = {a: gallery.maps.get((a, home)) for a in agents}
     known = [m for m in sets.values() if m is not None]
@@ -174,17 +187,21 @@ def _same_states(
     columns = []
     for agent in agents:
         film = Film(
-            gallery.played(agent, home), sets[agent] if mapped else None, steps=steps,
-            episode=episode, scales=scales,
-        )  # fmt: skip
+            gallery.played(agent, home),
+            sets[agent] if mapped else None,
+            steps=steps,
+            episode=episode,
+            scales=scales,
+        )
         note = "its own game" if agent == home else "asked about it"
         columns.append(Column(label=gallery.labels[agent], place=agent, film=film, note=note))
     heats = f" · {_ONE_SCALE if scales else _OWN_SCALES}" if mapped else ""
     return stage(
-        columns, title=f"{gallery.labels[home]}'s game",
+        columns,
+        title=f"{gallery.labels[home]}'s game",
         facts=f"both see the same states; the mark is what {gallery.labels[home]} did{heats}",
         difference=difference,
-    )  # fmt: skip
+    )
 
 
 def _link(gallery: Gallery, home: int, agents: Sequence[int], moment: Moment) -> str:

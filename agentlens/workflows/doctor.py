@@ -69,9 +69,10 @@ def _codecs() -> list[Finding]:
 def _font() -> Finding:
     there = features.check("freetype2")
     return Finding(
-        name="text", state="ok" if there else "missing",
+        name="text",
+        state="ok" if there else "missing",
         found="Pillow's own font" if there else "Pillow was built without FreeType",
-    )  # fmt: skip
+    )
 
 
 def _browser() -> Finding:
@@ -89,6 +90,7 @@ def _agents() -> Finding:
 def _disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     return Finding(
-        name="disk", state="ok" if free > LOW_DISK_GB else "missing",
+        name="disk",
+        state="ok" if free > LOW_DISK_GB else "missing",
         found=f"{free:.1f} GB free in {Path.cwd()}",
-    )  # fmt: skip
+    )

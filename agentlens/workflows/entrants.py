@@ -158,9 +158,12 @@ def _recording(given: Recording | str | Path) -> Recording | None:
 
 
 def _agent(
-    given: Recording | str | Path, env: str | None, format: str | None, preset: str | None,
+    given: Recording | str | Path,
+    env: str | None,
+    format: str | None,
+    preset: str | None,
     trust_code: bool,
-) -> Agent:  # fmt: skip
+) -> Agent:
     assert not isinstance(given, Recording)
     if Path(given).is_file():
         return load_agent(given, format=format, env=env, preset=preset, trust_code=trust_code)
@@ -188,11 +191,14 @@ def _differences(one: AgentSpec, two: AgentSpec) -> list[str]:
         f"{name} {mine} and {other}"
         for name, mine, other in (
             ("frame skip", ours.frame_skip_text, theirs.frame_skip_text),
-            ("sticky actions", f"{ours.repeat_action_probability:g}",
-             f"{theirs.repeat_action_probability:g}"),
+            (
+                "sticky actions",
+                f"{ours.repeat_action_probability:g}",
+                f"{theirs.repeat_action_probability:g}",
+            ),
         )
         if mine != other
-    ]  # fmt: skip
+    ]
     mine, other = set(one.action.meanings), set(two.action.meanings)
     if mine != other:
         found.append(f"{len(mine)} actions and {len(other)}")

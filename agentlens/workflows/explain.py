@@ -50,21 +50,46 @@ def explain_as(
     check_maps(options)
     episodes = None if episode is None else [episode]
     estimate = estimate_seconds(
-        recording, options.method, steps=steps, episodes=episodes, targets=options.targets,
-        planes=options.planes, radius=options.radius, stride=options.stride, grid=options.grid,
-        reference=options.reference, options=options.extra, device=device, engine=options.engine,
+        recording,
+        options.method,
+        steps=steps,
+        episodes=episodes,
+        targets=options.targets,
+        planes=options.planes,
+        radius=options.radius,
+        stride=options.stride,
+        grid=options.grid,
+        reference=options.reference,
+        options=options.extra,
+        device=device,
+        engine=options.engine,
         threads=threads,
-    )  # fmt: skip
+    )
     if estimate > WORTH_SAYING_S:
         say(f"explaining will take about {_duration(estimate)}")
     return explain(
-        recording, options.method, steps=steps, episodes=episodes, targets=options.targets,
-        planes=options.planes, radius=options.radius, stride=options.stride, grid=options.grid,
-        reference=options.reference, action=options.action, contrast=options.contrast,
-        options=options.extra, merge_actions=options.merge_actions, device=device,
-        engine=options.engine, threads=threads, memory_bytes=int(options.memory_gb * 2**30),
-        output=output, force=force, progress=progress,
-    )  # fmt: skip
+        recording,
+        options.method,
+        steps=steps,
+        episodes=episodes,
+        targets=options.targets,
+        planes=options.planes,
+        radius=options.radius,
+        stride=options.stride,
+        grid=options.grid,
+        reference=options.reference,
+        action=options.action,
+        contrast=options.contrast,
+        options=options.extra,
+        merge_actions=options.merge_actions,
+        device=device,
+        engine=options.engine,
+        threads=threads,
+        memory_bytes=int(options.memory_gb * 2**30),
+        output=output,
+        force=force,
+        progress=progress,
+    )
 
 
 def check_maps(options: MapOptions) -> tuple[str, SaliencyMethod]:
@@ -84,11 +109,17 @@ def check_maps(options: MapOptions) -> tuple[str, SaliencyMethod]:
     return configure(
         options.method,
         {
-            "targets": options.targets, "planes": options.planes, "radius": options.radius,
-            "stride": options.stride, "grid": options.grid, "reference": options.reference,
-            "action": options.action, "contrast": options.contrast, **options.extra,
+            "targets": options.targets,
+            "planes": options.planes,
+            "radius": options.radius,
+            "stride": options.stride,
+            "grid": options.grid,
+            "reference": options.reference,
+            "action": options.action,
+            "contrast": options.contrast,
+            **options.extra,
         },
-    )  # fmt: skip
+    )
 
 
 def maps_of(recording: Recording, folder: Path | None) -> MapSet | None:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from agentlens.actions import merge_groups
+from agentlens.drawing.live import Decision
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent
 from agentlens.policies.device import choose_device
-from agentlens.render.live import Decision
 from agentlens.rollout.outputs import Outputs, evaluate, one_thread
 from agentlens.rollout.player import Player
 from agentlens.rollout.recorder import STUCK_AFTER, as_played
@@ -62,9 +62,7 @@ class LiveAgent:
         self._seed = episode_seed(play.seed, 0)
         name, self._method = _configured(options)
         spec, policy = self._agent.spec, self._agent.policy
-        self._player = Player(
-            spec, policy.state_size, max_steps=max_steps, stuck_after=STUCK_AFTER
-        )  # fmt: skip
+        self._player = Player(spec, policy.state_size, max_steps=max_steps, stuck_after=STUCK_AFTER)
         groups = merge_groups(spec.environment.game, spec.action.meanings)
         self._setup = Setup(
             engine=options.engine,
@@ -134,9 +132,9 @@ class LiveAgent:
         """What the policy says now, and the action chosen from it."""
         player = self._player
         with one_thread():
-            said = evaluate(
-                self._agent.policy, self._device, [player.observation], [player.state]
-            )[0]  # fmt: skip
+            said = evaluate(self._agent.policy, self._device, [player.observation], [player.state])[
+                0
+            ]
         return said, choose_action(self._agent.spec.action, said, player.generator)
 
     def _frames(self, action: int) -> FrameBatch:
@@ -181,7 +179,8 @@ def _configured(options: MapOptions) -> tuple[str, SaliencyMethod]:
     needed = method.pictures - {"previous"}
     if needed:
         raise InvalidArgument(
-            f"reference {', '.join(sorted(needed))} is a picture of a whole recording, which a game "
+            f"reference {', '.join(sorted(needed))} is a picture of a whole recording, which "
+            "a game "
             "in play is not: choose blur, previous, noise or constant, or use agentlens video."
         )
     if method.past_steps:

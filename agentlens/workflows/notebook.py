@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from agentlens.compare.comparison import Comparison
-from agentlens.compare.figures import differences_figure, returns_figure
-from agentlens.compare.words import interval_text, share_text, summary, verdict_text
+from agentlens.comparison.comparison import Comparison
+from agentlens.comparison.figures import differences_figure, returns_figure
+from agentlens.comparison.words import interval_text, share_text, summary, verdict_text
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Episode, Recording
 from agentlens.workflows.summary import protocol_text, returns_text
@@ -32,9 +32,11 @@ def install() -> None:
         return
     formatter = shell.display_formatter.formatters["text/html"]
     for kind, show in (
-        (Recording, recording_html), (Episode, episode_html), (MapSet, maps_html),
+        (Recording, recording_html),
+        (Episode, episode_html),
+        (MapSet, maps_html),
         (Comparison, comparison_html),
-    ):  # fmt: skip
+    ):
         formatter.for_type(kind, show)
 
 
@@ -85,10 +87,15 @@ def comparison_html(comparison: Comparison) -> str:
         for d in comparison.differences
     ]
     shared = [
-        (f"{b.first} and {b.second}", b.states_of, str(b.states), share_text(b.greedy_agreement),
-         interval_text(b.total_variation))
+        (
+            f"{b.first} and {b.second}",
+            b.states_of,
+            str(b.states),
+            share_text(b.greedy_agreement),
+            interval_text(b.total_variation),
+        )
         for b in comparison.behaviours
-    ]  # fmt: skip
+    ]
     where = f"<p>{html.escape(str(comparison.folder))}</p>" if comparison.folder else ""
     return (
         f"<p>{html.escape(summary(comparison))}</p>"

@@ -57,7 +57,8 @@ class MapOptions:
         Literal["all", "newest", "each"] | None,
         tyro.conf.arg(metavar="{all,newest,each}", help_behavior_hint=""),
     ] = None
-    """One mask over the whole stack (the default), over the newest plane, or a map for each plane."""
+    """One mask over the whole stack (the default), over the newest plane, or a map for each
+    plane."""
     radius: Number = None
     """Gaussian mask radius (sigma), in observation pixels; 5 if not given."""
     stride: Whole = None

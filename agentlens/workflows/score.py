@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agentlens.compare.statistics import Interval, bootstrap, mean, of_values
+from agentlens.comparison.statistics import Interval, bootstrap, mean, of_values
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import Progress, silent
 from agentlens.rollout.returns import Played, play_returns

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from agentlens.compare.moments import spread_states
-from agentlens.compare.report import file_name
+from agentlens.comparison.moments import spread_states
+from agentlens.comparison.report import file_name
 from agentlens.policies.agent import Agent
 from agentlens.progress import Progress, silent
 from agentlens.rollout.revisit import revisit
@@ -139,15 +139,28 @@ def explain_states(
     found: MapSet | None = None
     for episode, steps in states.items():
         found = explain(
-            recording, options.method, steps=list(steps), episodes=[episode],
-            targets=options.targets, planes=options.planes, radius=options.radius,
-            stride=options.stride, grid=options.grid, reference=options.reference,
-            action=options.action, contrast=options.contrast, options=options.extra,
-            merge_actions=options.merge_actions, device=device, engine=options.engine,
-            threads=threads, memory_bytes=int(options.memory_gb * 2**30), output=folder,
+            recording,
+            options.method,
+            steps=list(steps),
+            episodes=[episode],
+            targets=options.targets,
+            planes=options.planes,
+            radius=options.radius,
+            stride=options.stride,
+            grid=options.grid,
+            reference=options.reference,
+            action=options.action,
+            contrast=options.contrast,
+            options=options.extra,
+            merge_actions=options.merge_actions,
+            device=device,
+            engine=options.engine,
+            threads=threads,
+            memory_bytes=int(options.memory_gb * 2**30),
+            output=folder,
             progress=_after(progress, done, total),
             agent=agent,
-        )  # fmt: skip
+        )
         done += len(steps)
     assert found is not None, "states hold at least one"
     return found
@@ -159,9 +172,12 @@ def restricted(maps: MapSet, states: States) -> MapSet:
     places = zip(maps.episodes.tolist(), maps.steps.tolist(), strict=True)
     rows = np.array([i for i, place in enumerate(places) if place in wanted], np.int64)
     return replace(
-        maps, values=np.asarray(maps.values[rows]), steps=maps.steps[rows],
-        episodes=maps.episodes[rows], explained_actions=maps.explained_actions[rows],
-    )  # fmt: skip
+        maps,
+        values=np.asarray(maps.values[rows]),
+        steps=maps.steps[rows],
+        episodes=maps.episodes[rows],
+        explained_actions=maps.explained_actions[rows],
+    )
 
 
 def fitted_masks(

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentlens.drawing.render import check_drawing, render
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import Progress, silent
-from agentlens.render.render import check_drawing, render
 from agentlens.rollout.recorder import record
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
@@ -76,21 +76,42 @@ def video(
     where = Path(folder) if folder else fresh_path(RECORDINGS, f"{name}-seed{play.seed}")
     with stages("recording", "steps") as report:
         recording = record(
-            agent, episodes=1, seed=play.seed, output=where, max_steps=max_steps, device=device,
-            selection=play.chosen, epsilon=play.epsilon, force=force, progress=report,
-        )  # fmt: skip
+            agent,
+            episodes=1,
+            seed=play.seed,
+            output=where,
+            max_steps=max_steps,
+            device=device,
+            selection=play.chosen,
+            epsilon=play.epsilon,
+            force=force,
+            progress=report,
+        )
     steps = slice(start, None)
     with stages("explaining", "steps") as report:
         found = explain_as(
-            recording, maps, steps=steps, device=device, threads=threads, force=force,
-            progress=report, say=say,
-        )  # fmt: skip
+            recording,
+            maps,
+            steps=steps,
+            device=device,
+            threads=threads,
+            force=force,
+            progress=report,
+            say=say,
+        )
     path = Path(output) if output else fresh_path(where, name, ".mp4")
     with stages("drawing", "frames") as report:
         path = render(
-            recording, found, path, steps=steps, fps=draw.fps, scale=draw.scale,
-            layout=draw.layout, force=force, progress=report,
-        )  # fmt: skip
+            recording,
+            found,
+            path,
+            steps=steps,
+            fps=draw.fps,
+            scale=draw.scale,
+            layout=draw.layout,
+            force=force,
+            progress=report,
+        )
     return VideoJob(recording=recording, maps=found, path=path)
 
 
@@ -106,8 +127,11 @@ def _check(
     check_maps(maps)
     check_drawing(
         Path(output or "video.mp4"),
-        fps=draw.fps, scale=draw.scale, layout=draw.layout, force=force or output is None,
-    )  # fmt: skip
+        fps=draw.fps,
+        scale=draw.scale,
+        layout=draw.layout,
+        force=force or output is None,
+    )
     if start < 0 or (max_steps and start >= max_steps):
         raise InvalidArgument(
             f"start {start}: expected 0 to {max_steps - 1}, the last step played."

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from agentlens.drawing.layout import Layout, arrange
+from agentlens.drawing.live import WARM_UP, Decision, LiveFilm
+from agentlens.drawing.render import check_drawing, ticks_per_second
+from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND, VideoWriter
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import Progress, silent
-from agentlens.render.layout import Layout, arrange
-from agentlens.render.live import WARM_UP, Decision, LiveFilm
-from agentlens.render.render import check_drawing, ticks_per_second
-from agentlens.render.video import EMULATOR_FRAMES_PER_SECOND, VideoWriter
 from agentlens.rollout.interruption import Interruption
 from agentlens.workflows.live_agent import LiveAgent
 from agentlens.workflows.naming import VIDEOS, fresh_path

@@ -56,14 +56,18 @@ CASES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
     "qrdqn": ("QRDQN", "CnnPolicy", OFF_POLICY, {"n_quantiles": 7}),
     "recurrent": ("RecurrentPPO", "CnnLstmPolicy", {}, {"lstm_hidden_size": 10}),
     "recurrent-shared": (
-        "RecurrentPPO", "CnnLstmPolicy", {},
+        "RecurrentPPO",
+        "CnnLstmPolicy",
+        {},
         {"lstm_hidden_size": 10, "shared_lstm": True, "enable_critic_lstm": False},
     ),
     "recurrent-plain-critic": (
-        "RecurrentPPO", "CnnLstmPolicy", {},
+        "RecurrentPPO",
+        "CnnLstmPolicy",
+        {},
         {"lstm_hidden_size": 10, "enable_critic_lstm": False, "n_lstm_layers": 2},
     ),
-}  # fmt: skip
+}
 
 
 def build_sb3(case: str) -> Any:

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from agentlens.render.context import FrameContext
-from agentlens.render.layout import PANELS
-from agentlens.render.scene import Film
+from agentlens.drawing.context import FrameContext
+from agentlens.drawing.layout import PANELS
+from agentlens.drawing.scene import Film
 from tests import render_samples as samples
 
 
@@ -35,9 +35,15 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FrameContext
 
 
 CASES = (
-    "one map a plane", "first step", "step without a map", "empty maps",
-    "another action explained", "one plane", "Q-values", "no maps",
-)  # fmt: skip
+    "one map a plane",
+    "first step",
+    "step without a map",
+    "empty maps",
+    "another action explained",
+    "one plane",
+    "Q-values",
+    "no maps",
+)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -13,8 +13,8 @@ import PIL
 import pytest
 from PIL import Image
 
-from agentlens.render.layout import arrange
-from agentlens.render.scene import Film
+from agentlens.drawing.layout import arrange
+from agentlens.drawing.scene import Film
 from agentlens.store.maps import MapSet
 from tests import render_samples as samples
 

@@ -46,9 +46,12 @@ def made(name: str) -> np.ndarray:
     observation = generator.random((1, *SHAPE), np.float32)
     state = torch.from_numpy(generator.random((1, 8), np.float32)) if name == "memory" else None
     frames = FrameBatch(
-        observations=torch.from_numpy(observation), actions=torch.tensor([1]), states=state,
-        episodes=np.array([0]), steps=np.array([3]),
-    )  # fmt: skip
+        observations=torch.from_numpy(observation),
+        actions=torch.tensor([1]),
+        states=state,
+        episodes=np.array([0]),
+        steps=np.array([3]),
+    )
     cls = METHODS.load(name)
     method = cls(**{k: v for k, v in OPTIONS.items() if k in cls.__dataclass_fields__})
     maps = method.bind(policy(name == "memory"), Setup(threads=1))(frames)

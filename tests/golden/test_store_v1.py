@@ -22,9 +22,21 @@ from agentlens.store.recording import Recording, open_recording
 
 GOLDEN = Path(__file__).parent / "store_v1"
 COLUMNS = (
-    "actions", "clipped_rewards", "emulator_frames", "frames_advanced", "lives", "logits", "ram",
-    "rewards", "stack_resets", "state_resets", "states", "terminated", "truncated", "values",
-)  # fmt: skip
+    "actions",
+    "clipped_rewards",
+    "emulator_frames",
+    "frames_advanced",
+    "lives",
+    "logits",
+    "ram",
+    "rewards",
+    "stack_resets",
+    "state_resets",
+    "states",
+    "terminated",
+    "truncated",
+    "values",
+)
 
 
 def digest(*arrays: np.ndarray) -> str:

@@ -9,7 +9,7 @@ import pytest
 from ale_py import Action, ALEInterface, LoggerMode
 
 from agentlens.actions import merge_groups
-from agentlens.envs.atari import rom_path
+from agentlens.envs.atari.emulator import rom_path
 from agentlens.errors import InvalidArgument
 
 HOLD, AFTER = 6, 18

@@ -27,7 +27,7 @@ from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import VecFrameStack
 
 from agentlens.arrays import stack_planes
-from agentlens.envs.atari import Emulator
+from agentlens.envs.atari.emulator import Emulator
 from agentlens.envs.preprocess import Preprocessor
 from agentlens.protocols import Resolved, resolve
 from agentlens.spec import Phase
@@ -35,7 +35,12 @@ from agentlens.spec import Phase
 gymnasium.register_envs(ale_py)
 
 PONG = ("NOOP", "FIRE", "RIGHT", "LEFT", "RIGHTFIRE", "LEFTFIRE")
-MEANINGS = {"Pong": PONG, "Breakout": PONG[:4], "Freeway": ("NOOP", "UP", "DOWN"), "Qbert": ("NOOP", "FIRE", "UP", "RIGHT", "LEFT", "DOWN")}  # fmt: skip
+MEANINGS = {
+    "Pong": PONG,
+    "Breakout": PONG[:4],
+    "Freeway": ("NOOP", "UP", "DOWN"),
+    "Qbert": ("NOOP", "FIRE", "UP", "RIGHT", "LEFT", "DOWN"),
+}
 
 
 def with_noops(protocol: Resolved, noops: int) -> Resolved:
@@ -46,8 +51,9 @@ def with_noops(protocol: Resolved, noops: int) -> Resolved:
     )
     return Resolved(
         environment=replace(protocol.environment, start=start),
-        observation=protocol.observation, assumed=(),
-    )  # fmt: skip
+        observation=protocol.observation,
+        assumed=(),
+    )
 
 
 def observations(
@@ -70,7 +76,9 @@ def observations(
     return stacks, np.array(rewards), np.array(resets)
 
 
-@pytest.mark.parametrize(("game", "noops"), [("Breakout", 7), ("Pong", 23), ("Freeway", 3), ("Qbert", 5)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("game", "noops"), [("Breakout", 7), ("Pong", 23), ("Freeway", 3), ("Qbert", 5)]
+)
 def test_sb3(game: str, noops: int) -> None:
     venv = VecFrameStack(make_atari_env(f"{game}NoFrameskip-v4", n_envs=1, seed=3), 4)
     env = venv.unwrapped.envs[0]
@@ -123,7 +131,9 @@ def test_cleanrl() -> None:
     assert resets.sum() >= 3
 
 
-@pytest.mark.parametrize(("game", "rom"), [("Pong", "pong"), ("Breakout", "breakout"), ("Freeway", "freeway")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("game", "rom"), [("Pong", "pong"), ("Breakout", "breakout"), ("Freeway", "freeway")]
+)
 def test_ale_vector(game: str, rom: str) -> None:
     venv = AtariVectorEnv(rom, 1, reward_clipping=False)
     observation, info = venv.reset(seed=5)
@@ -164,7 +174,9 @@ def test_gymnasium_atari_preprocessing() -> None:
     actions = np.random.default_rng(4).integers(4, size=100)
     theirs = [env.reset(seed=3)[0]] + [env.step(a)[0] for a in actions]
     env.close()
-    protocol = resolve("ALE/Breakout-v5", preset="ale-v5", environment={"repeat_action_probability": 0.0})  # fmt: skip
+    protocol = resolve(
+        "ALE/Breakout-v5", preset="ale-v5", environment={"repeat_action_probability": 0.0}
+    )
     np.testing.assert_array_equal(observations(protocol, "Breakout", actions)[0], np.array(theirs))
 
 
@@ -173,7 +185,9 @@ def gymnasium_emulator_seed(seed: int) -> int:
     return int(np.random.SeedSequence(seed).generate_state(2)[1].astype(np.int32))
 
 
-def played(emulator: Emulator, preprocessor: Preprocessor, actions: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int, float]]:  # fmt: skip
+def played(
+    emulator: Emulator, preprocessor: Preprocessor, actions: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, int, float]]:
     for action in actions:
         screen = preprocessor.plane(emulator.screen, emulator.screen_before), emulator.rgb()
         lives = emulator.lives
@@ -187,20 +201,28 @@ def played(emulator: Emulator, preprocessor: Preprocessor, actions: np.ndarray) 
         ("baby-a3c/pong", "Pong", "baby-a3c", {"frame_skip": 3}, {}),
         ("baby-a3c/breakout", "Breakout", "baby-a3c", {"frame_skip": 3}, {}),
         (
-            "async-rl-breakout-ff", "Breakout", None,
+            "async-rl-breakout-ff",
+            "Breakout",
+            None,
             {"repeat_action_probability": 0.0},
             {
-                "grayscale": "weights", "luma": (0.2126, 0.0722, 0.7152),
-                "grey_rounding": "truncate", "interpolation": "cv2-linear",
+                "grayscale": "weights",
+                "luma": (0.2126, 0.0722, 0.7152),
+                "grey_rounding": "truncate",
+                "interpolation": "cv2-linear",
             },
         ),
         ("pong-nature/late", "Pong", "ale-vector", {"start": (Phase(action="FIRE"),)}, {}),
     ],
-)  # fmt: skip
+)
 def test_public_rollouts(
-    policies_folder: Path, path: str, game: str, preset: str | None,
-    environment: dict[str, object], observation: dict[str, object],
-) -> None:  # fmt: skip
+    policies_folder: Path,
+    path: str,
+    game: str,
+    preset: str | None,
+    environment: dict[str, object],
+    observation: dict[str, object],
+) -> None:
     rollout = np.load(policies_folder / path / "rollout.npz")
     protocol = resolve(
         f"ALE/{game}-v5", preset=preset, environment=environment, observation=observation
@@ -210,7 +232,9 @@ def test_public_rollouts(
     seed = int(rollout["reset_seed"]) if "reset_seed" in rollout else 7
     emulator.reset(seed=max(1, gymnasium_emulator_seed(seed)), rules=np.random.default_rng(0))
     start = int(rollout["start_step"]) if "start_step" in rollout else 0
-    actions = rollout["actions_from_reset"] if "actions_from_reset" in rollout else rollout["action"]  # fmt: skip
+    actions = (
+        rollout["actions_from_reset"] if "actions_from_reset" in rollout else rollout["action"]
+    )
     planes, rgb, lives, rewards = zip(*played(emulator, preprocessor, actions), strict=True)
     if "obs" in rollout:
         expected = rollout["obs"][:, 0]

@@ -106,7 +106,8 @@ def ranks(values: Tensor) -> Tensor:
 def test_greydanus_hardly_notices_a_random_output_layer_and_the_chosen_action_does(
     policies_folder: Path,
 ) -> None:
-    """The first step of the cascade of Huber et al. 2022 (chosen action near 0, all outputs high)."""
+    """The first step of the cascade of Huber et al. 2022 (chosen action near 0, all outputs
+    high)."""
     policy, observations, states, actions = baby_pong(policies_folder)
     shaken, *_ = baby_pong(policies_folder)
     (head,) = [
@@ -115,13 +116,17 @@ def test_greydanus_hardly_notices_a_random_output_layer_and_the_chosen_action_do
     generator = torch.Generator().manual_seed(0)
     head.weight.copy_(torch.randn(head.weight.shape, generator=generator) * head.weight.std())
     frames = FrameBatch(
-        observations=observations, actions=actions, states=states,
-        episodes=np.zeros(2, np.int64), steps=np.arange(2),
-    )  # fmt: skip
+        observations=observations,
+        actions=actions,
+        states=states,
+        episodes=np.zeros(2, np.int64),
+        steps=np.arange(2),
+    )
     similar = {}
     for name, method in (
-        ("greydanus", Greydanus()), ("chosen", PerturbationMethod(targets=("log_probability",))),
-    ):  # fmt: skip
+        ("greydanus", Greydanus()),
+        ("chosen", PerturbationMethod(targets=("log_probability",))),
+    ):
         one = method.bind(policy, Setup())(frames).values[:, 0]
         other = method.bind(shaken, Setup())(frames).values[:, 0]
         similar[name] = float(
@@ -139,9 +144,12 @@ def test_the_memory_of_another_step_gives_another_map(policies_folder: Path) -> 
     rollout = np.load(policies_folder / "baby-a3c/pong/rollout.npz")
     policy, observations, states, actions = baby_pong(policies_folder)
     frames = FrameBatch(
-        observations=observations, actions=actions, states=states,
-        episodes=np.zeros(2, np.int64), steps=np.arange(2),
-    )  # fmt: skip
+        observations=observations,
+        actions=actions,
+        states=states,
+        episodes=np.zeros(2, np.int64),
+        steps=np.arange(2),
+    )
     stale = dataclasses.replace(frames, states=torch.from_numpy(rollout["hidden"][[29, 150]]))
     explainer = Greydanus().bind(policy, Setup())
     right, wrong = explainer(frames).values[:, 0], explainer(stale).values[:, 0]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentlens.envs.bands import Bands, resizes_by_bands
-from agentlens.envs.palette import Palette
+from agentlens.envs.atari.bands import Bands, resizes_by_bands
+from agentlens.envs.atari.palette import Palette
 from agentlens.envs.preprocess import Preprocessor
 from agentlens.protocols import resolve
 

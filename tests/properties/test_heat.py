@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from agentlens.drawing.colour import darkened_grey, ramp
+from agentlens.drawing.scale import Scale, frame_maxima, scale_from, shared_scales
+from agentlens.drawing.upsample import upsampler
 from agentlens.errors import InvalidArgument, UnknownName
-from agentlens.render.colour import darkened_grey, ramp
-from agentlens.render.scale import Scale, frame_maxima, scale_from, shared_scales
-from agentlens.render.upsample import upsampler
 from agentlens.spec import GridSpec, ObservationSpec, TargetInfo
 from tests import render_samples as samples
 
@@ -143,9 +143,14 @@ def test_a_pair_of_videos_shares_its_scales() -> None:
     scales = shared_scales([quiet, loud])
     both = np.concatenate([frame_maxima(quiet, "kl"), frame_maxima(loud, "kl")])
     assert scales["kl"].limit == pytest.approx(np.percentile(both, 99))
-    strange = samples.maps(range(3), targets=(samples.VALUE.__class__(
-        name="kl", signed=False, unit="bits", meaning="", noise_floor=0, role="actor"),
-    ))  # fmt: skip
+    strange = samples.maps(
+        range(3),
+        targets=(
+            samples.VALUE.__class__(
+                name="kl", signed=False, unit="bits", meaning="", noise_floor=0, role="actor"
+            ),
+        ),
+    )
     with pytest.raises(InvalidArgument, match="nats"):
         shared_scales([quiet, strange])
     with pytest.raises(UnknownName, match="kl"):

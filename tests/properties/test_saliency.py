@@ -49,9 +49,10 @@ def test_scores_of_the_policy_do_not_see_a_shift_common_to_all_logits(
     after = before + torch.tensor(change, dtype=torch.float64)
     action = torch.tensor(data.draw(st.integers(0, len(found) - 1)))
     for score in (
-        lambda b, a: scores.kl(b, a), lambda b, a: scores.log_probability(b, a, action),
+        lambda b, a: scores.kl(b, a),
+        lambda b, a: scores.log_probability(b, a, action),
         lambda b, a: scores.sarfa(b, a, action),
-    ):  # fmt: skip
+    ):
         plain = score(before, after).item()
         assert score(before, after + shift).item() == pytest.approx(plain, rel=1e-6, abs=1e-12)
 
@@ -71,12 +72,16 @@ def test_scores_stay_in_their_range_and_are_zero_where_nothing_changes(
     assert scores.half_squared(before, after).item() >= 0
     other = scores.runner_up(before, action)
     for value in (
-        scores.kl(before, before), scores.log_probability(before, before, action),
-        scores.sarfa(before, before, action), scores.half_squared(before, before),
-        scores.contrast(before, before, action, other), scores.gap(before, before, action),
-        scores.q_value(before, before, action), scores.advantage(before, before, action),
+        scores.kl(before, before),
+        scores.log_probability(before, before, action),
+        scores.sarfa(before, before, action),
+        scores.half_squared(before, before),
+        scores.contrast(before, before, action, other),
+        scores.gap(before, before, action),
+        scores.q_value(before, before, action),
+        scores.advantage(before, before, action),
         scores.flip(before, before),
-    ):  # fmt: skip
+    ):
         assert value.item() == 0.0
 
 
@@ -84,12 +89,18 @@ def test_scores_stay_in_their_range_and_are_zero_where_nothing_changes(
 def test_a_constant_policy_gives_exact_zeros_for_every_score(reference: str) -> None:
     observation = torch.rand(2, 2, 12, 12)
     for kind, targets, temperature in (
-        ("logits", ACTOR, None), ("q_values", Q, None), ("q_values", SOFT_Q, 0.5),
-    ):  # fmt: skip
+        ("logits", ACTOR, None),
+        ("q_values", Q, None),
+        ("q_values", SOFT_Q, 0.5),
+    ):
         method = Perturbation(
-            targets=targets, radius=1.5, stride=3, planes="each", reference=reference,
+            targets=targets,
+            radius=1.5,
+            stride=3,
+            planes="each",
+            reference=reference,
             temperature=temperature,
-        )  # fmt: skip
+        )
         assert (explain(constant_policy(kind), method, observation).values == 0).all()
 
 
@@ -114,9 +125,11 @@ def test_what_the_policy_ignores_scores_exactly_zero(seed: int, kind: str) -> No
 
 @settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(
-    plane=st.integers(0, 1), row=st.integers(0, 39), column=st.integers(0, 39),
+    plane=st.integers(0, 1),
+    row=st.integers(0, 39),
+    column=st.integers(0, 39),
     kind=st.sampled_from(["logits", "q_values"]),
-)  # fmt: skip
+)
 def test_a_policy_that_reads_one_pixel_has_its_peak_there(
     plane: int, row: int, column: int, kind: str
 ) -> None:

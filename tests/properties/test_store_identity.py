@@ -106,13 +106,22 @@ def test_write_then_read_is_the_identity(
         found = open_recording(folder).episodes[0]
         assert (found.seed, found.seed_words, found.complete) == (seed, (seed % 2**32,), finish)
         for name, attribute in (
-            ("emulator_frame", "emulator_frames"), ("frames_advanced", "frames_advanced"),
-            ("stack_reset", "stack_resets"), ("state_reset", "state_resets"), ("ram", "ram"),
-            ("state", "states"), ("logits", "logits"), ("q_values", "q_values"),
-            ("value", "values"), ("action", "actions"), ("reward", "rewards"),
-            ("clipped_reward", "clipped_rewards"), ("lives", "lives"),
-            ("terminated", "terminated"), ("truncated", "truncated"),
-        ):  # fmt: skip
+            ("emulator_frame", "emulator_frames"),
+            ("frames_advanced", "frames_advanced"),
+            ("stack_reset", "stack_resets"),
+            ("state_reset", "state_resets"),
+            ("ram", "ram"),
+            ("state", "states"),
+            ("logits", "logits"),
+            ("q_values", "q_values"),
+            ("value", "values"),
+            ("action", "actions"),
+            ("reward", "rewards"),
+            ("clipped_reward", "clipped_rewards"),
+            ("lives", "lives"),
+            ("terminated", "terminated"),
+            ("truncated", "truncated"),
+        ):
             expected = [getattr(row, name) for row in rows]
             values = getattr(found, attribute)
             if expected[0] is None:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from agentlens.cli import main
-from agentlens.compare.comparison import Comparison
-from agentlens.compare.words import standing_notes
+from agentlens.comparison.comparison import Comparison
+from agentlens.comparison.words import standing_notes
+from agentlens.drawing.video import count_frames
 from agentlens.errors import AlreadyExists, CheckpointError, InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.importing import import_agent
-from agentlens.render.video import count_frames
 from agentlens.rollout.recorder import record
 from agentlens.store.tables import read_table
 from agentlens.workflows.compare import compare
@@ -124,9 +124,13 @@ def test_agents_with_other_eyes_memory_and_actions_meet(tmp_path: Path) -> None:
     )
     spec = dataclasses.replace(deep.spec, name="deep", format="tests.rollout_agents:TinyPolicy")
     found = compare(
-        [flat, dataclasses.replace(deep, spec=spec)], output=tmp_path / "report", episodes=1,
-        floor=flat, own_scales=True, **{**QUICK, "maps": 3, "video_steps": 2},
-    )  # fmt: skip
+        [flat, dataclasses.replace(deep, spec=spec)],
+        output=tmp_path / "report",
+        episodes=1,
+        floor=flat,
+        own_scales=True,
+        **{**QUICK, "maps": 3, "video_steps": 2},
+    )
     assert any("off-policy" in note for note in found.notes)
     assert any("what happens after a lost life differs" in note for note in found.notes)
     assert {b.steps for b in found.burn_ins} == {1, 4, 16, 64}
@@ -163,7 +167,7 @@ def test_what_cannot_be_compared_is_one_clear_error_and_leaves_nothing(
         ([shipped, tmp_path / "empty"], InvalidArgument, "neither a recording.*nor an agent"),
         ([shipped, tmp_path / "missing"], CheckpointError, "no such file, folder or agent"),
         ([one, other], InvalidArgument, "share no seed: record both with the same --seed"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(kind, match=message):
             compare(agents, output=out, **QUICK)
     with pytest.raises(InvalidArgument, match="episodes 0: expected a whole number from 1"):
@@ -215,9 +219,11 @@ def test_public_breakout_stages_meet_on_each_others_states(
     recordings = []
     for stage in (1, 5):
         folder = import_agent(
-            policies_folder / "rlcode-breakout-a3c" / f"stage{stage}.pt", name=f"stage{stage}",
-            manifest=RECIPES / "rlcode-breakout.toml", output=tmp_path / "agents",
-        )  # fmt: skip
+            policies_folder / "rlcode-breakout-a3c" / f"stage{stage}.pt",
+            name=f"stage{stage}",
+            manifest=RECIPES / "rlcode-breakout.toml",
+            output=tmp_path / "agents",
+        )
         agent = load_agent(folder)
         out = tmp_path / f"r{stage}"
         recordings.append(record(agent, episodes=2, seed=1, output=out, max_steps=150))

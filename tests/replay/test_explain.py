@@ -87,11 +87,16 @@ def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(recording: Recording
 def test_engines_agree_within_the_stored_noise_floor(recording: Recording) -> None:
     found = {
         engine: explain(
-            recording, steps=[10, 25], episodes=[0], engine=engine, targets=["kl", "value_l2", "sarfa"],
-            output=recording.folder / engine, **COARSE,
+            recording,
+            steps=[10, 25],
+            episodes=[0],
+            engine=engine,
+            targets=["kl", "value_l2", "sarfa"],
+            output=recording.folder / engine,
+            **COARSE,
         )
         for engine in ("reference", "batched", "incremental")
-    }  # fmt: skip
+    }
     expected = found["reference"].values
     for maps in found.values():
         for target, info in enumerate(maps.header.targets):
@@ -166,9 +171,12 @@ def test_references_that_need_the_recording(recording: Recording, reference: str
 
 def test_an_action_by_name_and_each_plane(recording: Recording) -> None:
     method = dataclasses.replace(
-        Perturbation(stride=20), targets=("log_probability", "contrast"), planes="each", action="LEFT",
+        Perturbation(stride=20),
+        targets=("log_probability", "contrast"),
+        planes="each",
+        action="LEFT",
         contrast="RIGHT",
-    )  # fmt: skip
+    )
     maps = explain(recording, method, steps=[4], episodes=[0])
     assert maps.planes == ("plane 0", "plane 1", "plane 2", "plane 3")
     assert maps.explained_actions.tolist() == [3]

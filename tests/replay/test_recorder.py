@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from agentlens.arrays import scale_planes
-from agentlens.envs.atari import rom_md5
+from agentlens.envs.atari.emulator import rom_md5
 from agentlens.errors import (
     AlreadyExists,
     Corrupt,
@@ -58,14 +58,19 @@ def test_one_game_at_a_time_or_five(tmp_path: Path, state_size: int) -> None:
     assert other.episodes[0].content != one.episodes[0].content
 
 
-@pytest.mark.parametrize("preset", ["sb3-atari", "cleanrl-atari", "ale-vector", "baby-a3c", "ale-v5"])  # fmt: skip
+@pytest.mark.parametrize(
+    "preset", ["sb3-atari", "cleanrl-atari", "ale-vector", "baby-a3c", "ale-v5"]
+)
 def test_replay_is_exact(tmp_path: Path, preset: str) -> None:
     agent = tiny_agent(
         tmp_path / "agent", "ALE/Breakout-v5", preset=preset, state_size=4, **RANDOM_SKIP
     )
     recording = record(agent, episodes=2, seed=1, output=tmp_path / "r", max_steps=80, n_envs=2)
     verdicts = verify(recording)
-    assert [str(v) for v in verdicts] == ["episode 0: exact, 80 steps", "episode 1: exact, 80 steps"]  # fmt: skip
+    assert [str(v) for v in verdicts] == [
+        "episode 0: exact, 80 steps",
+        "episode 1: exact, 80 steps",
+    ]
 
 
 def rows_agree(episode: Episode) -> None:
@@ -84,7 +89,9 @@ def test_rows_hold_what_the_network_saw_and_said(tmp_path: Path) -> None:
     resets = np.flatnonzero(episode.stack_resets)
     np.testing.assert_array_equal(resets, [0, *lost])
     np.testing.assert_array_equal(np.flatnonzero(episode.state_resets), resets)
-    assert [f[:, 1].tolist() for f in np.array(episode.forced, object)[lost]] == [[4, 4, 4]] * len(lost)  # fmt: skip
+    assert [f[:, 1].tolist() for f in np.array(episode.forced, object)[lost]] == [[4, 4, 4]] * len(
+        lost
+    )
     np.testing.assert_array_equal(episode.frames_advanced[lost - 1], 16)
     assert episode.states is not None
     assert episode.logits is not None
@@ -125,8 +132,17 @@ def test_selection(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("episodes", 0), ("n_envs", 0), ("max_steps", -1), ("seed", -1), ("seed", True), ("seed", 1.0), ("episodes", 2.0), ("stuck_after", -1)],
-)  # fmt: skip
+    [
+        ("episodes", 0),
+        ("n_envs", 0),
+        ("max_steps", -1),
+        ("seed", -1),
+        ("seed", True),
+        ("seed", 1.0),
+        ("episodes", 2.0),
+        ("stuck_after", -1),
+    ],
+)
 def test_arguments_out_of_range(tmp_path: Path, name: str, value: Any) -> None:
     agent = tiny_agent(tmp_path / "agent")
     with pytest.raises(InvalidArgument, match=name):
@@ -258,7 +274,7 @@ def test_memory_does_not_grow_with_the_episode(tmp_path: Path) -> None:
 def test_another_cartridge_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = tiny_agent(tmp_path / "agent")
     recording = record(agent, output=tmp_path / "r", max_steps=3)
-    monkeypatch.setattr("agentlens.envs.atari.rom_md5", lambda game: "0" * 32)
+    monkeypatch.setattr("agentlens.envs.atari.emulator.rom_md5", lambda game: "0" * 32)
     with pytest.raises(EmulatorError, match=f"{'0' * 32}.*{rom_md5('pong')}"):
         verify(recording)
 
@@ -275,10 +291,15 @@ def test_verify_checks_the_copy_of_the_agent_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "change"),
     [
-        ("reward", 1.0), ("lives", 9), ("ram", "flip"), ("screen", "flip"), ("plane", "flip"),
-        ("action", "flip"), ("stack_reset", True),
+        ("reward", 1.0),
+        ("lives", 9),
+        ("ram", "flip"),
+        ("screen", "flip"),
+        ("plane", "flip"),
+        ("action", "flip"),
+        ("stack_reset", True),
     ],
-)  # fmt: skip
+)
 def test_verify_names_the_first_difference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, change: Any
 ) -> None:
@@ -318,7 +339,9 @@ def test_verify_names_the_first_difference(
         ("pong-nature/late/model.zip", "sb3", "PongNoFrameskip-v4"),
     ],
 )
-def test_public_policies(policies_folder: Path, tmp_path: Path, path: str, format: str, env_id: str) -> None:  # fmt: skip
+def test_public_policies(
+    policies_folder: Path, tmp_path: Path, path: str, format: str, env_id: str
+) -> None:
     agent = load_agent(policies_folder / path, format=format, env=env_id)
     recording = record(agent, episodes=2, seed=1, output=tmp_path / "r", n_envs=2, max_steps=120)
     assert all(v.exact for v in verify(recording))

@@ -35,8 +35,10 @@ def test_they_are_the_recorded_games(tmp_path: Path, one_by_one: tuple[Played, .
     recording = record(breakout(tmp_path / "agent"), episodes=2, output=tmp_path / "recording")
     for episode, game in zip(recording.episodes, one_by_one[:2], strict=True):
         assert (episode.raw_return, len(episode), episode.end) == (
-            game.raw_return, game.steps, game.end
-        )  # fmt: skip
+            game.raw_return,
+            game.steps,
+            game.end,
+        )
     assert len({game.digest for game in one_by_one}) == 5
 
 

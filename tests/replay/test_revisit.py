@@ -29,8 +29,11 @@ def played(tmp_path: Path, env_id: str = "ALE/Breakout-v5", **kwargs: Any) -> Re
 @pytest.mark.parametrize("state_size", [0, 6])
 def test_an_agent_revisiting_itself_says_the_same_bits(tmp_path: Path, state_size: int) -> None:
     own = played(tmp_path, state_size=state_size, **STICKY)
-    again = revisit(own, tiny_agent(tmp_path / "player", "ALE/Breakout-v5", state_size=state_size,
-                                    **STICKY), output=tmp_path / "again")  # fmt: skip
+    again = revisit(
+        own,
+        tiny_agent(tmp_path / "player", "ALE/Breakout-v5", state_size=state_size, **STICKY),
+        output=tmp_path / "again",
+    )
     assert again.header.player == "tiny"
     assert again.complete
     for one, two in zip(own.episodes, again.episodes, strict=True):
@@ -45,8 +48,14 @@ def test_an_agent_revisiting_itself_says_the_same_bits(tmp_path: Path, state_siz
 def test_a_guest_sees_through_its_own_preprocessing(tmp_path: Path) -> None:
     """The guest's planes equal those it records itself when it is made to play the same game."""
     own = played(tmp_path, preset="sb3-atari")
-    guest = tiny_agent(tmp_path / "guest", "ALE/Breakout-v5", preset="baby-a3c", state_size=5,
-                       frame_skip=(4, 4), repeat_action_probability=0.25)  # fmt: skip
+    guest = tiny_agent(
+        tmp_path / "guest",
+        "ALE/Breakout-v5",
+        preset="baby-a3c",
+        state_size=5,
+        frame_skip=(4, 4),
+        repeat_action_probability=0.25,
+    )
     visit = revisit(own, guest, output=tmp_path / "visit", episodes=[0])
     assert visit.header.agent.observation == guest.spec.observation
     assert visit.header.agent.environment.start == own.header.agent.environment.start
@@ -80,7 +89,10 @@ def test_an_agent_with_fewer_actions_says_what_it_would_do_where_it_lacks_one(
     spec = dataclasses.replace(guest.spec, action=action)
     few = dataclasses.replace(guest, spec=spec, policy=type(guest.policy)(spec))  # type: ignore[call-arg]
     visit = revisit(own, few, output=tmp_path / "visit", episodes=[1])
-    home, episode = own.episodes[1], visit.episodes[0] if len(visit.episodes) == 1 else visit.episodes[1]  # fmt: skip
+    home, episode = (
+        own.episodes[1],
+        visit.episodes[0] if len(visit.episodes) == 1 else visit.episodes[1],
+    )
     assert episode.logits is not None
     meanings = own.header.agent.action.meanings
     for theirs, ours, logits in zip(home.actions, episode.actions, episode.logits, strict=True):

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agentlens.drawing.video import VideoWriter, count_frames
 from agentlens.errors import AlreadyExists, DiskError, InvalidArgument
 from agentlens.policies.agent import load_agent
-from agentlens.render.video import VideoWriter, count_frames
 from agentlens.rollout.recorder import record
 from agentlens.saliency.explain import explain
 from agentlens.workflows.live_agent import LiveAgent
@@ -43,9 +43,15 @@ def test_a_short_watch_of_the_shipped_agent_writes_every_frame(tmp_path: Path) -
     told: list[str] = []
     counted: list[tuple[int, int]] = []
     done = watch(
-        "pong-ppo", tmp_path / "live.mp4", draw=SMALL, max_steps=6, warm_up=3, device="cpu",
-        progress=lambda done, total: counted.append((done, total)), say=told.append,
-    )  # fmt: skip
+        "pong-ppo",
+        tmp_path / "live.mp4",
+        draw=SMALL,
+        max_steps=6,
+        warm_up=3,
+        device="cpu",
+        progress=lambda done, total: counted.append((done, total)),
+        say=told.append,
+    )
     frames, seconds = count_frames(done.path)
     assert (frames, done.steps, done.end) == (6, 6, "max_steps")
     assert seconds == pytest.approx(6 * 4 / 60)
@@ -65,9 +71,13 @@ def test_a_signal_leaves_a_finished_file(tmp_path: Path, number: signal.Signals)
             signal.raise_signal(number)
 
     done = watch(
-        tiny_agent(tmp_path / "agent", state_size=3), tmp_path / "x.mp4", maps=COARSE, draw=SMALL,
-        device="cpu", progress=stop,
-    )  # fmt: skip
+        tiny_agent(tmp_path / "agent", state_size=3),
+        tmp_path / "x.mp4",
+        maps=COARSE,
+        draw=SMALL,
+        device="cpu",
+        progress=stop,
+    )
     assert done.end == number.name
     assert done.steps == 4
     assert count_frames(tmp_path / "x.mp4")[0] == 4
@@ -75,9 +85,13 @@ def test_a_signal_leaves_a_finished_file(tmp_path: Path, number: signal.Signals)
 
 def test_the_previous_frame_can_be_a_reference_and_a_rate_be_given(tmp_path: Path) -> None:
     done = watch(
-        tiny_agent(tmp_path / "agent"), tmp_path / "x.mp4", max_steps=5, device="cpu",
-        maps=MapOptions(stride=21, reference="previous"), draw=DrawOptions(scale=1, fps=10.0),
-    )  # fmt: skip
+        tiny_agent(tmp_path / "agent"),
+        tmp_path / "x.mp4",
+        max_steps=5,
+        device="cpu",
+        maps=MapOptions(stride=21, reference="previous"),
+        draw=DrawOptions(scale=1, fps=10.0),
+    )
     assert count_frames(done.path) == (5, pytest.approx(0.5))
 
 
@@ -123,8 +137,12 @@ def test_a_failure_to_draw_ends_the_game_and_leaves_what_was_written(
     monkeypatch.setattr(VideoWriter, "write", failing)
     with pytest.raises(DiskError, match="no space"):
         watch(
-            tiny_agent(tmp_path / "agent"), tmp_path / "x.mp4", maps=COARSE, draw=SMALL,
-            max_steps=200, device="cpu",
-        )  # fmt: skip
+            tiny_agent(tmp_path / "agent"),
+            tmp_path / "x.mp4",
+            maps=COARSE,
+            draw=SMALL,
+            max_steps=200,
+            device="cpu",
+        )
     assert not (tmp_path / "x.mp4").exists()
     assert count_frames(tmp_path / "x.partial.mp4")[0] == 3

@@ -220,9 +220,13 @@ def test_scaling_is_probed_both_ways() -> None:
     check_observations(unit, SCREENS)
     check_observations(np.zeros_like(unit), SCREENS)
     bytes_spec = ObservationSpec(
-        pool="rgb", grayscale="cv2", resize=(84, 80), interpolation="cv2-area", stack=4,
+        pool="rgb",
+        grayscale="cv2",
+        resize=(84, 80),
+        interpolation="cv2-area",
+        stack=4,
         scale_divisor=1.0,
-    )  # fmt: skip
+    )
     check_observations(grey, bytes_spec)
     with pytest.raises(InvalidArgument, match=r"run from 0 to 255.*lie in 0 to 1"):
         check_observations(grey, SCREENS)

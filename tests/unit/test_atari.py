@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agentlens.envs.atari import Emulator, rom_md5
+from agentlens.envs.atari.emulator import Emulator, rom_md5
 from agentlens.envs.preprocess import Preprocessor
 from agentlens.errors import DtypeError, EmulatorError, InvalidArgument, ShapeError, UnknownName
 from agentlens.protocols import resolve

@@ -15,14 +15,22 @@ from agentlens.workflows.explain import explain_as
 from agentlens.workflows.options import MapOptions
 from tests import render_samples
 
-HELP_WITHOUT = "import sys; from agentlens.cli import main\n{call}\nheavy = {{'torch', 'ale_py', 'gymnasium', 'cv2', 'pyarrow', 'av'}} & set(sys.modules)\nsys.exit(f'imported {{heavy}}' if heavy else 0)"
+HELP_WITHOUT = (
+    "import sys; from agentlens.cli import main\n{call}\nheavy = "
+    "{{'torch', 'ale_py', 'gymnasium', 'cv2', 'pyarrow', 'av'}} & set(sys.modules)\n"
+    "sys.exit(f'imported {{heavy}}' if heavy else 0)"
+)
 
 
 def run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "agentlens", *words],
-        capture_output=True, text=True, cwd=cwd, check=False, timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+        timeout=120,
+    )
 
 
 @pytest.mark.parametrize("name", VERBS.names())
@@ -30,8 +38,10 @@ def test_help_of_every_command_imports_nothing_heavy(name: str) -> None:
     call = f"try: main(['{name}', '--help'])\nexcept SystemExit: pass"
     done = subprocess.run(
         [sys.executable, "-c", HELP_WITHOUT.format(call=call)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert f"usage: agentlens {name}" in done.stdout
 
@@ -70,8 +80,10 @@ def test_a_reader_that_goes_away_or_a_full_disk_is_no_traceback(words: str) -> N
     for redirection in ("| true", "> /dev/full"):
         done = subprocess.run(
             ["bash", "-c", f"set -o pipefail; {command} {redirection}"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert "Exception ignored" not in done.stderr

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlens.compare.behaviour import (
+from agentlens.comparison.behaviour import (
     Actions,
     Outputs,
     SharedStates,
@@ -31,11 +31,15 @@ def two(p: np.ndarray, q: np.ndarray, **values: np.ndarray | None) -> SharedStat
     names = tuple("abcdef"[: p.shape[1]])
     columns = tuple(range(len(names)))
     return SharedStates(
-        first="A", second="B", states_of="A", actions=Actions(names=names, columns=(columns,) * 2),
-        episodes=np.zeros(len(p), int), steps=np.arange(len(p)),
+        first="A",
+        second="B",
+        states_of="A",
+        actions=Actions(names=names, columns=(columns,) * 2),
+        episodes=np.zeros(len(p), int),
+        steps=np.arange(len(p)),
         first_outputs=Outputs(greedy=p.argmax(1), probabilities=p, values=values.get("first")),
         second_outputs=Outputs(greedy=q.argmax(1), probabilities=q, values=values.get("second")),
-    )  # fmt: skip
+    )
 
 
 def test_measures_of_one_state_by_hand() -> None:
@@ -61,7 +65,9 @@ def test_measures_stay_in_their_ranges(seed: int) -> None:
     found = state_measures(two(p, q))
     assert (found["kl_first_second"] >= 0).all()
     assert (found["total_variation"] <= 1).all()
-    assert (found["sampled_agreement"] <= np.sqrt(found["first_self"] * found["second_self"]) + 1e-12).all()  # fmt: skip
+    assert (
+        found["sampled_agreement"] <= np.sqrt(found["first_self"] * found["second_self"]) + 1e-12
+    ).all()
     assert (found["total_variation"] <= np.sqrt(found["kl_first_second"] / 2) + 1e-12).all()
 
 

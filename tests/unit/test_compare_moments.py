@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlens.compare.behaviour import shared_states
-from agentlens.compare.moments import largest, output_moments, spread_states, steps_by_episode
-from agentlens.compare.svg import Axis, axis_over, nice_step
-from agentlens.compare.values import discounted, value_bias
+from agentlens.comparison.behaviour import shared_states
+from agentlens.comparison.moments import largest, output_moments, spread_states, steps_by_episode
+from agentlens.comparison.svg import Axis, axis_over, nice_step
+from agentlens.comparison.values import discounted, value_bias
 from agentlens.spec import ValueSpec
 from tests.compare_samples import AGENT, Game, random_games, write
 

@@ -20,7 +20,7 @@ def test_a_comparison_shows_itself_escaped(tmp_path: Path) -> None:
 
 def test_the_public_function_is_callable_before_and_after_its_package_is_imported() -> None:
     code = (
-        "import agentlens, agentlens.compare.words\n"
+        "import agentlens, agentlens.comparison.words\n"
         "assert callable(agentlens.compare)\n"
         "try: agentlens.compare(['pong-ppo'], output='x')\n"
         "except agentlens.AgentlensError as error: assert '1 agent to compare' in str(error)\n"

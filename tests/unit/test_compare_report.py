@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from agentlens.compare.comparison import Comparison
-from agentlens.compare.report import LARGEST_PAGE, Picture, file_name, png, write_report
-from agentlens.compare.words import interval_text, number, percent, summary
+from agentlens.comparison.comparison import Comparison
+from agentlens.comparison.report import LARGEST_PAGE, Picture, file_name, png, write_report
+from agentlens.comparison.words import interval_text, number, percent, summary
 from agentlens.store.tables import read_table
 from tests.compare_report_samples import comparison
 from tests.compare_samples import SCREEN
@@ -38,9 +38,13 @@ def written(found: Comparison, folder: Path) -> Path:
         for m in found.moments
     ]
     return write_report(
-        found, folder, screen_shape=SCREEN, pictures=pictures,
-        screens=dict.fromkeys(found.labels, screen), videos={"side_by_side.mp4": "own episodes"},
-    )  # fmt: skip
+        found,
+        folder,
+        screen_shape=SCREEN,
+        pictures=pictures,
+        screens=dict.fromkeys(found.labels, screen),
+        videos={"side_by_side.mp4": "own episodes"},
+    )
 
 
 def test_summary_says_both_returns_the_interval_and_the_agreement(two: Comparison) -> None:
@@ -113,7 +117,7 @@ def test_a_page_that_would_be_too_large_leaves_out_stills(
     assert LARGEST_PAGE == 10_000_000
     whole = written(two, tmp_path).read_text()
     limit = len(whole) - 200
-    monkeypatch.setattr("agentlens.compare.report.LARGEST_PAGE", limit)
+    monkeypatch.setattr("agentlens.comparison.report.LARGEST_PAGE", limit)
     smaller = written(two, tmp_path).read_text()
     assert len(smaller.encode()) <= limit
     assert smaller.count("<img") == whole.count("<img") - 1
@@ -152,8 +156,13 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(
             executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
-        )  # fmt: skip
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--no-first-run",
+            ],
+        )
         yield found
         found.close()
 

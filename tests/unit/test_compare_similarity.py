@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agentlens.compare.similarity import (
+from agentlens.comparison.similarity import (
     ScreenGrid,
     SharedMaps,
     map_distance,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agentlens.compare.statistics import (
+from agentlens.comparison.statistics import (
     bootstrap,
     correlation_sums,
     holm,
@@ -38,9 +38,14 @@ def test_plain_bca_is_scipys(figure, units: int) -> None:
     values = np.random.default_rng(units).exponential(size=units)
     ours = bootstrap(of_values(values, figure), units, np.random.default_rng(5), resamples=2000)
     theirs = stats.bootstrap(
-        (values,), lambda v, axis: figure(np.moveaxis(v, axis, -1)), n_resamples=2000,
-        method="BCa", vectorized=True, random_state=np.random.default_rng(5), axis=0,
-    )  # fmt: skip
+        (values,),
+        lambda v, axis: figure(np.moveaxis(v, axis, -1)),
+        n_resamples=2000,
+        method="BCa",
+        vectorized=True,
+        random_state=np.random.default_rng(5),
+        axis=0,
+    )
     low, high = ours.bounds(0.95)
     assert low == pytest.approx(theirs.confidence_interval.low, rel=1e-9)
     assert high == pytest.approx(theirs.confidence_interval.high, rel=1e-9)

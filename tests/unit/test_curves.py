@@ -104,8 +104,11 @@ def test_swapping_two_frames_by_hand() -> None:
     policy = LinearPolicy(torch.zeros(2, 3, 1, 1), None, value)
     frames = FrameBatch(
         observations=torch.tensor([1.0, 2.0, 4.0]).reshape(1, 3, 1, 1),
-        actions=torch.tensor([0]), states=None, episodes=np.array([0]), steps=np.array([0]),
-    )  # fmt: skip
+        actions=torch.tensor([0]),
+        states=None,
+        episodes=np.array([0]),
+        steps=np.array([0]),
+    )
     explainer = Temporal(change="swap", targets=("value",)).bind(policy, ONE)
     assert explainer.planes == ("planes 0 and 1", "planes 1 and 2")
     assert explainer.forward_passes == 3

@@ -37,10 +37,13 @@ POLICY = build_policy(
     architecture("nature-cnn", 6), SPEC, ActionSpec(meanings=tuple("abcdef"), selection="sample")
 )
 RENAMED = {
-    "torso.0": "features_extractor.cnn.0", "torso.2": "features_extractor.cnn.2",
-    "torso.4": "features_extractor.cnn.4", "torso.7": "features_extractor.linear.0",
-    "policy.0": "action_net", "value.0": "value_net",
-}  # fmt: skip
+    "torso.0": "features_extractor.cnn.0",
+    "torso.2": "features_extractor.cnn.2",
+    "torso.4": "features_extractor.cnn.4",
+    "torso.7": "features_extractor.linear.0",
+    "policy.0": "action_net",
+    "value.0": "value_net",
+}
 
 
 def sb3_tensors() -> dict[str, torch.Tensor]:
@@ -58,9 +61,12 @@ def torch_bytes(content: Any) -> bytes:
 
 WEIGHTS = torch_bytes(sb3_tensors())
 FIELDS: dict[str, Any] = {
-    "policy_class": {":type:": "x"}, "policy_kwargs": {}, "clip_range": {":type:": "x"},
-    "observation_space": {":type:": "Box", "_shape": [4, 84, 84]}, "gamma": 0.99,
-}  # fmt: skip
+    "policy_class": {":type:": "x"},
+    "policy_kwargs": {},
+    "clip_range": {":type:": "x"},
+    "observation_space": {":type:": "Box", "_shape": [4, 84, 84]},
+    "gamma": 0.99,
+}
 
 
 def write_zip(
@@ -142,9 +148,20 @@ def test_a_whole_pickled_module_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "member",
-    ["run.py", "lib.so", "model.pt", "model.pt2", "buffer.pkl", "inner.zip", "../data", "/etc/x",
-     "a/../../b", "C:/x", "..\\x"],
-)  # fmt: skip
+    [
+        "run.py",
+        "lib.so",
+        "model.pt",
+        "model.pt2",
+        "buffer.pkl",
+        "inner.zip",
+        "../data",
+        "/etc/x",
+        "a/../../b",
+        "C:/x",
+        "..\\x",
+    ],
+)
 def test_members_with_code_or_climbing_names_are_refused(tmp_path: Path, member: str) -> None:
     path = write_zip(tmp_path / "model.zip", extra={member: b"x"})
     with pytest.raises(UnsafeCheckpoint, match="member"):
@@ -251,8 +268,11 @@ def test_hostile_files_stay_small_in_memory(tmp_path: Path) -> None:
     """)
     run = subprocess.run(
         [sys.executable, "-c", script, str(bomb), str(tmp_path / "huge.pt")],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert run.stdout.split() == ["refused", "refused"], run.stderr
     assert resource.getrlimit(resource.RLIMIT_AS)[0] != 0
 
@@ -309,7 +329,10 @@ def test_a_declared_activation_is_a_name_from_a_table(tmp_path: Path, declared: 
 def test_the_zoos_yaml_is_data(tmp_path: Path, canary: Canary) -> None:
     path = write_zip(tmp_path / "model.zip")
     args, config = tmp_path / "args.yml", tmp_path / "config.yml"
-    ordered = "!!python/object/apply:collections.OrderedDict\n- - - env\n    - {}\n  - - algo\n    - a2c\n"
+    ordered = (
+        "!!python/object/apply:collections.OrderedDict\n- - - env\n    - {}\n  - - "
+        "algo\n    - a2c\n"
+    )
     args.write_text(ordered.format("PongNoFrameskip-v4"))
     config.write_text(
         "!!python/object/apply:collections.OrderedDict\n- - - env_wrapper\n    - "
@@ -353,12 +376,22 @@ def test_no_pickle_opcode_reaches_a_foreign_name(content: bytes) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b".", b"\x80\xff.", b"(" * 1000, b"\x80\x02r\xff\xff\xff\xff.", b"0.", b"\x82\x01.",
-     b"\x80\x02X\xff\xff\xff\xff", b"\x80\x02ccollections\nOrderedDict\nK\x01R.", b"I1_\n0b.",
-     b"\x80\x05\x96" + (1 << 45).to_bytes(8, "little") + b".",
-     b"\x80\x04\x8d" + (1 << 45).to_bytes(8, "little") + b".",
-     b"\x80\x04\x95" + (1 << 45).to_bytes(8, "little") + b"."],
-)  # fmt: skip
+    [
+        b"",
+        b".",
+        b"\x80\xff.",
+        b"(" * 1000,
+        b"\x80\x02r\xff\xff\xff\xff.",
+        b"0.",
+        b"\x82\x01.",
+        b"\x80\x02X\xff\xff\xff\xff",
+        b"\x80\x02ccollections\nOrderedDict\nK\x01R.",
+        b"I1_\n0b.",
+        b"\x80\x05\x96" + (1 << 45).to_bytes(8, "little") + b".",
+        b"\x80\x04\x8d" + (1 << 45).to_bytes(8, "little") + b".",
+        b"\x80\x04\x95" + (1 << 45).to_bytes(8, "little") + b".",
+    ],
+)
 def test_broken_pickles_are_checkpoint_errors(content: bytes) -> None:
     with pytest.raises(CheckpointError, match="file: "):
         scan_pickle(io.BytesIO(content), "file")
@@ -369,14 +402,26 @@ def test_a_claim_cannot_be_rewritten_after_it_was_checked() -> None:
         return b"X" + len(word).to_bytes(4, "little") + word
 
     storage = (
-        pickle.MARK + text(b"storage") + pickle.GLOBAL + b"torch\nFloatStorage\n" + text(b"0")
-        + text(b"cpu") + pickle.LONG1 + b"\x06" + (10**11).to_bytes(6, "little") + pickle.TUPLE
+        pickle.MARK
+        + text(b"storage")
+        + pickle.GLOBAL
+        + b"torch\nFloatStorage\n"
+        + text(b"0")
+        + text(b"cpu")
+        + pickle.LONG1
+        + b"\x06"
+        + (10**11).to_bytes(6, "little")
+        + pickle.TUPLE
         + pickle.BINPERSID
-    )  # fmt: skip
+    )
     rewrite = (
-        pickle.EMPTY_DICT + text(b"elements") + pickle.BININT1 + b"\x04" + pickle.SETITEM
+        pickle.EMPTY_DICT
+        + text(b"elements")
+        + pickle.BININT1
+        + b"\x04"
+        + pickle.SETITEM
         + pickle.BUILD
-    )  # fmt: skip
+    )
     claims = scan_pickle(io.BytesIO(storage + pickle.STOP), "x")
     assert claims.storages["0"].elements == 10**11
     with pytest.raises(CheckpointError):

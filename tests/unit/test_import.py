@@ -65,9 +65,11 @@ def test_pong_nature_reproduces_its_rollout(policies_folder: Path, stage: str) -
 def test_async_rl_reproduces_its_rollout(policies_folder: Path, tmp_path: Path) -> None:
     source = policies_folder / "async-rl-breakout-ff"
     folder = import_agent(
-        source / "a3c_ff_80M.pt", name="it", manifest=RECIPES / "async-rl-breakout.toml",
+        source / "a3c_ff_80M.pt",
+        name="it",
+        manifest=RECIPES / "async-rl-breakout.toml",
         output=tmp_path,
-    )  # fmt: skip
+    )
     agent = load_agent(folder)
     rollout = np.load(source / "rollout.npz")
     frames = rollout["frames"].astype(np.float32) / 255
@@ -117,8 +119,10 @@ class Dueling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for conv, norm in (
-            (self.conv1, self.bn1), (self.conv2, self.bn2), (self.conv3, self.bn3),
-        ):  # fmt: skip
+            (self.conv1, self.bn1),
+            (self.conv2, self.bn2),
+            (self.conv3, self.bn3),
+        ):
             x = torch.relu(norm(conv(x)))
         x = x.flatten(1)
         advantage = self.Alinear2(nn.functional.leaky_relu(self.Alinear1(x), 0.01))
@@ -148,9 +152,12 @@ def test_an_import_never_overwrites_and_is_whole_or_not_there(
 ) -> None:
     def run(force: bool = False) -> Path:
         return import_agent(
-            tiny_checkpoint, name="tiny", manifest=tiny_checkpoint.with_suffix(".toml"),
-            output=tmp_path / "out", force=force,
-        )  # fmt: skip
+            tiny_checkpoint,
+            name="tiny",
+            manifest=tiny_checkpoint.with_suffix(".toml"),
+            output=tmp_path / "out",
+            force=force,
+        )
 
     folder = run()
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", MANIFEST, "policy.safetensors"]

@@ -53,7 +53,8 @@ def assert_bit_equal(first: PerturbedOutputs, second: PerturbedOutputs) -> None:
 
 
 def test_plan_of_one_mask_by_hand() -> None:
-    """A 3x3 stride-1 kernel over one pixel of a 4x5 plane: nine outputs see it, six exist inside."""
+    """A 3x3 stride-1 kernel over one pixel of a 4x5 plane: nine outputs see it, six exist
+    inside."""
     (windows,) = read_windows((nn.Conv2d(1, 1, 3),), (4, 5))
     assert windows.outputs == (2, 3)
     assert windows.taps[0].tolist() == [0, 1, 2, 5, 6, 7, 10, 11, 12]
@@ -93,9 +94,11 @@ def test_equals_float64_forward(make, projects: bool) -> None:
     masks = discs(policy.observation_shape[1:], 12, 15)
     observations, references, states = frames(policy, 2)
     engine = incremental.build(
-        policy, Perturbation(masks=masks, selections=every_plane(policy)),
-        memory_bytes=GIGABYTE, threads=2,
-    )  # fmt: skip
+        policy,
+        Perturbation(masks=masks, selections=every_plane(policy)),
+        memory_bytes=GIGABYTE,
+        threads=2,
+    )
     got = engine(observations, references, states)
     exact = policy.double()
     for frame in range(2):
@@ -215,9 +218,11 @@ def test_wrong_shapes_are_refused() -> None:
         engine(observations, references[:1], states)
     with pytest.raises(ShapeError, match="masks"):
         incremental.build(
-            policy, Perturbation(masks=torch.ones(1, 9, 8), selections=((0,),)),
-            memory_bytes=GIGABYTE, threads=1,
-        )  # fmt: skip
+            policy,
+            Perturbation(masks=torch.ones(1, 9, 8), selections=((0,),)),
+            memory_bytes=GIGABYTE,
+            threads=1,
+        )
 
 
 def test_own_activation_modules_are_taken_as_they_are() -> None:
@@ -364,9 +369,11 @@ def test_what_is_left_out_of_a_flat_frame_changes_nothing(make, height: int, dea
     outside[30 : 30 + height, 20:45] = False
     references[..., outside] = observations[..., outside]
     engine = incremental.build(
-        policy, Perturbation(masks=masks, selections=every_plane(policy)),
-        memory_bytes=GIGABYTE, threads=1,
-    )  # fmt: skip
+        policy,
+        Perturbation(masks=masks, selections=every_plane(policy)),
+        memory_bytes=GIGABYTE,
+        threads=1,
+    )
     got = engine(observations, references, states)
     exact = policy.double()
     for frame in range(2):

@@ -24,9 +24,12 @@ def scene() -> FrameBatch:
     observation = torch.full((1, *SHAPE), 0.2)
     observation[:, :, 4:10, 4:10] = 1.0
     return FrameBatch(
-        observations=observation, actions=torch.tensor([0]), states=None,
-        episodes=np.array([0]), steps=np.array([3]),
-    )  # fmt: skip
+        observations=observation,
+        actions=torch.tensor([0]),
+        states=None,
+        episodes=np.array([0]),
+        steps=np.array([3]),
+    )
 
 
 def test_the_regression_is_the_weighted_ridge_of_the_definition() -> None:

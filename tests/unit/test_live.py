@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agentlens.drawing import live
+from agentlens.drawing.context import FrameContext
+from agentlens.drawing.layout import arrange
+from agentlens.drawing.live import Decision, LiveFilm, RunningScale
+from agentlens.drawing.scene import Film
 from agentlens.errors import InvalidArgument
-from agentlens.render import live
-from agentlens.render.context import FrameContext
-from agentlens.render.layout import arrange
-from agentlens.render.live import Decision, LiveFilm, RunningScale
-from agentlens.render.scene import Film
 from tests import render_samples as samples
 
 

@@ -1,4 +1,5 @@
-"""agent.toml: what is written is read back, what is wrong is named, what is left out is resolved."""
+"""agent.toml: what is written is read back, what is wrong is named, what is left out is
+resolved."""
 
 from __future__ import annotations
 
@@ -136,9 +137,11 @@ def test_unknown_names_list_what_there_is(tmp_path: Path) -> None:
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 SCALARS = st.one_of(
-    TEXT, st.booleans(), st.integers(-(2**63), 2**63 - 1),
+    TEXT,
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
     st.floats(allow_nan=False, allow_infinity=False),
-)  # fmt: skip
+)
 FLAT = st.dictionaries(TEXT, st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=4)
 TABLES = st.dictionaries(
     TEXT, st.dictionaries(TEXT, st.one_of(SCALARS, FLAT, st.lists(FLAT, max_size=3)), max_size=4)

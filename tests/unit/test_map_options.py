@@ -19,9 +19,14 @@ def test_written_options_become_values() -> None:
         "targets=kl,sarfa",
     )
     assert MapOptions(option=written, as_published=True).extra == {
-        "last": 8, "radius": (3, 5), "noise": 0.2, "preview": False, "change": "swap",
-        "targets": ("kl", "sarfa"), "as_published": True,
-    }  # fmt: skip
+        "last": 8,
+        "radius": (3, 5),
+        "noise": 0.2,
+        "preview": False,
+        "change": "swap",
+        "targets": ("kl", "sarfa"),
+        "as_published": True,
+    }
     assert MapOptions().extra == {}
     assert MapOptions(preview=True).extra == {"preview": True}
 

@@ -48,9 +48,13 @@ def test_a_value_the_class_refuses_is_a_manifest_error() -> None:
 
 def test_observation_maps_to_the_screen() -> None:
     spec = ObservationSpec(
-        pool="none", grayscale="mean", resize=(80, 80), interpolation="pillow-bilinear",
-        stack=1, crop=(35, 195, 0, 160),
-    )  # fmt: skip
+        pool="none",
+        grayscale="mean",
+        resize=(80, 80),
+        interpolation="pillow-bilinear",
+        stack=1,
+        crop=(35, 195, 0, 160),
+    )
     assert spec.to_screen(0, 0) == (35.5, 0.5)
     assert spec.to_screen(79, 79) == (193.5, 158.5)
     assert spec.to_screen(39.5, 39.5) == (114.5, 79.5)

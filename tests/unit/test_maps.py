@@ -1,4 +1,5 @@
-"""Map sets: what is appended comes back sorted, resumed is the same as uninterrupted, nothing mixes."""
+"""Map sets: what is appended comes back sorted, resumed is the same as uninterrupted, nothing
+mixes."""
 
 from __future__ import annotations
 

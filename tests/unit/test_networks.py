@@ -128,9 +128,15 @@ def test_newest_first_and_reshape_are_undone_inside() -> None:
 def test_head_of_trunk_is_forward(order: str, normed: bool) -> None:
     norm = (layer("batch_norm"),) if normed else ()
     torso = (
-        layer("conv", 4, kernel=3, stride=2, padding=1), *norm, layer("elu"),
-        layer("conv", 5, kernel=2), *norm, layer("tanh"), FLAT, layer("gru", 6),
-    )  # fmt: skip
+        layer("conv", 4, kernel=3, stride=2, padding=1),
+        *norm,
+        layer("elu"),
+        layer("conv", 5, kernel=2),
+        *norm,
+        layer("tanh"),
+        FLAT,
+        layer("gru", 6),
+    )
     network = NetworkSpec(
         chains=(
             ChainSpec(name="torso", layers=torso),

@@ -14,9 +14,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 def test_the_page_is_what_the_script_prints() -> None:
     page = (DOCS / "performance.md").read_text("utf-8")
-    assert page == performance_page(), (
-        "run: python -m benchmarks.report > docs/performance.md"
-    )  # fmt: skip
+    assert page == performance_page(), "run: python -m benchmarks.report > docs/performance.md"
 
 
 def store(folder: Path, name: str, figures: dict[str, object]) -> None:
@@ -25,10 +23,12 @@ def store(folder: Path, name: str, figures: dict[str, object]) -> None:
         "figures": figures,
         "machine": {"cpu": "A Chip", "cores": 2, "load": 0.5},
         "provenance": {
-            "created": "2026-01-02T03:04:05+00:00", "platform": "Linux", "python": "3.11.7",
+            "created": "2026-01-02T03:04:05+00:00",
+            "platform": "Linux",
+            "python": "3.11.7",
             "versions": {"numpy": "2.0"},
         },
-    }  # fmt: skip
+    }
     (folder / f"{name}.json").write_text(json.dumps(document))
 
 
@@ -60,8 +60,12 @@ def test_nested_figures_become_rows_and_lists_are_left_out() -> None:
 
 def test_numbers_keep_three_digits() -> None:
     assert [number(v) for v in (0.000002573, 0.5, 12.345, 1234.5, 60)] == [
-        "2.57e-06", "0.5", "12.3", "1234", "60",
-    ]  # fmt: skip
+        "2.57e-06",
+        "0.5",
+        "12.3",
+        "1234",
+        "60",
+    ]
 
 
 def test_every_target_leads_to_a_stored_figure() -> None:

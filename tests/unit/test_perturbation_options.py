@@ -78,13 +78,20 @@ def test_the_interaction_of_a_product_by_hand() -> None:
     observation = torch.zeros(1, 2, 2, 2)
     observation[0, 0, 0, 0], observation[0, 1, 0, 0] = 3.0, 5.0
     frames = FrameBatch(
-        observations=observation, actions=torch.tensor([0]), states=None,
-        episodes=np.array([0]), steps=np.array([0]),
-    )  # fmt: skip
+        observations=observation,
+        actions=torch.tensor([0]),
+        states=None,
+        episodes=np.array([0]),
+        steps=np.array([0]),
+    )
     method = Perturbation(
-        planes="each", targets=("value", "value interaction"), radius=0.1, stride=2,
-        grid="published", reference="constant:0",
-    )  # fmt: skip
+        planes="each",
+        targets=("value", "value interaction"),
+        radius=0.1,
+        stride=2,
+        grid="published",
+        reference="constant:0",
+    )
     explainer = method.bind(Product(), Setup(engine="reference", threads=1))
     maps = explainer(frames).values[0, :, :, 0, 0]
     # hiding either frame, or both, leaves 0 of 15: 15 - (15 + 15)

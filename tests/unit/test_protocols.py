@@ -23,7 +23,9 @@ def test_ids_are_those_that_gymnasium_registers() -> None:
     assert set(roms.get_all_rom_ids()) - set(GAMES) == {"combat", "joust", "maze_craze", "warlords"}
 
 
-@pytest.mark.parametrize("env_id", ["ALE/TicTacToe3D-v5", "Pong-v0", "QbertNoFrameskip-v0", "UpNDown-v4"])  # fmt: skip
+@pytest.mark.parametrize(
+    "env_id", ["ALE/TicTacToe3D-v5", "Pong-v0", "QbertNoFrameskip-v0", "UpNDown-v4"]
+)
 def test_an_id_says_what_gymnasium_says(env_id: str) -> None:
     said = gymnasium.registry[env_id].kwargs
     spec = resolve(env_id).environment
@@ -39,9 +41,11 @@ def test_override_beats_preset_beats_id() -> None:
     vector = resolve("ALE/Pong-v5", preset="ale-vector")
     assert vector.environment.repeat_action_probability == 0.0
     chosen = resolve(
-        "ALE/Pong-v5", preset="ale-vector", environment={"repeat_action_probability": 0.1},
+        "ALE/Pong-v5",
+        preset="ale-vector",
+        environment={"repeat_action_probability": 0.1},
         observation={"stack": 2},
-    )  # fmt: skip
+    )
     assert chosen.environment.repeat_action_probability == 0.1
     assert chosen.observation.shape == (2, 84, 84)
 

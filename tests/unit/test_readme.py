@@ -45,9 +45,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory, policies_folder: Path) -> P
 
 def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False,
-        timeout=300, env=os.environ | {"PYTHONWARNINGS": "error"},
-    )  # fmt: skip
+        [sys.executable, *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+    )
 
 
 def test_every_command_of_the_readme_runs(folder: Path) -> None:

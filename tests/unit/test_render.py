@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agentlens.drawing import caption
+from agentlens.drawing.layout import LAYOUTS, PANELS, arrange
+from agentlens.drawing.render import render
+from agentlens.drawing.scene import Film
+from agentlens.drawing.still import still
+from agentlens.drawing.video import count_frames
 from agentlens.errors import AlreadyExists, InvalidArgument, ShapeError, UnknownName
-from agentlens.render import caption
-from agentlens.render.layout import LAYOUTS, PANELS, arrange
-from agentlens.render.render import render
-from agentlens.render.scene import Film
-from agentlens.render.still import still
-from agentlens.render.video import count_frames
 from agentlens.spec import GridSpec
 from agentlens.store.recording import Recording
 from tests import render_samples as samples
@@ -92,9 +92,11 @@ def test_layouts_have_sizes_that_encoders_like(
             assert top + height <= page.size[1] - 16
             for other in boxes[index + 1 :]:
                 apart = (
-                    left + width <= other[0] or other[0] + other[2] <= left
-                    or top + height <= other[1] or other[1] + other[3] <= top
-                )  # fmt: skip
+                    left + width <= other[0]
+                    or other[0] + other[2] <= left
+                    or top + height <= other[1]
+                    or other[1] + other[3] <= top
+                )
                 assert apart
         assert page.draw(film.context(0)).shape == (page.size[1], page.size[0], 3)
 
@@ -220,9 +222,13 @@ def test_nothing_is_overwritten_unless_forced(recording: Recording, tmp_path: Pa
 def test_progress_counts_pictures(recording: Recording, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     render(
-        recording, None, tmp_path / "x.mp4", steps=slice(0, 4), scale=1,
+        recording,
+        None,
+        tmp_path / "x.mp4",
+        steps=slice(0, 4),
+        scale=1,
         progress=lambda done, total: seen.append((done, total)),
-    )  # fmt: skip
+    )
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agentlens.drawing import animation, video
+from agentlens.drawing.video import VideoWriter, count_frames
 from agentlens.errors import (
     AlreadyExists,
     DiskError,
@@ -24,8 +26,6 @@ from agentlens.errors import (
     ShapeError,
     UnknownName,
 )
-from agentlens.render import animation, video
-from agentlens.render.video import VideoWriter, count_frames
 
 
 def moving_square(index: int, width: int = 96, height: int = 64) -> np.ndarray:
@@ -152,7 +152,7 @@ def test_an_exception_leaves_a_partial_file_that_plays(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 import numpy as np
-from agentlens.render.video import VideoWriter
+from agentlens.drawing.video import VideoWriter
 writer = VideoWriter(sys.argv[1])
 for index in range(400):
     frame = np.full((64, 96, 3), 20, np.uint8)
@@ -183,7 +183,7 @@ def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path: Path) -> None:
         import signal, sys
         import numpy as np
         from agentlens.errors import DiskError
-        from agentlens.render.video import VideoWriter
+        from agentlens.drawing.video import VideoWriter
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         noise = np.random.default_rng(0)
         try:

@@ -25,9 +25,12 @@ BUDGET = {"memory_bytes": 1 << 30, "threads": 0}
 
 def small_policy(recurrent: bool = False) -> torch.nn.Module:
     observation = ObservationSpec(
-        pool="none", grayscale="cv2", resize=(40, 40), interpolation="cv2-area",
+        pool="none",
+        grayscale="cv2",
+        resize=(40, 40),
+        interpolation="cv2-area",
         stack=1 if recurrent else 4,
-    )  # fmt: skip
+    )
     actions = ActionSpec(meanings=("NOOP", "RIGHT", "LEFT"), selection="sample")
     return build_policy(
         architecture("baby-a3c" if recurrent else "a3c-ff", 3), observation, actions
@@ -126,9 +129,13 @@ def test_a_reference_equal_to_the_observation_changes_nothing(rows: int) -> None
 
 @settings(max_examples=40, deadline=None)
 @given(
-    height=st.integers(1, 9), width=st.integers(3, 9), stack=st.integers(1, 3),
-    blind=st.integers(0, 2), rows=st.sampled_from([8, 16, 40]), seed=st.integers(0, 10_000),
-)  # fmt: skip
+    height=st.integers(1, 9),
+    width=st.integers(3, 9),
+    stack=st.integers(1, 3),
+    blind=st.integers(0, 2),
+    rows=st.sampled_from([8, 16, 40]),
+    seed=st.integers(0, 10_000),
+)
 def test_what_the_policy_ignores_changes_nothing(
     height: int, width: int, stack: int, blind: int, rows: int, seed: int
 ) -> None:
@@ -187,9 +194,12 @@ def forgetful() -> Forgetful:
 @pytest.mark.parametrize("call", range(1, 8))
 @pytest.mark.parametrize(
     "error",
-    [torch.cuda.OutOfMemoryError("out of memory"), MemoryError(),
-     RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")],
-)  # fmt: skip
+    [
+        torch.cuda.OutOfMemoryError("out of memory"),
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
 def test_running_out_of_memory_at_any_chunk_leaves_the_same_map(
     call: int, error: Exception
 ) -> None:

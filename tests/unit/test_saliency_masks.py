@@ -102,9 +102,15 @@ def test_squares_tell_their_true_middle() -> None:
 
 @pytest.mark.parametrize(
     ("radius", "stride", "grid"),
-    [(0.0, 5, "centred"), (1e9, 5, "centred"), (float("nan"), 5, "centred"), (5.0, 0, "centred"), (5.0, 81, "centred"),
-     (5.0, 5, "middle")],
-)  # fmt: skip
+    [
+        (0.0, 5, "centred"),
+        (1e9, 5, "centred"),
+        (float("nan"), 5, "centred"),
+        (5.0, 0, "centred"),
+        (5.0, 81, "centred"),
+        (5.0, 5, "middle"),
+    ],
+)
 def test_impossible_masks_are_refused(radius: float, stride: int, grid: str) -> None:
     with pytest.raises(InvalidArgument, match="expected"):
         gaussian_masks((80, 80), radius, stride, grid)  # type: ignore[arg-type]
@@ -136,9 +142,12 @@ def test_noise_depends_on_seed_episode_and_step_alone() -> None:
     frames = batch(torch.rand(5, 2, 6, 6))
     noise = parse_reference("noise:3").fill(frames, {})
     one = FrameBatch(
-        observations=frames.observations[4:], actions=frames.actions[4:], states=None,
-        episodes=frames.episodes[4:], steps=frames.steps[4:],
-    )  # fmt: skip
+        observations=frames.observations[4:],
+        actions=frames.actions[4:],
+        states=None,
+        episodes=frames.episodes[4:],
+        steps=frames.steps[4:],
+    )
     assert torch.equal(parse_reference("noise:3").fill(one, {})[0], noise[4])
     assert not torch.equal(noise[0], noise[1])
     assert not torch.equal(parse_reference("noise:4").fill(frames, {}), noise)

@@ -108,10 +108,12 @@ def test_scores_broadcast_over_frames_selections_and_masks() -> None:
     before, after = torch.rand(2, 1, 1, 5), torch.rand(2, 3, 4, 5)
     action = torch.tensor([1, 4])[:, None, None]
     for found in (
-        scores.kl(before, after), scores.sarfa(before, after, action),
-        scores.log_probability(before, after, action), scores.gap(before, after, action),
+        scores.kl(before, after),
+        scores.sarfa(before, after, action),
+        scores.log_probability(before, after, action),
+        scores.gap(before, after, action),
         scores.contrast(before, after, action, scores.runner_up(before, action)),
-    ):  # fmt: skip
+    ):
         assert found.shape == (2, 3, 4)
         assert found.dtype == torch.float64
     one = scores.sarfa(before[1, 0, 0], after[1, 2, 3], action[1, 0, 0])

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentlens import cli
-from agentlens.compare.statistics import Interval
+from agentlens.comparison.statistics import Interval
 from agentlens.policies.agent import Agent, random_agent
 from agentlens.policies.constant import ConstantPolicy
 from agentlens.policies.importing import import_agent
@@ -61,8 +61,13 @@ def measured(returns: list[float], ends: list[str], card: ScoreSpec | None = Non
     )
     interval = Interval(estimate=5.0, low=2.0, high=8.0, level=0.95, units=len(returns))
     return Score(
-        spec=spec, games=games, interval=interval, sd=4.0, distinct=len(games), seed=3,
-    )  # fmt: skip
+        spec=spec,
+        games=games,
+        interval=interval,
+        sd=4.0,
+        distinct=len(games),
+        seed=3,
+    )
 
 
 def test_lines_say_protocol_interval_and_what_was_cut() -> None:
@@ -99,8 +104,11 @@ def test_a_choice_is_close_only_near_its_boundary() -> None:
     half = logits(0.0, 0.0)
     assert [pick(sample, half, Draw(u, -1)) for u in (0.499, 0.501)] == [0, 1]
     assert [is_close(sample, half, Draw(u, -1)) for u in (0.4, 0.499999, 0.500001, 0.6)] == [
-        False, True, True, False,
-    ]  # fmt: skip
+        False,
+        True,
+        True,
+        False,
+    ]
     greedy = ActionSpec(meanings=NAMES[:2], selection="greedy")
     assert not is_close(greedy, logits(1.0, 1.1), Draw(0.0, -1))
     assert is_close(greedy, logits(1.0, 1.0), Draw(0.0, -1))
@@ -155,8 +163,11 @@ AT_RANDOM = ("--episodes", "2", "--selection", "epsilon", "--epsilon", "1", "--t
 def test_the_command_prints_protocol_path_and_score(tiny_folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "agentlens", "score", str(tiny_folder), *AT_RANDOM],
-        capture_output=True, text=True, check=False, timeout=200,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
     assert done.returncode == 0, done.stderr
     agent, protocol, mean, games = done.stdout.splitlines()
     assert agent == "agent: tiny (safetensors)"

@@ -17,11 +17,14 @@ from agentlens.store.sealed_json import parse, read_document, write_document
 from tests.store_samples import record
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=30, deadline=None)

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentlens.errors import AlreadyExists, InvalidArgument
-from agentlens.render.scale import shared_scales
-from agentlens.render.scene import Film
-from agentlens.render.side_by_side import (
+from agentlens.drawing.scale import shared_scales
+from agentlens.drawing.scene import Film
+from agentlens.drawing.side_by_side import (
     Column,
     difference_on_screen,
     side_by_side,
     stage,
     together,
 )
-from agentlens.render.video import count_frames
+from agentlens.drawing.video import count_frames
+from agentlens.errors import AlreadyExists, InvalidArgument
 from agentlens.store.recording import Recording
 from tests.render_samples import maps, record
 

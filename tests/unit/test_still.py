@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agentlens.drawing.layout import arrange
+from agentlens.drawing.scene import Film
+from agentlens.drawing.still import still
 from agentlens.errors import AlreadyExists, InvalidArgument, MissingExtra, UnknownName
-from agentlens.render.layout import arrange
-from agentlens.render.scene import Film
-from agentlens.render.still import still
 from agentlens.store.recording import Recording
 from tests import render_samples as samples
 
@@ -66,7 +66,7 @@ def test_a_missing_matplotlib_names_the_extra(
     recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "agentlens.render.figure", raising=False)
+    monkeypatch.delitem(sys.modules, "agentlens.drawing.figure", raising=False)
     with pytest.raises(MissingExtra, match=r"agentlens\[plots\]"):
         still(recording, None, tmp_path / "x.pdf", step=2)
     assert list(tmp_path.iterdir()) == []

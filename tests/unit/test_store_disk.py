@@ -113,7 +113,8 @@ for write in (
 
 
 def in_small_world(folder: Path, options: str, script: str) -> list[str]:
-    """Run a script with a tmpfs of its own mounted on ``folder``; skips where that is not allowed."""
+    """Run a script with a tmpfs of its own mounted on ``folder``; skips where that is not
+    allowed."""
     if not shutil.which("unshare"):
         pytest.skip("no unshare here, so no file system of our own")
     mount = f"mount -t tmpfs -o {options} none {folder}"

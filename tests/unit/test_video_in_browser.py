@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agentlens.render.video import VideoWriter
+from agentlens.drawing.video import VideoWriter
 
 pytestmark = pytest.mark.browser
 
@@ -52,8 +52,13 @@ def browser() -> Iterator[Any]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("no chromium on the path")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
-                 "--no-first-run", "--allow-file-access-from-files"]  # fmt: skip
+    arguments = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--no-first-run",
+        "--allow-file-access-from-files",
+    ]
     with playwright.sync_playwright() as run:
         chromium = run.chromium.launch(executable_path=path, args=arguments)
         yield chromium

@@ -40,7 +40,8 @@ def _read(path: Path, hints: Hints) -> Checkpoint:
         selection=layout.selection,
         reason=layout.reason,
         assumed=(
-            f"network = {layout.name}: planes oldest first, strides and activations as in {layout.origin}",
+            f"network = {layout.name}: planes oldest first, strides and activations as in "
+            f"{layout.origin}",
         ),
     )
 

@@ -152,7 +152,8 @@ class BatchedEngine:
             keep(output.value, still.value, results.value, results.base_value)
 
     def _check_places(self, rows: int) -> bool:
-        """Whether equal rows of a batch of this size may give outputs that differ in their last bits."""
+        """Whether equal rows of a batch of this size may give outputs that differ in their last
+        bits."""
         if self._places_matter is None:
             self._places_matter = _has_odd_products(self._policy) or any(
                 self._tell_places_apart(rows, seed) for seed in range(2)
@@ -267,13 +268,15 @@ def batch_rows(policy: Policy, masks: int, memory_bytes: int) -> int:
 def build(
     policy: Policy, perturbation: Perturbation, *, memory_bytes: int, threads: int
 ) -> BatchedEngine:
-    """Build with the largest batch that the memory budget allows (on a CPU: that its caches like)."""
+    """Build with the largest batch that the memory budget allows (on a CPU: that its caches
+    like)."""
     rows = batch_rows(policy, len(perturbation.masks), memory_bytes)
     return BatchedEngine(policy, perturbation, rows=rows, threads=threads)
 
 
 def _has_odd_products(policy: Policy) -> bool:
-    """Whether a product's rows are not a multiple of 16 bytes, so that their places' alignments differ."""
+    """Whether a product's rows are not a multiple of 16 bytes, so that their places' alignments
+    differ."""
     return any(
         isinstance(module, torch.nn.Linear) and module.in_features % 4
         for module in policy.modules()

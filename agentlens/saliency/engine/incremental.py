@@ -204,7 +204,8 @@ class IncrementalEngine:
         return -spare
 
     def _halve(self, error: MemoryError | RuntimeError) -> None:
-        """Give everything back and halve the chunk after running out of memory; another error goes on.
+        """Give everything back and halve the chunk after running out of memory; another error goes
+        on.
 
         The last thing to be given up is a second worker.
         """

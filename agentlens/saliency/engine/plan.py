@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 WORTH_LEAVING_OUT = 0.75
-"""Numbers that are zero are left out where at most this share is nonzero: leaving out takes a copy."""
+"""Numbers that are zero are left out where at most this share is nonzero: leaving out takes a
+copy."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,8 +10,11 @@ import torch
 from torch import nn
 
 _OUT_OF_MEMORY = (
-    "out of memory", "can't allocate memory", "bad_alloc", "could not create a memory object",
-)  # fmt: skip
+    "out of memory",
+    "can't allocate memory",
+    "bad_alloc",
+    "could not create a memory object",
+)
 """How CUDA, torch's allocator, the standard library and oneDNN say it."""
 
 

@@ -46,7 +46,8 @@ class Lime(MaskOptions, AskedOptions, SaliencyMethod):
     seed: int = 0
     """Seed of what is hidden."""
     reference: str = "constant:0"
-    """What fills a superpixel: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
+    """What fills a superpixel: blur[:sigma], constant[:value], median, mean, previous,
+    noise[:seed]."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -34,7 +34,8 @@ class Memory(ReferenceOptions, AskedOptions, SaliencyMethod):
     weakness: ClassVar[str] = "a zero state is one that the agent meets only at an episode's start"
 
     reference: str = "blur:20"
-    """What fills the observation: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
+    """What fills the observation: blur[:sigma], constant[:value], median, mean, previous,
+    noise[:seed]."""
     last: int = 1
     """The most frames hidden together, this one counted."""
 

@@ -43,7 +43,8 @@ class Rise(MaskOptions, AskedOptions, SaliencyMethod):
     seed: int = 0
     """Seed of the masks; they are the same for every step."""
     reference: str = "constant:0"
-    """What fills the hidden part: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
+    """What fills the hidden part: blur[:sigma], constant[:value], median, mean, previous,
+    noise[:seed]."""
 
     def bind(self, policy: Policy, setup: Setup) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""

@@ -34,7 +34,8 @@ class Temporal(ReferenceOptions, AskedOptions, SaliencyMethod):
     change: Literal["replace", "swap"] = "replace"
     """Whether a frame is replaced by the reference or swapped with its older neighbour."""
     reference: str = "neighbour"
-    """What replaces a frame: neighbour, blur[:sigma], constant[:value], median, mean, noise[:seed]."""
+    """What replaces a frame: neighbour, blur[:sigma], constant[:value], median, mean,
+    noise[:seed]."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,0 +1,171 @@
+"""What a comparison found: figures and tables, with nothing drawn yet."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agentlens.comparison.behaviour import Behaviour
+from agentlens.comparison.moments import Moment
+from agentlens.comparison.returns import PairedDifference, Played, ReturnFigures
+from agentlens.comparison.similarity import ScreenGrid, Similarity
+from agentlens.comparison.values import ValueBias
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contestant:
+    """One of the agents compared.
+
+    ``label``: the name it is shown under, unlike all others. ``protocol``: one line.
+    ``memory``: whether it is recurrent. ``weights``: SHA-256, or "". ``seed``: of its recording.
+    """
+
+    label: str
+    name: str
+    algorithm: str
+    game: str
+    protocol: str
+    selection: str
+    memory: bool
+    weights: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MassShift:
+    """Where the first agent's maps have more of their mass: ``shift`` float64 [gy, gx], sums to 0.
+
+    ``region``: the ninth of the screen that gains most ("upper left"), ``gain``: its gain, as a
+    share of all mass.
+    """
+
+    first: str
+    second: str
+    states_of: str
+    role: str
+    grid: ScreenGrid
+    shift: np.ndarray
+    region: str
+    gain: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BurnIn:
+    """How far a recurrent agent's choice on another's states depends on older memory.
+
+    ``total_variation``: mean distance, 0 to 1, between its action probabilities with its memory
+    run from the episode's start and with memory emptied ``steps`` decisions earlier.
+    """
+
+    agent: str
+    states_of: str
+    steps: int
+    states: int
+    total_variation: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """Two or more agents compared on the same seeds and on the same states.
+
+    Agents stand in the order given, which is the order of training for checkpoints. Figures on
+    shared states are kept apart by whose states they are (``states_of``).
+
+    Attributes:
+        games: the episodes that returns come from. returns, biases, differences, behaviours,
+        similarities, burn_ins, shifts, moments: see their classes. notes: what a reader must
+        know before believing any of it. made: seeds, counts, method and versions.
+        folder: where the report lies, or None.
+    """
+
+    contestants: tuple[Contestant, ...]
+    games: tuple[Played, ...]
+    returns: tuple[ReturnFigures, ...]
+    biases: tuple[ValueBias, ...]
+    differences: tuple[PairedDifference, ...]
+    behaviours: tuple[Behaviour, ...]
+    similarities: tuple[Similarity, ...]
+    burn_ins: tuple[BurnIn, ...]
+    shifts: tuple[MassShift, ...]
+    moments: tuple[Moment, ...]
+    notes: tuple[str, ...]
+    made: Mapping[str, Any]
+    folder: Path | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Shown names in order."""
+        return tuple(c.label for c in self.contestants)
+
+    @property
+    def tables(self) -> dict[str, dict[str, list[Any]]]:
+        """Every table by name: columns of equal length; an interval is three columns."""
+        episodes = [
+            {
+                "agent": g.agent,
+                "episode": g.indices[i],
+                "start": " ".join(map(str, g.starts[i])),
+                "return": g.returns[i],
+                "steps": g.steps[i],
+                "end": g.ends[i],
+            }
+            for g in self.games
+            for i in range(len(g.returns))
+        ]
+        found = {
+            "episodes": _columns(episodes),
+            "returns": table(self.returns),
+            "value_bias": table(self.biases),
+            "differences": table(self.differences),
+            "behaviour": table(self.behaviours),
+            "similarity": table(self.similarities),
+            "burn_in": table(self.burn_ins),
+            "moments": table(self.moments),
+        }
+        return {name: columns for name, columns in found.items() if columns}
+
+
+def table(rows: Sequence[Any]) -> dict[str, list[Any]]:
+    """Columns of a row of dataclasses; an interval becomes ``x``, ``x_low`` and ``x_high``."""
+    return _columns([_flat(row) for row in rows])
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, arrays and paths as JSON takes them; what is not finite becomes None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+def _flat(row: Any) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for field in dataclasses.fields(row):
+        value = getattr(row, field.name)
+        if "Interval" in str(field.type):
+            parts = (None,) * 3 if value is None else (value.estimate, value.low, value.high)
+            flat |= zip(
+                (field.name, f"{field.name}_low", f"{field.name}_high"),
+                map(plain, parts),
+                strict=True,
+            )
+        else:
+            flat[field.name] = plain(value)
+    return flat
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}

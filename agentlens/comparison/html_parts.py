@@ -1,0 +1,83 @@
+"""Pieces of HTML in which every string is escaped."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+from agentlens.comparison.statistics import Interval
+from agentlens.comparison.words import interval_text, share_text
+
+
+class Html(str):
+    """Markup that is ready; every other string is escaped before it reaches the page."""
+
+    __slots__ = ()
+
+
+def safe(value: str) -> Html:
+    """Escape a string; markup stays as it is."""
+    return value if isinstance(value, Html) else Html(html.escape(value))
+
+
+def element(name: str, *children: str, **attributes: str) -> Html:
+    """An element; ``_`` in attribute names stands for ``-``, and ``class_`` for ``class``."""
+    said = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(value)}"'
+        for key, value in attributes.items()
+    )
+    return Html(f"<{name}{said}>{''.join(safe(c) for c in children)}</{name}>")
+
+
+def join(parts: Sequence[str]) -> Html:
+    """Markup one after another."""
+    return Html("".join(safe(p) for p in parts))
+
+
+def table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
+    """A table that scrolls on its own where it is too wide, reachable by keyboard."""
+    head = element("tr", *(element("th", h, scope="col") for h in headings))
+    body = [
+        element("tr", element("th", row[0], scope="row"), *(element("td", c) for c in row[1:]))
+        for row in rows
+    ]
+    inside = element("table", element("thead", head), element("tbody", *body))
+    return element("div", inside, class_="scroll", tabindex="0", role="region", aria_label=caption)
+
+
+def cell(interval: Interval | None, *, share: bool = False, signed: bool = False) -> Html:
+    """A figure with its interval small below it."""
+    words = share_text(interval) if share else interval_text(interval, signed=signed)
+    estimate, bracket, rest = words.partition(" [")
+    return small(estimate, f"[{rest}") if bracket else safe(estimate)
+
+
+def small(words: str, below: str) -> Html:
+    """Words with smaller ones below them."""
+    return join([words, element("span", below, class_="range")])
+
+
+def pair(first: str, second: str) -> Html:
+    """A figure of each agent, one below the other."""
+    return join([element("span", first, class_="one"), element("span", second, class_="one")])
+
+
+def definitions(entries: Mapping[str, str]) -> Html:
+    """A list of terms."""
+    pairs = [join([element("dt", name), element("dd", said)]) for name, said in entries.items()]
+    return element("dl", *pairs)
+
+
+def picture(svg_or_image: str, caption: str) -> Html:
+    """A figure with its caption."""
+    return element("figure", Html(svg_or_image), element("figcaption", caption))
+
+
+def image(uri: str, alternative: str) -> Html:
+    """A picture carried in the page."""
+    return Html(f'<img src="{html.escape(uri)}" alt="{html.escape(alternative)}">')
+
+
+def listing(items: Sequence[str]) -> Html:
+    """Bullets."""
+    return element("ul", *(element("li", item) for item in items))

@@ -1,0 +1,165 @@
+"""Writes a comparison into a folder: the page, its figures, the tables, report.json."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from agentlens.comparison.comparison import Comparison, plain
+from agentlens.comparison.figures import (
+    differences_figure,
+    returns_figure,
+    shift_figure,
+    training_figures,
+)
+from agentlens.comparison.moments import Moment
+from agentlens.comparison.page import Drawn, Still, page
+from agentlens.comparison.words import DEFINITIONS, methods, standing_notes, summary
+from agentlens.errors import InvalidArgument
+from agentlens.store.atomic import make_folder, write_file
+from agentlens.store.tables import write_table
+
+LARGEST_PAGE = 10_000_000
+"""Bytes: stills are left out of the page, from the last one on, where it would be larger."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Picture:
+    """A moment's still, uint8 [Y, X, 3], and where a video shows it ("" if none does)."""
+
+    moment: Moment
+    pixels: np.ndarray
+    video: str = ""
+
+
+def write_report(
+    comparison: Comparison,
+    folder: Path,
+    *,
+    screen_shape: tuple[int, int],
+    pictures: Sequence[Picture] = (),
+    screens: Mapping[str, np.ndarray] | None = None,
+    videos: Mapping[str, str] | None = None,
+) -> Path:
+    """Write report.html, report.json, tables/ and figures/ into an existing folder.
+
+    Args:
+        comparison: what was found.
+        folder: where to.
+        screen_shape: rows and columns of the native screen.
+        pictures: stills of the moments.
+        screens: a native screen by agent, uint8 [Y, X, 3], to lay mass shifts on.
+        videos: file name of each video beside the page, and what it shows.
+
+    Returns:
+        The page.
+
+    Raises:
+        DiskError: something cannot be written.
+    """
+    figures = folder / "figures"
+    make_folder(figures)
+    screens = screens or {}
+    shifts = [
+        shift_figure(s, screen_shape, _uri(screens[s.states_of]) if s.states_of in screens else "")
+        for s in comparison.shifts
+    ]
+    stills = []
+    for number, picture in enumerate(pictures, start=1):
+        data = png(picture.pixels)
+        write_file(figures / f"moment-{number:02d}-{picture.moment.kind}.png", data)
+        stills.append(Still(moment=picture.moment, uri=_data_uri(data), video=picture.video))
+    drawn = Drawn(
+        returns=returns_figure(comparison.games, comparison.returns),
+        differences=differences_figure(comparison.differences),
+        training=training_figures(comparison) if len(comparison.contestants) > 2 else {},
+        shifts=shifts,
+        stills=stills,
+        videos=videos or {},
+    )
+    named = {
+        "returns": drawn.returns,
+        "differences": drawn.differences,
+        **{f"order-{name}": figure for name, figure in drawn.training.items()},
+        **{
+            f"mass-shift-{number:02d}-{s.role}": figure
+            for number, (s, figure) in enumerate(
+                zip(comparison.shifts, shifts, strict=True), start=1
+            )
+        },
+    }
+    for name, figure in named.items():
+        write_file(figures / f"{name}.svg", figure.encode())
+    for name, columns in comparison.tables.items():
+        write_table(folder / "tables" / name, columns, plain(comparison.made))
+    write_file(folder / "report.json", _json(comparison).encode())
+    path = folder / "report.html"
+    write_file(path, _within(drawn, lambda d: page(comparison, d)).encode())
+    return path
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """A picture as PNG, with a palette of 256 colours where that loses nothing."""
+    buffer = io.BytesIO()
+    picture = Image.fromarray(pixels)
+    few = picture.getcolors(256)
+    (picture.quantize(256) if few else picture).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def file_name(label: str) -> str:
+    """A label as a file name: at most 60 letters, digits, dots and hyphens.
+
+    Example:
+        >>> file_name("../a b <c>")
+        'a-b-c'
+    """
+    return re.sub(r"[^\w.]+", "-", label, flags=re.ASCII).strip("-._")[:60] or "unnamed"
+
+
+def _json(comparison: Comparison) -> str:
+    fields = {f.name: getattr(comparison, f.name) for f in dataclasses.fields(comparison)}
+    del fields["folder"]
+    said = {
+        "summary": summary(comparison),
+        "methods": methods(comparison),
+        "notes": [*comparison.notes, *standing_notes(comparison)],
+        "definitions": dict(DEFINITIONS),
+    }
+    return json.dumps(
+        plain({**said, **{k: v for k, v in fields.items() if k != "notes"}}),
+        indent=1,
+        allow_nan=False,
+        ensure_ascii=False,
+    )
+
+
+def _within(drawn: Drawn, build: Callable[[Drawn], str]) -> str:
+    """The page with as many stills as fit."""
+    document = build(drawn)
+    while len(document.encode()) > LARGEST_PAGE:
+        if not drawn.stills:
+            raise InvalidArgument(
+                f"the page has {len(document.encode())} bytes without any still, more than "
+                f"{LARGEST_PAGE}: compare fewer agents at a time."
+            )
+        drawn = dataclasses.replace(drawn, stills=drawn.stills[:-1])
+        document = build(drawn)
+    return document
+
+
+def _uri(pixels: np.ndarray) -> str:
+    return _data_uri(png(pixels))
+
+
+def _data_uri(data: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(data).decode()

@@ -1,0 +1,1 @@
+"""Draws videos and pictures; as a function it is ``agentlens.drawing.render.render``."""

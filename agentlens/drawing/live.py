@@ -1,0 +1,213 @@
+"""A game drawn while it is played: contexts made one by one, with scales that settle at the start.
+
+What :class:`agentlens.drawing.scene.Film` is for a recording, :class:`LiveFilm` is for a game
+whose end nobody knows yet.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from agentlens.drawing import caption
+from agentlens.drawing.context import Choices, Curve, FrameContext, Layer, Scene
+from agentlens.drawing.scale import Scale, scale_from
+from agentlens.drawing.scene import choices_of, drawn_targets, row_values
+from agentlens.drawing.upsample import upsampler
+from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND
+from agentlens.errors import InvalidArgument
+from agentlens.spec import TargetInfo
+from agentlens.store.maps import MapHeader
+from agentlens.store.recording import RecordingHeader, StepRow
+
+WARM_UP = 60
+"""Decisions after which the scales are fixed: four seconds at a frame skip of 4."""
+
+WINDOW = 225
+"""Decisions that the curves show: the last fifteen seconds at a frame skip of 4."""
+
+
+class RunningScale:
+    """A display scale that follows the first maps of a game and is fixed from then on.
+
+    It is fixed once ``warm_up`` maps were seen and one of them rises above the target's noise
+    floor; larger values after that are drawn at full heat, as the colour bar says.
+    """
+
+    def __init__(self, target: TargetInfo, warm_up: int) -> None:
+        self._target, self._warm_up = target, warm_up
+        self._maxima: list[float] = []
+        self.scale = Scale(target=target, limit=0.0)
+        self.settled = False
+
+    def see(self, largest: float) -> Scale:
+        """Take in one map and give the scale to draw it with.
+
+        Args:
+            largest: the map's largest magnitude, raw.
+        """
+        if not self.settled:
+            self._maxima.append(largest)
+            self.scale = scale_from(self._target, np.array(self._maxima, np.float32))
+            self.settled = len(self._maxima) >= self._warm_up and self.scale.limit > 0.0
+        return self.scale
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decision:
+    """One decision as it was just played and explained.
+
+    ``screen``: uint8 [Y, X, 3], at the moment of the decision. ``maps``: raw values, float32
+    [targets, planes, gy, gx]. ``explained``: index of the explained action.
+    """
+
+    row: StepRow
+    screen: np.ndarray
+    maps: np.ndarray
+    explained: int
+
+
+class LiveFilm:
+    """Makes contexts of the decisions of one game, in their order.
+
+    Holds the screens of one frame stack and the curves of ``WINDOW`` decisions.
+
+    Args:
+        recording: what a recording of this game would say of agent and protocol.
+        maps: what a map set of it would say of its maps.
+        warm_up: decisions after which the display scales are fixed; see ``RunningScale``.
+
+    Attributes:
+        scene: what holds before the first decision; pages are arranged by it.
+
+    Raises:
+        InvalidArgument: a warm-up below 1.
+    """
+
+    def __init__(
+        self, recording: RecordingHeader, maps: MapHeader, *, warm_up: int = WARM_UP
+    ) -> None:
+        if warm_up < 1:
+            raise InvalidArgument(f"a warm-up of {warm_up} decisions: expected 1 or more.")
+        agent = recording.agent
+        self._warm_up, self._targets = warm_up, [t.name for t in maps.targets]
+        self._drawn = drawn_targets(maps)
+        self._scales = [RunningScale(info, warm_up) for info in self._drawn]
+        self._screens: deque[np.ndarray | None] = deque(maxlen=agent.observation.stack)
+        self._fill_with_zeros = agent.observation.stack_fill == "zeros"
+        self._agent, self._method = agent, caption.method(recording, maps)
+        self._history: deque[list[float]] = deque(maxlen=WINDOW)
+        self._step, self._total = 0, 0.0
+        self._q_range: np.ndarray | None = None
+        self.scene = Scene(
+            title=caption.title(recording),
+            facts=caption.facts(recording),
+            method="",
+            screen_shape=recording.screen_shape,
+            depth=agent.observation.stack,
+            layers=self._layers(),
+            plane_names=maps.planes,
+            spread=upsampler(maps.grid, agent.observation, recording.screen_shape),
+            choices=choices_of(agent, None),
+            curves=(),
+            frames=WINDOW,
+        )
+
+    def context(self, decision: Decision) -> FrameContext:
+        """What panels look at for the next decision of the game."""
+        row = decision.row
+        drawn = {t.name: decision.maps[self._targets.index(t.name)] for t in self._drawn}
+        largest = [float(np.abs(values).max()) for values in drawn.values()]
+        for scale, magnitude in zip(self._scales, largest, strict=True):
+            scale.see(magnitude)
+        outputs = row.q_values if row.logits is None else row.logits
+        assert outputs is not None, "checked by evaluate"
+        self._keep_screen(decision)
+        worth = _worth(row)
+        self._history.append([*([] if worth is None else [worth[1]]), self._total, *largest])
+        choices = self._choices(row)
+        context = FrameContext(
+            scene=self._scene(choices, None if worth is None else worth[0]),
+            frame=len(self._history) - 1,
+            step=self._step,
+            seconds=row.emulator_frame / EMULATOR_FRAMES_PER_SECOND,
+            screen=decision.screen,
+            past_screens=tuple(self._screens),
+            maps=drawn,
+            row_values=row_values(choices, outputs),
+            taken=choices.row_of(row.action),
+            explained=choices.row_of(decision.explained),
+            total_reward=self._total,
+            lives=row.lives,
+        )
+        self._step += 1
+        self._total += row.reward
+        return context
+
+    def _keep_screen(self, decision: Decision) -> None:
+        """Slide the stack of past screens, or begin a new one as the agent's own stack does."""
+        depth = self._agent.observation.stack
+        if decision.row.stack_reset or not self._screens:
+            filler = None if self._fill_with_zeros else decision.screen
+            self._screens.extend([filler] * depth)
+        self._screens.append(decision.screen)
+
+    def _choices(self, row: StepRow) -> Choices:
+        """The action bars; those of Q-values reach as far as the warm-up has."""
+        if row.q_values is None:
+            return self.scene.choices
+        if self._q_range is None or self._step < self._warm_up:
+            seen = row.q_values if self._q_range is None else np.append(self._q_range, row.q_values)
+            self._q_range = np.array([seen.min(), seen.max()])
+        return choices_of(self._agent, self._q_range)
+
+    def _scene(self, choices: Choices, worth: str | None) -> Scene:
+        note = f"scale of the first {self._warm_up} steps"
+        if self._step + 1 < self._warm_up:
+            note = f"scale settling: step {self._step + 1} of {self._warm_up}"
+        elif not all(scale.settled for scale in self._scales):
+            note = "scale waits for a map above rounding"
+        return dataclasses.replace(
+            self.scene,
+            method=caption.joined(note, self._method),
+            layers=self._layers(),
+            choices=choices,
+            curves=self._curves(worth),
+        )
+
+    def _layers(self) -> tuple[Layer, ...]:
+        pairs = zip(self._drawn, self._scales, strict=True)
+        return tuple(Layer(target=info, scale=running.scale) for info, running in pairs)
+
+    def _curves(self, worth: str | None) -> tuple[Curve, ...]:
+        """The last ``WINDOW`` decisions; what is still to come is left empty."""
+        values = np.full((WINDOW, len(self._history[0])), np.nan, np.float32)
+        values[: len(self._history)] = self._history
+        columns = iter(values.T.copy())
+        own = (
+            []
+            if worth is None
+            else [Curve(name=worth, unit="", role="critic", values=next(columns))]
+        )
+        own.append(Curve(name="score", unit="", role="score", values=next(columns)))
+        magnitudes = [
+            Curve(
+                name=f"max {info.name}",
+                unit=info.unit,
+                role=info.role,
+                values=next(columns),
+                display=info.display,
+            )
+            for info in self._drawn
+        ]
+        return (*own, *magnitudes)
+
+
+def _worth(row: StepRow) -> tuple[str, float] | None:
+    """What the agent expects, with its name: the critic's value or the largest Q-value."""
+    if row.value is not None:
+        return "value", row.value
+    return None if row.q_values is None else ("max Q", float(row.q_values.max()))

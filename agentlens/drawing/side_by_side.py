@@ -1,0 +1,265 @@
+"""Up to four agents beside each other: own games, the same states, or the difference of two maps.
+
+Every column is a film of one agent. Films run together in game time: a picture changes when any
+of them does, and one that has ended keeps its last picture under a veil.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from agentlens.drawing import caption
+from agentlens.drawing.colour import BACKGROUND, BAR_GREY, LINE, MUTED, Colour, darkened_grey, ramp
+from agentlens.drawing.context import FrameContext, Panel
+from agentlens.drawing.panels import actions, colour_bar, game, heat
+from agentlens.drawing.pixels import canvas, fill, paste, paste_fitted
+from agentlens.drawing.scene import Film
+from agentlens.drawing.text import NORMAL, SMALL, TITLE, draw_text
+from agentlens.drawing.video import VideoWriter, refuse_existing
+from agentlens.errors import InvalidArgument
+from agentlens.progress import Progress, silent
+
+MOST = 4
+COLOURS: tuple[Colour, ...] = ((95, 176, 238), (242, 155, 76), (63, 199, 155), (221, 147, 200))
+_MARGIN, _GAP, _HEADER, _NAME, _MULTIPLE = 16, 16, 58, 30, 16
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Column:
+    """One agent of the picture: ``place`` in the comparison chooses its colour."""
+
+    label: str
+    place: int
+    film: Film
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stage:
+    """Where everything stands; ``size`` is (width, height), multiples of 16.
+
+    ``title``, ``facts``: the header's lines. ``difference``: a middle column shows the first
+    agent's heat minus the second's.
+    """
+
+    columns: tuple[Column, ...]
+    title: str
+    facts: str
+    scale: int
+    difference: bool
+    size: tuple[int, int]
+    lower: tuple[tuple[Panel, ...], ...]
+    upper: tuple[Panel, ...]
+
+    def draw(self, contexts: Sequence[FrameContext], ended: Sequence[bool]) -> np.ndarray:
+        """One picture: uint8 [height, width, 3].
+
+        Args:
+            contexts: one a column.
+            ended: whether that column's film is over.
+        """
+        page = canvas(self.size, BACKGROUND)
+        self._draw_header(page, contexts)
+        pitch = self.upper[0].size[0] + _GAP
+        places = [_MARGIN + i * pitch for i in range(len(self.columns))]
+        if self.difference:
+            places = [_MARGIN, _MARGIN + 2 * pitch]
+            self._draw_difference(page, contexts, _MARGIN + pitch)
+        for i, left in enumerate(places):
+            self._draw_column(page, i, left, contexts[i], over=ended[i])
+        return page
+
+    def _draw_header(self, page: np.ndarray, contexts: Sequence[FrameContext]) -> None:
+        width = self.size[0] - 2 * _MARGIN
+        latest = max(c.seconds for c in contexts)
+        standing = f"step {contexts[0].step}    {caption.clock(latest)}"
+        used = draw_text(page, standing, _MARGIN + width, _MARGIN + 5, size=NORMAL, align="right")
+        draw_text(page, self.title, _MARGIN, _MARGIN, size=TITLE, width=width - used - 24)
+        draw_text(page, self.facts, _MARGIN, _MARGIN + 28, size=SMALL, colour=MUTED, width=width)
+        fill(page, _MARGIN, _MARGIN + _HEADER - 10, width, 1, LINE)
+
+    def _draw_column(
+        self, page: np.ndarray, i: int, left: int, context: FrameContext, *, over: bool
+    ) -> None:
+        column, width, top = self.columns[i], self.upper[i].size[0], _MARGIN + _HEADER
+        fill(page, left, top + 3, 6, 16, COLOURS[column.place % MOST])
+        said = column.note or f"score {context.total_reward:+g}"
+        used = draw_text(page, said, left + width, top + 3, size=SMALL, colour=MUTED, align="right")
+        draw_text(page, column.label, left + 14, top, size=16, width=width - used - 24)
+        top += _NAME
+        picture = self.upper[i].draw(context)
+        if over:
+            picture = picture // 3
+            draw_text(picture, "game over", width // 2, picture.shape[0] // 2, align="centre")
+        paste(page, picture, left, top)
+        top += self.upper[i].size[1] + _GAP // 2
+        for panel in self.lower[i]:
+            paste(page, panel.draw(context), left, top)
+            top += panel.size[1] + _GAP // 2
+
+    def _draw_difference(
+        self, page: np.ndarray, contexts: Sequence[FrameContext], left: int
+    ) -> None:
+        width, top = self.upper[0].size[0], _MARGIN + _HEADER
+        names = [c.label for c in self.columns]
+        draw_text(page, "difference of the heats", left, top, size=16, width=width)
+        top += _NAME
+        fill(page, left, top + 4, 4, 12, (196, 176, 232))
+        draw_text(page, "first minus second", left + 12, top, size=NORMAL)
+        picture = difference_on_screen(contexts[0], contexts[1])
+        height = self.upper[0].size[1] - game.TITLE_HEIGHT
+        box = page[:, left : left + width]
+        paste_fitted(box, picture, top=top + game.TITLE_HEIGHT, width=width, height=height)
+        top += self.upper[0].size[1] + _GAP // 2
+        span = np.tile(np.linspace(-1, 1, width, dtype=np.float32), (10, 1))
+        under = np.full((10, width), BAR_GREY, np.uint8)
+        paste(page, ramp("actor", True).blend(under, span), left, top + 1)
+        half = width // 2 - 8
+        draw_text(page, f"{names[1]} more", left, top + 13, size=SMALL, width=half)
+        draw_text(
+            page, f"{names[0]} more", left + width, top + 13, size=SMALL, align="right", width=half
+        )
+        draw_text(
+            page,
+            "heat of both on the scale of the bars beside",
+            left,
+            top + 28,
+            size=SMALL,
+            colour=MUTED,
+            width=width,
+        )
+
+
+def stage(
+    columns: Sequence[Column],
+    *,
+    title: str,
+    facts: str = "",
+    scale: int = 2,
+    difference: bool = False,
+) -> Stage:
+    """Place the columns: heat of the actor (or the plain game), colour bar, action bars.
+
+    Args:
+        columns: one to four.
+        title, facts: the header's two lines.
+        scale: pixels of a native pixel, 1 to 8.
+        difference: put the difference of two columns' heats between them.
+
+    Raises:
+        InvalidArgument: too many columns, a scale out of range, or a difference of anything but
+            two columns with maps.
+    """
+    if not 1 <= len(columns) <= MOST:
+        raise InvalidArgument(f"{len(columns)} columns: expected 1 to {MOST}.")
+    if not 1 <= scale <= 8:
+        raise InvalidArgument(f"scale {scale}: expected 1 to 8.")
+    scenes = [c.film.scene for c in columns]
+    if difference and (len(columns) != 2 or not all(s.layers for s in scenes)):
+        raise InvalidArgument("a difference map needs two columns, both with saliency maps.")
+    shape = scenes[0].screen_shape
+    width, height = shape[1] * scale, shape[0] * scale + game.TITLE_HEIGHT
+    upper: list[Panel] = []
+    lower: list[tuple[Panel, ...]] = []
+    for scene in scenes:
+        bars = actions.Actions.for_scene(scene, width)
+        if scene.layers:
+            name = scene.layers[0].target.name
+            upper.append(heat.Heat(size=(width, height), target=name))
+            bar = colour_bar.ColourBar(size=(width, colour_bar.HEIGHT), target=name)
+            lower.append((bar, *bars))
+        else:
+            upper.append(game.Game(size=(width, height)))
+            lower.append(bars)
+    count = len(columns) + difference
+    below = max(sum(p.size[1] + _GAP // 2 for p in panels) for panels in lower)
+    right = 2 * _MARGIN + count * width + (count - 1) * _GAP
+    bottom = _MARGIN + _HEADER + _NAME + height + _GAP // 2 + below + _MARGIN // 2
+    return Stage(
+        columns=tuple(columns),
+        title=title,
+        facts=facts,
+        scale=scale,
+        difference=difference,
+        size=(right + -right % _MULTIPLE, bottom + -bottom % _MULTIPLE),
+        upper=tuple(upper),
+        lower=tuple(lower),
+    )
+
+
+def side_by_side(
+    shown: Stage, output: Path | str, *, force: bool = False, progress: Progress = silent
+) -> Path:
+    """Draw a stage as a video in game time; the suffix chooses mp4, webm, gif or webp.
+
+    Raises:
+        AlreadyExists: the file is there and ``force`` is off.
+        DiskError, RenderError: as ``render``.
+
+    Notes:
+        Memory does not depend on the number of steps.
+    """
+    output = Path(output)
+    refuse_existing(output, force)
+    films = [c.film for c in shown.columns]
+    total = len(_changes(films))
+    with VideoWriter(output, force=force) as video:
+        for number, (frames, ended, ticks) in enumerate(together(films), start=1):
+            contexts = [film.context(frame) for film, frame in zip(films, frames, strict=True)]
+            video.write(shown.draw(contexts, ended), ticks)
+            progress(number, total)
+    return output
+
+
+def together(
+    films: Sequence[Film],
+) -> Iterator[tuple[tuple[int, ...], tuple[bool, ...], int]]:
+    """Run films in game time.
+
+    Yields:
+        The picture of each film, whether that film is over, and how many ticks this lasts.
+    """
+    starts = [_starts(film) for film in films]
+    changes = _changes(films)
+    ends = [
+        *changes[1:],
+        max(s[-1] + f.ticks(len(f) - 1) for s, f in zip(starts, films, strict=True)),
+    ]
+    for now, end in zip(changes, ends, strict=True):
+        frames = tuple(int(np.searchsorted(s, now, side="right")) - 1 for s in starts)
+        over = tuple(
+            now >= s[-1] + film.ticks(len(film) - 1) for s, film in zip(starts, films, strict=True)
+        )
+        yield frames, over, end - now
+
+
+def difference_on_screen(one: FrameContext, two: FrameContext) -> np.ndarray:
+    """The first context's heat minus the second's on a grey screen: uint8 [Y, X, 3].
+
+    Signed targets count by magnitude. Where a step has no map its heat is 0.
+    """
+    first, second = _spread(one), _spread(two)
+    return ramp("actor", True).blend(darkened_grey(one.screen), first - second)
+
+
+def _spread(context: FrameContext) -> np.ndarray:
+    layer, spread = context.scene.layers[0], context.scene.spread
+    values = context.maps.get(layer.target.name)
+    if values is None or spread is None:
+        return np.zeros(context.scene.screen_shape, np.float32)
+    newest = values[len(context.scene.plane_names) - 1]
+    heat_shown: np.ndarray = np.abs(spread(layer.scale.heat(newest)))
+    return heat_shown
+
+
+def _starts(film: Film) -> list[int]:
+    ticks = [film.ticks(frame) for frame in range(len(film) - 1)]
+    return [0, *np.cumsum(ticks, dtype=np.int64).tolist()]
+
+
+def _changes(films: Sequence[Film]) -> list[int]:
+    return sorted({start for film in films for start in _starts(film)})

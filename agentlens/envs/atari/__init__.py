@@ -1,0 +1,1 @@
+"""Everything of Atari: emulator, palette, and what games mean."""

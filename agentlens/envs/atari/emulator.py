@@ -1,0 +1,289 @@
+"""An Atari game played exactly as an ``EnvironmentSpec`` says: nothing is left to a default.
+
+Built on a plain emulator handle, which gives native screens and RAM. The emulator draws sticky
+actions itself, from its seed; the frame skip and the length of forced phases are drawn here,
+from the episode's generator. Seed, generator and actions decide an episode bit for bit.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import ale_py
+import numpy as np
+from ale_py import roms
+
+from agentlens.envs.atari.palette import Palette
+from agentlens.errors import EmulatorError, InvalidArgument, UnknownName
+from agentlens.spec import EnvironmentSpec, Phase
+
+
+class Forced(NamedTuple):
+    """An action that the rules executed, not the agent: its emulator code, for how many frames."""
+
+    action: int
+    frames: int
+
+
+class Outcome(NamedTuple):
+    """What a decision led to.
+
+    ``reward``: raw sum over its frames, forced ones included. ``frames``: emulator frames,
+    forced ones included. ``forced``: what the rules did after a lost life. ``life_lost``: a life
+    was lost and the game goes on.
+    """
+
+    reward: float
+    frames: int
+    forced: tuple[Forced, ...]
+    life_lost: bool
+    terminated: bool
+    truncated: bool
+
+
+class Emulator:
+    """One game of one agent's protocol. Not thread-safe; a handle per thread.
+
+    Attributes:
+        actions: ALE's names of the environment's action set, in order.
+        rom_md5: of the cartridge file.
+        palette: shared with others of the same game if given.
+        screen: uint8 [Y, X] palette indices after the last frame.
+        screen_before: the native screen one frame earlier; equals ``screen`` at a reset and after
+            a single frame, where nothing is there to pool.
+        previous_screen: the last screen of the previous decision (forced ones count).
+
+    A step makes new arrays and leaves the old ones as they were: keep them without a copy.
+    """
+
+    def __init__(
+        self,
+        environment: EnvironmentSpec,
+        meanings: Sequence[str],
+        *,
+        palette: Palette | None = None,
+    ) -> None:
+        """Load the cartridge.
+
+        Args:
+            environment: the protocol.
+            meanings: ALE's name of each of the agent's outputs; ``step`` takes their indices.
+            palette: to be shared by several emulators of one game.
+
+        Raises:
+            UnknownName: no such game.
+            EmulatorError: the action names do not fit the environment's action set.
+        """
+        self.environment = environment
+        self.palette = palette if palette is not None else Palette()
+        cartridge = _cartridge(environment.game)
+        self._rom = rom_path(environment.game)
+        self.rom_md5 = rom_md5(environment.game)
+        self._ale = ale_py.ALEInterface()
+        self._ale.setFloat("repeat_action_probability", environment.repeat_action_probability)
+        self._ale.setInt("max_num_frames_per_episode", environment.max_frames)
+        self._ale.setBool("display_screen", False)
+        self._ale.setBool("sound", False)
+        self.actions = cartridge.legal if environment.full_action_space else cartridge.minimal
+        _check_meanings(environment, tuple(meanings), self.actions)
+        self._codes = tuple(ale_py.Action.__members__[name] for name in meanings)
+        self._start = self._resolve(environment.start)
+        self._after_life_loss = self._resolve(environment.after_life_loss)
+        self._rules = np.random.default_rng(0)
+        self._lives = 0
+        self.screen_shape = cartridge.screen_shape
+        self.screen = np.zeros(self.screen_shape, np.uint8)
+        self.screen_before = np.zeros(self.screen_shape, np.uint8)
+        self.previous_screen = np.zeros(self.screen_shape, np.uint8)
+
+    @property
+    def ram(self) -> np.ndarray:
+        """uint8 [128], a copy."""
+        ram: np.ndarray = self._ale.getRAM()
+        return ram
+
+    @property
+    def lives(self) -> int:
+        """Lives left; 0 in games without lives."""
+        return int(self._ale.lives())
+
+    @property
+    def emulator_frame(self) -> int:
+        """Emulator frames since the episode began."""
+        return int(self._ale.getEpisodeFrameNumber())
+
+    def reset(self, *, seed: int, rules: np.random.Generator) -> tuple[Forced, ...]:
+        """Begin an episode and run the start phases.
+
+        Args:
+            seed: the emulator's own, 1 to 2**31 - 1.
+            rules: draws the length of forced phases and the frame skip, until the next reset.
+
+        Returns:
+            What was forced.
+        """
+        if type(seed) is not int or not 1 <= seed < 2**31:
+            raise InvalidArgument(f"emulator seed {seed!r}: expected 1 to {2**31 - 1}.")
+        self._rules = rules
+        self._ale.setInt("random_seed", seed)
+        self._ale.loadROM(self._rom)
+        self._ale.reset_game()
+        self.screen = self.screen_before = self.previous_screen = self._ale.getScreen()
+        self.palette.learn(self.screen, self._ale.getScreenRGB(), self._ale.getScreenGrayscale())
+        forced, _ = self._run(self._start, restart=True)
+        self._lives = self.lives
+        return forced
+
+    def step(self, action: int) -> Outcome:
+        """Play one decision, and what the rules force after it.
+
+        Args:
+            action: index into the agent's action meanings.
+
+        Raises:
+            InvalidArgument: not an integer within range (a bool or a float is not one).
+        """
+        if isinstance(action, bool) or not isinstance(action, int | np.integer):
+            raise InvalidArgument(
+                f"action {action!r} is {type(action).__name__}, expected an integer."
+            )
+        if not 0 <= action < len(self._codes):
+            raise InvalidArgument(f"action {action}, expected 0 to {len(self._codes) - 1}.")
+        first = self.emulator_frame
+        reward = self._advance(self._codes[action], self._draw_frame_skip())
+        life_lost = 0 < self.lives < self._lives and not self._ale.game_over()
+        forced: tuple[Forced, ...] = ()
+        if life_lost:
+            forced, extra = self._run(self._after_life_loss, restart=False)
+            reward += extra
+        self._lives = self.lives
+        truncated = bool(self._ale.game_truncated())
+        return Outcome(
+            reward=reward,
+            frames=self.emulator_frame - first,
+            forced=forced,
+            life_lost=life_lost,
+            terminated=bool(self._ale.game_over(with_truncation=False)),
+            truncated=truncated,
+        )
+
+    def rgb(self) -> np.ndarray:
+        """The current screen in colour, uint8 [Y, X, 3], as the emulator itself draws it."""
+        rgb: np.ndarray = self._ale.getScreenRGB()
+        return rgb
+
+    def _draw_frame_skip(self) -> int:
+        low, high = self.environment.frame_skip
+        return low if low == high else int(self._rules.integers(low, high, endpoint=True))
+
+    def _advance(self, code: ale_py.Action, frames: int) -> float:
+        """Hold an action for some frames, to the game's end at most; keep the last two screens."""
+        self.previous_screen = self.screen
+        ale, reward, before = self._ale, 0, None
+        for frame in range(frames):
+            reward += ale.act(code)
+            if ale.game_over():
+                break
+            if frame == frames - 2:
+                before = self._look(self.previous_screen)
+        self.screen = self._look(self.previous_screen if before is None else before)
+        self.screen_before = self.screen if before is None else before
+        return float(reward)
+
+    def _look(self, known: np.ndarray) -> np.ndarray:
+        """The emulator's screen, its colours learned; ``known``: one like it, learned before."""
+        screen: np.ndarray = self._ale.getScreen()
+        if not self.palette.knows(screen, known):
+            self.palette.learn(screen, self._ale.getScreenRGB(), self._ale.getScreenGrayscale())
+        return screen
+
+    def _run(
+        self, phases: Sequence[tuple[Phase, ale_py.Action]], *, restart: bool
+    ) -> tuple[tuple[Forced, ...], float]:
+        forced, reward = [], 0.0
+        for phase, code in phases:
+            times = int(self._rules.integers(phase.least, phase.most, endpoint=True))
+            for _ in range(times):
+                frames = 1 if phase.unit == "frame" else self._draw_frame_skip()
+                reward += self._advance(code, frames)
+                forced.append(Forced(int(code.value), frames))
+                if self._ale.game_over():
+                    if not restart:
+                        return tuple(forced), reward
+                    self._ale.reset_game()
+        return tuple(forced), reward
+
+    def _resolve(self, phases: Sequence[Phase]) -> tuple[tuple[Phase, ale_py.Action], ...]:
+        resolved = []
+        for phase in phases:
+            absent = phase.when.startswith("no ")
+            if phase.when and (phase.when.removeprefix("no ") in self.actions) == absent:
+                continue
+            name = phase.action
+            if name.startswith("#") and name[1:].isdigit() and int(name[1:]) < len(self.actions):
+                name = self.actions[int(name[1:])]
+            if name not in self.actions:
+                raise EmulatorError(
+                    f"a phase of {self.environment.id} presses {phase.action}, which is not among "
+                    f"its actions {', '.join(self.actions)}; correct the phase or give it 'when'."
+                )
+            resolved.append((phase, ale_py.Action.__members__[name]))
+        return tuple(resolved)
+
+
+class _Cartridge(NamedTuple):
+    """What a game's cartridge says of itself."""
+
+    minimal: tuple[str, ...]
+    legal: tuple[str, ...]
+    screen_shape: tuple[int, int]
+
+
+@functools.cache
+def _cartridge(game: str) -> _Cartridge:
+    """Look into a cartridge; loading one takes a tenth of a second, so once is enough."""
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    ale = ale_py.ALEInterface()
+    ale.loadROM(rom_path(game))
+    rows, columns = ale.getScreenDims()
+    return _Cartridge(
+        minimal=tuple(action.name for action in ale.getMinimalActionSet()),
+        legal=tuple(action.name for action in ale.getLegalActionSet()),
+        screen_shape=(int(rows), int(columns)),
+    )
+
+
+def rom_path(game: str) -> Path:
+    """The cartridge file of a game that ale-py ships.
+
+    Raises:
+        UnknownName: no such game.
+    """
+    if game not in roms.get_all_rom_ids():
+        raise UnknownName("game", game, roms.get_all_rom_ids())
+    path = Path(roms.get_rom_path(game))
+    if not path.is_file():
+        raise EmulatorError(f"the cartridge {path} is missing; install ale-py again.")
+    return path
+
+
+def rom_md5(game: str) -> str:
+    """MD5 of a game's cartridge file, lower-case hexadecimal; ale-py knows cartridges by it."""
+    return hashlib.md5(rom_path(game).read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def _check_meanings(
+    environment: EnvironmentSpec, meanings: tuple[str, ...], actions: tuple[str, ...]
+) -> None:
+    foreign = [name for name in meanings if name not in actions]
+    if foreign or (environment.full_action_space and len(meanings) != len(actions)):
+        kind = "full" if environment.full_action_space else "minimal"
+        raise EmulatorError(
+            f"the agent's {len(meanings)} actions ({', '.join(meanings)}) do not fit the {kind} "
+            f"action set of {environment.id}, which has {len(actions)}: {', '.join(actions)}. "
+            "Correct the action meanings or full_action_space."
+        )
