@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 
@@ -15,5 +16,29 @@ class Progress(Protocol):
         """Report; cheap enough to be called for every step."""
 
 
+class StageReporter(Protocol):
+    """Follows a workflow of several stages, and passes on what a user should read meanwhile."""
+
+    def stage(self, name: str, unit: str) -> AbstractContextManager[Progress]:
+        """The report of one stage ("drawing"), which counts in ``unit`` ("frames")."""
+
+    def say(self, line: str) -> None:
+        """A line for the user, such as how long the next stage will take."""
+
+
 def silent(done: int, total: int) -> None:
     """Report to nobody."""
+
+
+class SilentStages:
+    """A ``StageReporter`` that nobody listens to."""
+
+    def stage(self, name: str, unit: str) -> AbstractContextManager[Progress]:
+        """A report to nobody."""
+        return nullcontext(silent)
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+
+SILENT_STAGES = SilentStages()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import metadata
 
 from rich.console import Console
@@ -90,6 +90,18 @@ def progress(what: str, unit: str) -> Iterator[reporting.Progress]:
             bar.update(task, completed=done, total=total or None, visible=late)
 
         yield report
+
+
+class ConsoleStages:
+    """The ``StageReporter`` of the command line: bars or lines, and all on standard error."""
+
+    def stage(self, name: str, unit: str) -> AbstractContextManager[reporting.Progress]:
+        """See ``progress``."""
+        return progress(name, unit)
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        print(line, file=sys.stderr)
 
 
 class _PlainLines:
