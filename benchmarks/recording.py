@@ -62,7 +62,7 @@ def indifferent(
 ) -> list[Outputs]:
     """Stands in for ``evaluate``: every action equally likely, at no cost."""
     logits = np.zeros(len(policy.action_meanings), np.float32)
-    return [Outputs(logits=logits, q_values=None, value=None, state=None)] * len(observations)
+    return [Outputs(logits, "logits")] * len(observations)
 
 
 def emulated(steps: int) -> float:
@@ -90,7 +90,7 @@ def rolled_out(venv: Any, policy: Policy | None, steps: int) -> float:
         else:
             with torch.inference_mode():
                 planes = torch.from_numpy(observations.transpose(0, 3, 1, 2)).float() / 255.0
-                logits = policy(planes).logits
+                logits = policy(planes).preferences
                 actions = torch.distributions.Categorical(logits=logits).sample().numpy()
         observations, *_ = venv.step(actions)
     return venv.num_envs * steps / (time.process_time() - began)

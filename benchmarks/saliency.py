@@ -64,7 +64,7 @@ WANTED_ENGINES = {"Nature CNN, pong": (1.6, 2), "baby-a3c, pong": (2, 3)}
 
 
 def _kl(base: PolicyOutput, changed: PolicyOutput, action: Tensor) -> Tensor:
-    return scores.kl(base.logits, changed.logits)
+    return scores.kl(base.preferences, changed.preferences)
 
 
 def _value(base: PolicyOutput, changed: PolicyOutput, action: Tensor) -> Tensor:
@@ -72,13 +72,15 @@ def _value(base: PolicyOutput, changed: PolicyOutput, action: Tensor) -> Tensor:
 
 
 def _sarfa(base: PolicyOutput, changed: PolicyOutput, action: Tensor) -> Tensor:
-    rows = len(changed.logits)
-    return scores.sarfa(base.logits.expand(rows, -1), changed.logits, action.expand(rows))
+    rows = len(changed.preferences)
+    return scores.sarfa(base.preferences.expand(rows, -1), changed.preferences, action.expand(rows))
 
 
 def _log_probability(base: PolicyOutput, changed: PolicyOutput, action: Tensor) -> Tensor:
-    rows = len(changed.logits)
-    return scores.log_probability(base.logits.expand(rows, -1), changed.logits, action.expand(rows))
+    rows = len(changed.preferences)
+    return scores.log_probability(
+        base.preferences.expand(rows, -1), changed.preferences, action.expand(rows)
+    )
 
 
 TARGETS: dict[str, Score] = {
@@ -325,14 +327,14 @@ def errors(with_: Contenders) -> dict[str, float]:
     exact = batched.build(exact_policy, with_.perturbation, memory_bytes=MEMORY, threads=CORES)(
         frames.observations.double(), references.double(), states
     )
-    wanted = scores.kl(exact.base.logits[:, None, None], exact.perturbed.logits)
+    wanted = scores.kl(exact.base.preferences[:, None, None], exact.perturbed.preferences)
     found = {}
     for name, module in (("batched", batched), ("incremental", incremental)):
         built = module.build(
             with_.case.policy, with_.perturbation, memory_bytes=MEMORY, threads=CORES
         )
         got = built(frames.observations, references, frames.states)
-        heat = scores.kl(got.base.logits[:, None, None], got.perturbed.logits)
+        heat = scores.kl(got.base.preferences[:, None, None], got.perturbed.preferences)
         largest = wanted.flatten(1).amax(1)
         found[name] = float(((heat - wanted).abs().flatten(1).amax(1) / largest).max())
     return found

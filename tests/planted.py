@@ -81,7 +81,7 @@ class SmallPolicy(Policy):
         return self._outputs(hidden, hidden)
 
     def _outputs(self, hidden: Tensor, state: Tensor | None) -> PolicyOutput:
-        return PolicyOutput(self.actor(hidden), None, self.critic(hidden).squeeze(1), state)
+        return PolicyOutput(self.actor(hidden), "logits", self.critic(hidden).squeeze(1), state)
 
 
 def nature(seed: int = 0, projects: bool = True) -> SmallPolicy:

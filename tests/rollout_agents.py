@@ -43,7 +43,7 @@ class TinyPolicy(Policy):
         out = features @ self.weights
         actions = len(self.action_meanings)
         memory = torch.tanh(out[:, actions + 1 :]) if self.state_size else None
-        return PolicyOutput(out[:, :actions], None, out[:, actions], memory)
+        return PolicyOutput(out[:, :actions], "logits", out[:, actions], memory)
 
 
 def tiny_agent(

@@ -51,9 +51,7 @@ class LinearPolicy(Policy):
             outputs = outputs + state * self.memory
         value = None if self.critic is None else self.critic(flat)[:, 0]
         after = None if state is None else state + 1
-        if self.kind == "logits":
-            return PolicyOutput(outputs, None, value, after)
-        return PolicyOutput(None, outputs, value, after)
+        return PolicyOutput(outputs, self.kind, value, after)
 
 
 def constant_policy(

@@ -8,18 +8,24 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+Preference = Literal["logits", "q_values"]
+"""What a policy's preferences are: logits of a softmax, or expected returns by action."""
+
 
 class PolicyOutput(NamedTuple):
     """What a policy says about B observations.
 
-    Exactly one of ``logits`` and ``q_values`` is given, float32 [B, A]. ``value``: float32 [B]
-    where there is a critic. ``state``: float32 [B, S], the recurrent state *after* this step.
+    ``preferences``: float32 [B, A], as ``kind`` says. ``value``: float32 [B] where there is a
+    critic. ``state``: float32 [B, S], the recurrent state *after* this step. ``quantiles``:
+    float32 [B, A, N], N equally likely returns of each action where the policy knows their
+    distribution; its mean is the Q-value.
     """
 
-    logits: Tensor | None
-    q_values: Tensor | None
-    value: Tensor | None
-    state: Tensor | None
+    preferences: Tensor
+    kind: Preference
+    value: Tensor | None = None
+    state: Tensor | None = None
+    quantiles: Tensor | None = None
 
 
 class ConvolutionTrunk(NamedTuple):
@@ -61,7 +67,7 @@ class Policy(nn.Module, abc.ABC):
     observation_shape: tuple[int, int, int]
     action_meanings: tuple[str, ...]
     state_size: int
-    kind: Literal["logits", "q_values"]
+    kind: Preference
     has_value: bool
 
     @abc.abstractmethod

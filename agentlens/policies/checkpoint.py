@@ -15,11 +15,6 @@ from agentlens.policies.base import Policy
 from agentlens.registry import Registry
 from agentlens.spec import AgentSpec, NetworkSpec, ValueSpec
 
-FORMATS = Registry(
-    package="agentlens.policies.formats", attribute="FORMAT", kind="checkpoint format"
-)
-"""Checkpoint formats by name; one file each in ``policies/formats``."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Hints:
@@ -81,6 +76,15 @@ class Format:
     build: Callable[[AgentSpec], Policy] | None = None
 
 
+FORMATS: Registry[Format] = Registry(
+    package="agentlens.policies.formats",
+    attribute="FORMAT",
+    kind="checkpoint format",
+    group="agentlens.formats",
+)
+"""Checkpoint formats by name; one file each in ``policies/formats``, or an entry point."""
+
+
 def detect_format(path: Path) -> str:
     """Find out a checkpoint's format by looking inside.
 
@@ -109,5 +113,4 @@ def read_checkpoint(path: Path, format: str, hints: Hints) -> Checkpoint:
     reader = FORMATS.load(format).read
     if reader is None:
         raise InvalidArgument(f"format {format!r} has no weight file to read ({path}).")
-    checkpoint: Checkpoint = reader(path, hints)
-    return checkpoint
+    return reader(path, hints)

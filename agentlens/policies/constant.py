@@ -27,4 +27,4 @@ class ConstantPolicy(Policy):
         """Evaluate a batch; see :meth:`Policy.forward`."""
         check_shape("observation", observation, (None, *self.observation_shape))
         constant = self.get_buffer("constant")
-        return PolicyOutput(constant.repeat(len(observation), 1), None, None, None)
+        return PolicyOutput(constant.repeat(len(observation), 1), "logits")

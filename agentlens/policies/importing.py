@@ -11,6 +11,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+from torch import Tensor
 
 from agentlens.errors import (
     AgentlensError,
@@ -153,8 +154,12 @@ def _check_equal(agent: Agent, spec: AgentSpec, folder: Path) -> None:
     policy = agent.to("cpu").policy
     ours = policy(observation, policy.initial_state(2))
     theirs = again(observation, again.initial_state(2))
-    for field, one, other in zip(ours._fields, ours, theirs, strict=True):
-        if (one is None) != (other is None) or (one is not None and not torch.equal(one, other)):
+    for field, wanted, written in zip(ours._fields, ours, theirs, strict=True):
+        if isinstance(wanted, Tensor) and isinstance(written, Tensor):
+            same = torch.equal(wanted, written)
+        else:
+            same = wanted == written
+        if not same:
             raise CheckpointError(f"{folder}: the written policy gives another {field}.")
 
 

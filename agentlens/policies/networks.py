@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from agentlens.arrays import check_shape
 from agentlens.errors import ManifestError, ShapeError
-from agentlens.policies.base import ConvolutionTrunk, Policy, PolicyOutput, Projection
+from agentlens.policies.base import ConvolutionTrunk, Policy, PolicyOutput, Preference, Projection
 from agentlens.policies.cells import step_from_input
 from agentlens.policies.layers import ACTIVATIONS, MAX_PARAMETERS, Shape, build_layer, memory_size
 from agentlens.policies.trunk import first_convolution_reversed, fold_batch_norm
@@ -218,16 +217,18 @@ class ChainPolicy(Policy):
     def _combine(self, outputs: dict[str, Tensor], state: Tensor | None) -> PolicyOutput:
         value = outputs["value"].squeeze(1) if "value" in outputs else None
         if "logits" in outputs:
-            return PolicyOutput(outputs["logits"], None, value, state)
+            return PolicyOutput(outputs["logits"], "logits", value, state)
+        quantiles = None
         if "q_values" in outputs:
             q_values = outputs["q_values"]
         elif "quantiles" in outputs:
-            quantiles = outputs["quantiles"]
-            q_values = quantiles.reshape(len(quantiles), -1, len(self.action_meanings)).mean(1)
+            returns = outputs["quantiles"]
+            by_quantile = returns.reshape(len(returns), -1, len(self.action_meanings))
+            q_values, quantiles = by_quantile.mean(1), by_quantile.transpose(1, 2)
         else:
             advantage = outputs["advantage"]
             q_values = outputs["state_value"] + advantage - advantage.mean(1, keepdim=True)
-        return PolicyOutput(None, q_values, value, state)
+        return PolicyOutput(q_values, "q_values", value, state, quantiles)
 
 
 def _step_memory(
@@ -321,7 +322,7 @@ def _build_chain(
 
 def _check_heads(
     network: NetworkSpec, shapes: dict[str, Shape], actions: int
-) -> tuple[Literal["logits", "q_values"], bool]:
+) -> tuple[Preference, bool]:
     heads = {c.output: c for c in network.chains if c.output is not None}
     given = sorted(c.output for c in network.chains if c.output is not None)
     actor = set(given) - {"value"}

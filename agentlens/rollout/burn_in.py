@@ -77,7 +77,7 @@ def _after_burn_in(policy: Policy, chosen: Sequence[tuple[Episode, int]], k: int
             observation = torch.from_numpy(np.ascontiguousarray(windows[:, step])).to(device)
             assert state is not None, "checked by state_size"
             output = policy(observation, state * kept[:, None])
-            state, logits = output.state, output.logits.double().cpu().numpy()
+            state, logits = output.state, output.preferences.double().cpu().numpy()
     return logits
 
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from agentlens.arrays import check_finite, check_shape
-from agentlens.errors import InvalidArgument
-from agentlens.policies.base import Policy, PolicyOutput
+from agentlens.policies.base import Policy, Preference
 
 ROWS_ON_GPU = 32
 """Rows of every forward pass on a GPU; fewer observations are padded with zeros."""
@@ -21,14 +20,16 @@ ROWS_ON_GPU = 32
 class Outputs(NamedTuple):
     """What the policy says about one observation.
 
-    ``logits`` / ``q_values``: float32 [A], one of them. ``value``: where there is a critic.
-    ``state``: float32 [S] after the step, ``None`` without memory.
+    ``preferences``: float32 [A], as ``kind`` says. ``value``: where there is a critic. ``state``:
+    float32 [S] after the step, ``None`` without memory. ``quantiles``: float32 [A, N] where the
+    policy gives a distribution.
     """
 
-    logits: np.ndarray | None
-    q_values: np.ndarray | None
-    value: float | None
-    state: np.ndarray | None
+    preferences: np.ndarray
+    kind: Preference
+    value: float | None = None
+    state: np.ndarray | None = None
+    quantiles: np.ndarray | None = None
 
 
 @contextlib.contextmanager
@@ -92,37 +93,32 @@ def _evaluate_rows(
         memory = _padded([s for s in states if s is not None], rows, device)
     with torch.inference_mode():
         output = policy(_padded(observations, rows, device), memory)
-    numbers = _on_cpu(output, len(observations))
-    outputs = numbers.logits if numbers.logits is not None else numbers.q_values
-    if outputs is None:
-        raise InvalidArgument("the policy gave neither logits nor Q-values.")
-    check_shape("the policy's output", outputs, (None, len(policy.action_meanings)))
-    for name, array in zip(("logits", "q_values", "value", "state"), numbers, strict=True):
-        if array is not None:
-            check_finite(f"the policy's {name}", array)
+    preferences = _on_cpu(output.kind, output.preferences, len(observations))
+    actions = len(policy.action_meanings)
+    check_shape("the policy's output", preferences, (None, actions))
+    value, state, quantiles = (
+        None if tensor is None else _on_cpu(name, tensor, len(observations))
+        for name, tensor in zip(output._fields[2:], output[2:], strict=True)
+    )
+    if quantiles is not None:
+        check_shape("the policy's quantiles", quantiles, (None, actions, None))
     return [
         Outputs(
-            logits=None if numbers.logits is None else numbers.logits[i],
-            q_values=None if numbers.q_values is None else numbers.q_values[i],
-            value=None if numbers.value is None else float(numbers.value[i]),
-            state=None if numbers.state is None else numbers.state[i],
+            preferences=preferences[i],
+            kind=output.kind,
+            value=None if value is None else float(value[i]),
+            state=None if state is None else state[i],
+            quantiles=None if quantiles is None else quantiles[i],
         )
         for i in range(len(observations))
     ]
 
 
-class _Numbers(NamedTuple):
-    logits: np.ndarray | None
-    q_values: np.ndarray | None
-    value: np.ndarray | None
-    state: np.ndarray | None
-
-
-def _on_cpu(output: PolicyOutput, count: int) -> _Numbers:
-    def take(tensor: Tensor | None) -> np.ndarray | None:
-        return None if tensor is None else tensor[:count].float().cpu().numpy()
-
-    return _Numbers(*(take(tensor) for tensor in output))
+def _on_cpu(name: str, tensor: Tensor, count: int) -> np.ndarray:
+    """The first ``count`` rows, float32 and finite."""
+    array = tensor[:count].float().cpu().numpy()
+    check_finite(f"the policy's {name}", array)
+    return array
 
 
 def _padded(arrays: Sequence[np.ndarray], rows: int, device: torch.device) -> Tensor:

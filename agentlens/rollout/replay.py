@@ -107,7 +107,7 @@ def replay(player: Player, episode: Episode) -> Iterator[StepRow]:
         yield player.play(int(action), NO_OUTPUTS)
 
 
-NO_OUTPUTS = Outputs(logits=None, q_values=None, value=None, state=None)
+NO_OUTPUTS = Outputs(np.zeros(0, np.float32), "logits")
 """Where nobody was asked."""
 
 

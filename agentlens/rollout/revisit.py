@@ -171,8 +171,7 @@ class _Visit:
         own = self._own_actions[played]
         if own is not None:
             return own
-        scores = said.logits if said.logits is not None else said.q_values
-        return int(np.argmax(scores)) if scores is not None else 0
+        return int(np.argmax(said.preferences))
 
     def _teach(self, writer: EpisodeWriter) -> None:
         palette = self.player.emulator.palette

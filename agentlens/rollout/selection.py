@@ -78,7 +78,7 @@ def pick(action: ActionSpec, outputs: Outputs, draw: Draw) -> int:
     """
     if draw.action >= 0:
         return draw.action
-    scores = _scores(outputs)
+    scores = outputs.preferences
     if action.selection == "sample":
         cumulated = _cumulated(scores)
         drawn = draw.uniform * cumulated[-1]
@@ -93,7 +93,7 @@ def is_close(action: ActionSpec, outputs: Outputs, draw: Draw) -> bool:
     """
     if draw.action >= 0:
         return False
-    scores = _scores(outputs)
+    scores = outputs.preferences
     rounding = ROUNDING * max(1.0, float(np.abs(scores).max()))
     if action.selection == "sample":
         cumulated = _cumulated(scores)
@@ -106,12 +106,6 @@ def is_close(action: ActionSpec, outputs: Outputs, draw: Draw) -> bool:
 def choose_action(action: ActionSpec, outputs: Outputs, generator: np.random.Generator) -> int:
     """Draw the chances of one decision and pick its action."""
     return pick(action, outputs, draw_chances(action, generator))
-
-
-def _scores(outputs: Outputs) -> np.ndarray:
-    scores = outputs.logits if outputs.logits is not None else outputs.q_values
-    assert scores is not None
-    return scores
 
 
 def _cumulated(scores: np.ndarray) -> list[float]:

@@ -31,15 +31,15 @@ def check_outputs(
     Args:
         episode: its index, for messages.
         steps: int64 [n], their numbers.
-        found: by name ("logits", "q_values", "value"): [n, A] or [n], None where there is none.
-        recorded: the same names.
+        found: by name ("logits" or "q_values", "value"): [n, A] or [n], None where there is none.
+        recorded: by all three names.
 
     Raises:
         OutputMismatch: too far apart, or of another kind; names episode, step and size.
         NotFinite: a recomputed output is a NaN or an infinity; names the step.
     """
-    for name, tensor in found.items():
-        theirs = recorded[name]
+    for name, theirs in recorded.items():
+        tensor = found.get(name)
         if tensor is None and theirs is None:
             continue
         if tensor is None or theirs is None:

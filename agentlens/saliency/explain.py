@@ -333,11 +333,7 @@ def _check_recorded(job: _Job) -> None:
             for steps in _blocks(wanted, _CHECK_STEPS):
                 frames = _frames(job, episode, steps)
                 output = job.policy(frames.observations, frames.states)
-                found = {
-                    "logits": output.logits,
-                    "q_values": output.q_values,
-                    "value": output.value,
-                }
+                found = {output.kind: output.preferences, "value": output.value}
                 rows = {name: None if r is None else r[steps] for name, r in recorded.items()}
                 check_outputs(episode.index, steps, found, rows)
 

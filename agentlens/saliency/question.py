@@ -63,15 +63,12 @@ class Question:
 
     def preferences(self, output: PolicyOutput) -> Tensor:
         """Logits or Q-values [..., A] in float64, merged where that is asked."""
-        raw = output.q_values if output.logits is None else output.logits
-        assert raw is not None  # a policy gives one of them
-        raw = raw.double()
+        raw = output.preferences.double()
         return raw if self.groups is None else scores.merge(raw, self.groups, self.policy.kind)
 
     def explained(self, base: PolicyOutput, taken: Tensor) -> Tensor:
         """The explained action of F base outputs, int64 [F], as an index into the policy's own."""
-        raw = base.q_values if base.logits is None else base.logits
-        assert raw is not None  # a policy gives one of them
+        raw = base.preferences
         if self.action == "taken":
             return taken.to(raw.device)
         if self.action != "greedy":

@@ -90,13 +90,12 @@ class VariantExplainer:
 def _row(outputs: Sequence[PolicyOutput]) -> PolicyOutput:
     """Outputs of one row each as perturbed outputs of shape [1, P, 1, A]."""
 
-    def join(parts: list[Tensor | None]) -> Tensor | None:
-        found = [part for part in parts if part is not None]
-        return torch.stack(found, 1)[:, :, None] if found else None
+    def join(parts: list[Tensor]) -> Tensor:
+        return torch.stack(parts, 1)[:, :, None]
 
+    values = [output.value for output in outputs if output.value is not None]
     return PolicyOutput(
-        join([output.logits for output in outputs]),
-        join([output.q_values for output in outputs]),
-        join([output.value for output in outputs]),
-        None,
+        join([output.preferences for output in outputs]),
+        outputs[0].kind,
+        join(values) if values else None,
     )

@@ -115,11 +115,10 @@ def test_sb3_equals_its_own_class(case: str, tmp_path: Path) -> None:
         wanted, value = sb3_outputs(own_policy(model, path), torch.tensor(screens))
     output = agent.policy(torch.tensor(screens.astype(np.float32) / 255))
     if value is not None:
-        assert output.logits is not None
-        torch.testing.assert_close(normalised(output.logits), wanted, rtol=0, atol=1e-5)
+        torch.testing.assert_close(normalised(output.preferences), wanted, rtol=0, atol=1e-5)
         torch.testing.assert_close(output.value, value.squeeze(1), rtol=0, atol=1e-5)
     else:
-        torch.testing.assert_close(output.q_values, wanted, rtol=0, atol=1e-5)
+        torch.testing.assert_close(output.preferences, wanted, rtol=0, atol=1e-5)
     names = {"QRDQN": "QR-DQN"}
     assert agent.spec.algorithm == names.get(CASES[case][0], CASES[case][0])
     assert (agent.policy.trunk() is None) == (case == "ppo-unshared")
@@ -145,9 +144,8 @@ def test_recurrent_sb3_equals_its_own_class_over_time(case: str, tmp_path: Path)
             torch.testing.assert_close(value, value_again)
             distribution = theirs.action_dist.distribution
             output = agent.policy(screens.float() / 255, state)
-            assert output.logits is not None
             torch.testing.assert_close(
-                normalised(output.logits), distribution.logits, rtol=0, atol=1e-5
+                normalised(output.preferences), distribution.logits, rtol=0, atol=1e-5
             )
             torch.testing.assert_close(output.value, value.squeeze(1), rtol=0, atol=1e-5)
             state = output.state
@@ -316,8 +314,7 @@ def test_baselines_build_without_weights() -> None:
     assert agent.spec.action.meanings == ("NOOP", "FIRE", "RIGHT", "LEFT")
     assert "baseline" in agent.spec.algorithm + agent.spec.action.reason
     output = agent.policy(torch.rand(3, *agent.spec.observation.shape))
-    assert output.logits is not None
-    assert output.logits.softmax(1).tolist() == [[0.25] * 4] * 3
+    assert output.preferences.softmax(1).tolist() == [[0.25] * 4] * 3
     assert dataclasses.replace(agent).policy.trunk() is None
     with pytest.raises(AgentlensError, match="give env"):
         load_agent("random")

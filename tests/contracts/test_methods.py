@@ -135,7 +135,7 @@ def test_a_named_and_a_greedy_action_are_explained(name: str) -> None:
     named = configured(name, action="A1").bind(policy, Setup(threads=1))(frames)
     assert named.explained_actions.tolist() == [1, 1, 1]
     greedy = configured(name, action="greedy").bind(policy, Setup(threads=1))(frames)
-    expected = policy(frames.observations, frames.states).logits.argmax(-1)
+    expected = policy(frames.observations, frames.states).preferences.argmax(-1)
     assert greedy.explained_actions.tolist() == expected.tolist()
 
 

@@ -62,11 +62,9 @@ def outputs(policy: Policy, device: str, *, memory_bytes: int = 1 << 30) -> Pert
 def changes(found: PerturbedOutputs) -> tuple[Tensor, Tensor]:
     """By how much each mask moves logits and value, float64 on the CPU."""
     base, perturbed = found.base, found.perturbed
-    assert base.logits is not None
-    assert perturbed.logits is not None
     assert base.value is not None
     assert perturbed.value is not None
-    logits = perturbed.logits.double() - base.logits[:, None, None].double()
+    logits = perturbed.preferences.double() - base.preferences[:, None, None].double()
     value = perturbed.value.double() - base.value[:, None, None].double()
     return logits.cpu(), value.cpu()
 
@@ -75,8 +73,7 @@ def changes(found: PerturbedOutputs) -> tuple[Tensor, Tensor]:
 def test_changes_agree_with_float64(make: Callable[[], SmallPolicy]) -> None:
     policy = decided(make)
     oracle = outputs(copy.deepcopy(policy).double(), "cpu")
-    assert oracle.base.logits is not None
-    rounding = 1e-6 * oracle.base.logits.abs().max()  # of the float32 outputs themselves
+    rounding = 1e-6 * oracle.base.preferences.abs().max()  # of the float32 outputs themselves
     exact = changes(oracle)
     for got, wanted in zip(changes(outputs(policy, DEVICE)), exact, strict=True):
         largest = wanted.abs().flatten(1).amax(1)
@@ -89,11 +86,10 @@ def test_the_same_call_twice_and_other_batches_agree(make: Callable[[], SmallPol
     policy = decided(make)
     whole = outputs(policy, DEVICE)
     again = outputs(policy, DEVICE)
-    assert whole.perturbed.logits is not None
-    assert torch.equal(whole.perturbed.logits, again.perturbed.logits)
+    assert torch.equal(whole.perturbed.preferences, again.perturbed.preferences)
     for memory_bytes in (1 << 22, 1 << 24):
-        parts = outputs(policy, DEVICE, memory_bytes=memory_bytes).perturbed.logits
-        torch.testing.assert_close(parts, whole.perturbed.logits, rtol=0, atol=2e-5)
+        parts = outputs(policy, DEVICE, memory_bytes=memory_bytes).perturbed.preferences
+        torch.testing.assert_close(parts, whole.perturbed.preferences, rtol=0, atol=2e-5)
 
 
 def test_an_unperturbed_row_differs_by_exactly_nothing() -> None:
@@ -101,9 +97,8 @@ def test_an_unperturbed_row_differs_by_exactly_nothing() -> None:
     perturbation, observations, _, _ = setting(policy)
     engine = batched.build(policy, perturbation, memory_bytes=1 << 30, threads=0)
     found = engine(observations.to(DEVICE), observations.to(DEVICE), None)
-    assert found.base.logits is not None
-    still = found.base.logits[:, None, None].expand_as(found.perturbed.logits)
-    assert torch.equal(found.perturbed.logits, still)
+    still = found.base.preferences[:, None, None].expand_as(found.perturbed.preferences)
+    assert torch.equal(found.perturbed.preferences, still)
 
 
 def test_running_out_of_the_gpu_s_memory_halves_the_batch() -> None:
@@ -123,8 +118,9 @@ def test_running_out_of_the_gpu_s_memory_halves_the_batch() -> None:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert found.halvings >= 1
     assert engine.rows < rows
-    assert calm.perturbed.logits is not None
-    torch.testing.assert_close(found.perturbed.logits[:3], calm.perturbed.logits, rtol=0, atol=2e-6)
+    torch.testing.assert_close(
+        found.perturbed.preferences[:3], calm.perturbed.preferences, rtol=0, atol=2e-6
+    )
 
 
 def test_the_gpu_gets_the_batched_engine() -> None:

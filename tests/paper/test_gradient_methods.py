@@ -48,7 +48,7 @@ def frames() -> FrameBatch:
 
 
 def log_probability(policy: SmallPolicy):
-    return lambda x: policy(x).logits.log_softmax(-1)
+    return lambda x: policy(x).preferences.log_softmax(-1)
 
 
 def close(found: Tensor, expected: Tensor) -> None:
@@ -104,7 +104,7 @@ def test_grad_cam(policy: SmallPolicy, frames: FrameBatch) -> None:
             self.front = nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
 
         def forward(self, x: Tensor) -> Tensor:
-            return policy.head(self.front(x)).logits.log_softmax(-1)
+            return policy.head(self.front(x)).preferences.log_softmax(-1)
 
     layers = Layers()
     for layer, position in ((-1, 3), (0, 1)):
@@ -145,7 +145,7 @@ def test_guided_backprop(policy: SmallPolicy, frames: FrameBatch) -> None:
             self.policy = policy
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.policy(x).logits.log_softmax(-1)
+            return self.policy(x).preferences.log_softmax(-1)
 
     found = GuidedBackprop(planes="each").bind(policy, Setup())(frames).values[0, 0]
     x = frames.observations.clone().requires_grad_()
@@ -162,7 +162,7 @@ def test_deeplift_sums_to_the_difference(policy: SmallPolicy, frames: FrameBatch
     found = method.bind(policy, Setup())(frames).values[0, :, 0].double()
     x = frames.observations
     one, other = policy(x), policy(torch.full_like(x, 0.4))
-    leads = [o.logits[0, ACTION] - o.logits[0, 0] for o in (one, other)]
+    leads = [o.preferences[0, ACTION] - o.preferences[0, 0] for o in (one, other)]
     assert float(found[0].sum()) == pytest.approx(float(leads[0] - leads[1]), rel=1e-5)
     assert float(found[1].sum()) == pytest.approx(float(one.value - other.value), rel=1e-5)
 

@@ -64,7 +64,7 @@ def brute_force(
             perturbed = o.clone()
             for plane in selection:
                 perturbed[plane] += mask * (r[plane] - o[plane])
-            found.append(policy(perturbed[None], state).logits)
+            found.append(policy(perturbed[None], state).preferences)
     return torch.stack(found).view(len(perturbation.selections), len(perturbation.masks), -1)
 
 
@@ -85,7 +85,7 @@ def test_incremental_equals_one_forward_pass_a_mask(
     for frame in range(count):
         state = None if states is None else states[frame : frame + 1]
         expected = brute_force(policy, perturbation, observations[frame], references[frame], state)
-        torch.testing.assert_close(got.perturbed.logits[frame], expected, rtol=0, atol=1e-12)
+        torch.testing.assert_close(got.perturbed.preferences[frame], expected, rtol=0, atol=1e-12)
     empty = (perturbation.masks == 0).flatten(1).all(1)
-    base = got.base.logits[:, None, None].expand_as(got.perturbed.logits)
-    assert torch.equal(got.perturbed.logits[:, :, empty], base[:, :, empty])
+    base = got.base.preferences[:, None, None].expand_as(got.perturbed.preferences)
+    assert torch.equal(got.perturbed.preferences[:, :, empty], base[:, :, empty])

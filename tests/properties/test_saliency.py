@@ -175,7 +175,7 @@ def test_every_score_is_explained_in_the_order_asked() -> None:
 
 def test_merged_groups_share_the_explained_action() -> None:
     policy = constant_policy()
-    base = PolicyOutput(torch.tensor([[1.0, 1.5, 0.9]]), None, None, None)
+    base = PolicyOutput(torch.tensor([[1.0, 1.5, 0.9]]), "logits")
     greedy = Question(policy=policy, action="greedy", groups=((0, 2), (1,)))
     # actions 0 and 2 together beat 1; of the two, 0 is the likelier
     assert greedy.explained(base, torch.tensor([1])).tolist() == [0]

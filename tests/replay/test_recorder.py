@@ -100,7 +100,7 @@ def test_rows_hold_what_the_network_saw_and_said(tmp_path: Path) -> None:
     for t in range(len(episode)):
         state = torch.from_numpy(episode.states[t : t + 1])
         output = agent.policy(observations[t : t + 1], state)
-        np.testing.assert_array_equal(output.logits[0], episode.logits[t])
+        np.testing.assert_array_equal(output.preferences[0], episode.logits[t])
         if t + 1 < len(episode) and t + 1 not in resets:
             np.testing.assert_array_equal(output.state[0], episode.states[t + 1])
     stack = episode.observations[int(lost[0])]

@@ -71,8 +71,8 @@ def test_a_close_choice_is_made_from_the_recorders_outputs(
         outputs = told(*words, rows=rows)
         if rows < 2:
             return outputs
-        noise = 0.019 * np.resize([1.0, -1.0], len(outputs[0].logits))
-        return [o._replace(logits=o.logits + noise) for o in outputs]
+        noise = 0.019 * np.resize([1.0, -1.0], len(outputs[0].preferences))
+        return [o._replace(preferences=o.preferences + noise) for o in outputs]
 
     monkeypatch.setattr(choosing, "ROUNDING", 0.02)
     monkeypatch.setattr(returns, "evaluate", spoiled)

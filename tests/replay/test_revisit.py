@@ -71,9 +71,8 @@ def test_a_guest_sees_through_its_own_preprocessing(tmp_path: Path) -> None:
     for step in range(len(episode)):
         assert np.array_equal(episode.states[step], state[0])
         said = guest.policy(torch.from_numpy(observed[step : step + 1]), torch.from_numpy(state))
-        assert said.logits is not None
         assert said.state is not None
-        assert np.allclose(said.logits.numpy()[0], episode.logits[step], atol=1e-5)
+        assert np.allclose(said.preferences.numpy()[0], episode.logits[step], atol=1e-5)
         state = episode.states[step + 1 : step + 2] if step + 1 < len(episode) else state
         if step + 1 < len(episode):
             assert np.allclose(said.state.numpy(), state, atol=1e-6)

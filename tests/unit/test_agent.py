@@ -85,7 +85,7 @@ def test_the_shipped_agent_loads_from_any_folder(
     agent = load_agent("pong-ppo")
     assert agent.spec.assumed == ()
     assert agent.spec.score is not None
-    assert agent.policy(torch.zeros(1, 4, 84, 84)).logits.shape == (1, 6)
+    assert agent.policy(torch.zeros(1, 4, 84, 84)).preferences.shape == (1, 6)
     assert "pong-ppo" in [entry.spec.name for entry in list_agents()]
 
 
@@ -161,7 +161,7 @@ def test_a_copy_on_a_device_leaves_the_agent_alone(folder: Path) -> None:
     other = agent.to("cpu")
     assert other.policy is not agent.policy
     x = torch.rand(2, *agent.spec.observation.shape)
-    assert torch.equal(other.policy(x).q_values, agent.policy(x).q_values)
+    assert torch.equal(other.policy(x).preferences, agent.policy(x).preferences)
 
 
 def test_devices_are_checked() -> None:
@@ -188,7 +188,7 @@ class OnePixel(Policy):
 
     def forward(self, observation: torch.Tensor, state: torch.Tensor | None = None) -> PolicyOutput:
         pixel = observation[:, 0, 0, :1] * self.gain
-        return PolicyOutput(pixel.repeat(1, len(self.action_meanings)), None, None, None)
+        return PolicyOutput(pixel.repeat(1, len(self.action_meanings)), "logits")
 
 
 def test_a_class_of_its_own_runs_only_when_trusted(folder: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_class_of_its_own_runs_only_when_trusted(folder: Path) -> None:
         load_agent(folder, trust_code=True)
     rewrite(folder, 'weights = "policy.safetensors"', "")
     agent = load_agent(folder, trust_code=True)
-    assert agent.policy(torch.full((1, 2, 6, 5), 3.0)).logits.tolist() == [[3.0] * 4]
+    assert agent.policy(torch.full((1, 2, 6, 5), 3.0)).preferences.tolist() == [[3.0] * 4]
     assert not agent.policy.training
     rewrite(folder, ":OnePixel", ":Path")
     with pytest.raises(CheckpointError, match="is no agentlens"):

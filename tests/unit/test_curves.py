@@ -30,7 +30,7 @@ class Summing(Policy):
     def forward(self, observation: Tensor, state: Tensor | None = None) -> PolicyOutput:
         assert state is not None
         after = state + observation.flatten(1)
-        return PolicyOutput(self.still.expand(len(after), 2), None, after[:, 0], after)
+        return PolicyOutput(self.still.expand(len(after), 2), "logits", after[:, 0], after)
 
 
 class Played:

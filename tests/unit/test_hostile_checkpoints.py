@@ -113,7 +113,7 @@ def test_no_pickled_field_of_an_sb3_zip_is_ever_decoded(tmp_path: Path, canary: 
     }
     agent = load(write_zip(tmp_path / "model.zip", fields))
     x = torch.rand(2, 4, 84, 84)
-    assert torch.equal(agent.policy(x).logits, POLICY(x).logits)
+    assert torch.equal(agent.policy(x).preferences, POLICY(x).preferences)
 
 
 @pytest.mark.parametrize("override", [False, True])

@@ -37,7 +37,7 @@ def test_baby_a3c_reproduces_its_rollout(policies_folder: Path, tmp_path: Path, 
     observations, states = torch.tensor(rollout["obs"]), torch.tensor(rollout["hidden"])
     check_observations(rollout["obs"], agent.spec.observation)
     output = agent.policy(observations, states[:-1])
-    assert worst(output.logits, rollout["logits"]) < TOLERANCE
+    assert worst(output.preferences, rollout["logits"]) < TOLERANCE
     assert worst(output.value, rollout["value"]) < TOLERANCE
     assert worst(output.state, rollout["hidden"][1:]) < TOLERANCE
     assert agent.spec.environment.frame_skip == (2, 4)
@@ -55,7 +55,7 @@ def test_pong_nature_reproduces_its_rollout(policies_folder: Path, stage: str) -
     stacks = np.stack([planes[i : i + 4] for i in range(len(planes) - 3)])
     check_observations(stacks, agent.spec.observation)
     output = agent.policy(torch.tensor(stacks))
-    assert worst(output.logits, rollout["logits"]) < TOLERANCE
+    assert worst(output.preferences, rollout["logits"]) < TOLERANCE
     assert worst(output.value, rollout["value"]) < TOLERANCE
     assert agent.spec.algorithm == "PPO"
     assert agent.spec.assumed == ()
@@ -75,7 +75,7 @@ def test_async_rl_reproduces_its_rollout(policies_folder: Path, tmp_path: Path) 
     frames = rollout["frames"].astype(np.float32) / 255
     stacks = np.stack([frames[i : i + 4] for i in range(len(frames) - 3)])
     output = agent.policy(torch.tensor(stacks))
-    assert worst(output.logits, rollout["logits"]) < TOLERANCE
+    assert worst(output.preferences, rollout["logits"]) < TOLERANCE
     assert worst(output.value, rollout["value"]) < TOLERANCE
     assert agent.spec.assumed == ()
 
@@ -95,7 +95,7 @@ def test_rlcode_equals_a_module_written_by_hand(policies_folder: Path, stage: in
         logits = y @ w["actor.weight"].T + w["actor.bias"]
         value = y @ w["critic.weight"].T + w["critic.bias"]
     output = agent.policy(x)
-    assert worst(output.logits, logits.numpy()) < TOLERANCE
+    assert worst(output.preferences, logits.numpy()) < TOLERANCE
     assert worst(output.value, value.numpy()) < TOLERANCE
     assert agent.spec.action.meanings == ("FIRE", "RIGHT", "LEFT")
     trunk = agent.policy.trunk()
@@ -103,7 +103,7 @@ def test_rlcode_equals_a_module_written_by_hand(policies_folder: Path, stage: in
     features = x
     for convolution, activation in zip(*trunk, strict=True):
         features = activation(convolution(features))
-    assert worst(agent.policy.head(features).logits, logits.numpy()) < TOLERANCE
+    assert worst(agent.policy.head(features).preferences, logits.numpy()) < TOLERANCE
 
 
 class Dueling(nn.Module):
@@ -141,8 +141,8 @@ def test_openaipong_equals_a_module_written_by_hand(policies_folder: Path) -> No
     with torch.no_grad():
         wanted = theirs.eval()(scrambled)
     output = agent.policy(x)
-    assert worst(output.q_values, wanted.numpy()) < TOLERANCE
-    assert (output.logits, output.value) == (None, None)
+    assert worst(output.preferences, wanted.numpy()) < TOLERANCE
+    assert (output.kind, output.value) == ("q_values", None)
     assert "observation.stack_fill = 'zeros'" in agent.spec.assumed
     assert agent.policy.trunk() is None
 
@@ -194,7 +194,7 @@ def test_an_imported_agent_says_everything(tiny_checkpoint: Path, tmp_path: Path
     assert again.spec.environment == in_memory.spec.environment
     assert again.spec.network == in_memory.spec.network
     x = torch.rand(3, *again.spec.observation.shape)
-    assert torch.equal(again.policy(x).q_values, in_memory.policy(x).q_values)
+    assert torch.equal(again.policy(x).preferences, in_memory.policy(x).preferences)
     assert "sha256" in again.spec.source
     copy = save_agent(again, tmp_path / "copy")
     assert load_agent(copy).spec == again.spec

@@ -48,7 +48,7 @@ def every_plane(policy: Policy) -> tuple[tuple[int, ...], ...]:
 
 def assert_bit_equal(first: PerturbedOutputs, second: PerturbedOutputs) -> None:
     for a, b in zip(first[:2], second[:2], strict=True):
-        assert torch.equal(a.logits, b.logits)
+        assert torch.equal(a.preferences, b.preferences)
         assert torch.equal(a.value, b.value)
 
 
@@ -108,13 +108,13 @@ def test_equals_float64_forward(make, projects: bool) -> None:
         many = None if state is None else state.expand(len(masks), -1)
         perturbed = exact(o + masks[:, None].double() * (r - o), many)
         torch.testing.assert_close(
-            got.perturbed.logits[frame, 0].double(), perturbed.logits, rtol=0, atol=2e-6
+            got.perturbed.preferences[frame, 0].double(), perturbed.preferences, rtol=0, atol=2e-6
         )
         torch.testing.assert_close(
             got.perturbed.value[frame, 0].double(), perturbed.value, rtol=0, atol=2e-6
         )
         torch.testing.assert_close(
-            got.base.logits[frame].double(), base.logits[0], rtol=0, atol=2e-6
+            got.base.preferences[frame].double(), base.preferences[0], rtol=0, atol=2e-6
         )
 
 
@@ -137,7 +137,7 @@ def test_a_mask_that_changes_nothing_gives_the_base_outputs(
         policy, Perturbation(masks=masks, selections=((0,), (1,))), memory_bytes=GIGABYTE, threads=1
     )
     got = engine(observations, references, states)
-    change = got.perturbed.logits[0] - got.base.logits[0]
+    change = got.perturbed.preferences[0] - got.base.preferences[0]
     untouched = (masks[:, :, 12:] == 0).flatten(1).all(1)
     assert 0 < int(untouched.sum()) < len(masks)
     assert (change[0][untouched] == 0).all()
@@ -161,8 +161,8 @@ def test_workers_frames_and_repeats_are_bit_equal(projects: bool) -> None:
         assert_bit_equal(first, engine(*arguments))
         one = [engine(*(None if a is None else a[i : i + 1] for a in arguments)) for i in range(5)]
         for frame, single in enumerate(one):
-            assert torch.equal(single.perturbed.logits[0], first.perturbed.logits[frame])
-            assert torch.equal(single.base.logits[0], first.base.logits[frame])
+            assert torch.equal(single.perturbed.preferences[0], first.perturbed.preferences[frame])
+            assert torch.equal(single.base.preferences[0], first.base.preferences[frame])
 
 
 def test_little_memory_means_small_chunks_and_plans_made_again() -> None:
@@ -170,12 +170,12 @@ def test_little_memory_means_small_chunks_and_plans_made_again() -> None:
     perturbation = Perturbation(masks=discs((84, 84), 7, 20), selections=every_plane(policy))
     roomy = incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=2)
     arguments = frames(policy, 1)
-    expected = roomy(*arguments).perturbed.logits
+    expected = roomy(*arguments).perturbed.preferences
     for memory_bytes in (19_000_000, 16_000_000):
         tight = incremental.build(policy, perturbation, memory_bytes=memory_bytes, threads=2)
         assert tight.chunk_masks < roomy.chunk_masks
         assert tight.nbytes <= memory_bytes < roomy.nbytes
-        got = tight(*arguments).perturbed.logits
+        got = tight(*arguments).perturbed.preferences
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
     with pytest.raises(InvalidArgument, match=r"1,000 bytes of memory .* expected [\d,]+ or more"):
         incremental.build(policy, perturbation, memory_bytes=1000, threads=1)
@@ -189,8 +189,10 @@ def test_masks_that_reach_nothing_or_everything() -> None:
     )
     observations, references, _ = frames(policy, 1)
     got = engine(observations, references, None)
-    assert torch.equal(got.perturbed.logits[0, 0, 0], got.base.logits[0])
-    torch.testing.assert_close(got.perturbed.logits[0, 0, 1], policy(references).logits[0])
+    assert torch.equal(got.perturbed.preferences[0, 0, 0], got.base.preferences[0])
+    torch.testing.assert_close(
+        got.perturbed.preferences[0, 0, 1], policy(references).preferences[0]
+    )
 
 
 def test_unsupported_policies_say_why() -> None:
@@ -236,8 +238,8 @@ def test_own_activation_modules_are_taken_as_they_are() -> None:
         policy, Perturbation(masks=masks, selections=((0,),)), memory_bytes=GIGABYTE, threads=1
     )
     o, r, _ = frames(policy, 1)
-    expected = policy(o + masks[:, None] * (r - o)).logits
-    torch.testing.assert_close(engine(o, r, None).perturbed.logits[0, 0], expected)
+    expected = policy(o + masks[:, None] * (r - o)).preferences
+    torch.testing.assert_close(engine(o, r, None).perturbed.preferences[0, 0], expected)
 
 
 def test_an_error_in_a_worker_comes_through_and_threads_are_restored() -> None:
@@ -270,7 +272,9 @@ def test_heads_in_several_batches_share_one_base(
     expected = engine(*arguments)
     monkeypatch.setattr(head, "BATCH_ROWS", 5)
     got = engine(*arguments)
-    torch.testing.assert_close(got.perturbed.logits, expected.perturbed.logits, rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        got.perturbed.preferences, expected.perturbed.preferences, rtol=0, atol=1e-6
+    )
     torch.testing.assert_close(got.perturbed.value, expected.perturbed.value, rtol=0, atol=1e-6)
 
 
@@ -314,7 +318,9 @@ def test_running_out_of_memory_anywhere_halves_the_chunk_and_leaves_the_same_map
     got = engine(observations, references, states)
     assert got.halvings == 1
     assert engine.chunk_masks == -(-calm.chunk_masks // 2)
-    torch.testing.assert_close(got.perturbed.logits, wanted.perturbed.logits, rtol=0, atol=2e-6)
+    torch.testing.assert_close(
+        got.perturbed.preferences, wanted.perturbed.preferences, rtol=0, atol=2e-6
+    )
     assert engine(observations, references, states).halvings == 0
 
 
@@ -337,7 +343,9 @@ def test_memory_that_never_suffices_ends_in_a_clear_error(monkeypatch: pytest.Mo
             engine(*frames(policy, 1))
     again = engine(*frames(policy, 1))  # memory was freed: the same engine goes on
     assert (engine.chunk_masks, engine.workers) == (1, 1)
-    torch.testing.assert_close(again.perturbed.logits, calm.perturbed.logits, rtol=0, atol=2e-6)
+    torch.testing.assert_close(
+        again.perturbed.preferences, calm.perturbed.preferences, rtol=0, atol=2e-6
+    )
 
 
 def test_an_error_of_another_kind_is_not_taken_for_a_lack_of_memory(
@@ -379,9 +387,9 @@ def test_what_is_left_out_of_a_flat_frame_changes_nothing(make, height: int, dea
     for frame in range(2):
         o, r = observations[frame].double(), references[frame].double()
         many = None if states is None else states[frame].double().expand(len(masks), -1)
-        perturbed = exact(o + masks[:, None].double() * (r - o), many).logits
-        found = got.perturbed.logits[frame, 0]
+        perturbed = exact(o + masks[:, None].double() * (r - o), many).preferences
+        found = got.perturbed.preferences[frame, 0]
         torch.testing.assert_close(found.double(), perturbed, rtol=0, atol=2e-6)
         still = ((masks[:, None] * (references[frame] - observations[frame])) == 0).flatten(1)
         unchanged = found[still.all(1)]
-        assert torch.equal(unchanged, got.base.logits[frame].expand_as(unchanged))
+        assert torch.equal(unchanged, got.base.preferences[frame].expand_as(unchanged))

@@ -35,7 +35,8 @@ def assert_exact(policy: Policy, observations: Tensor, states: Tensor | None, pl
         observations.double(), references.double(), None if states is None else states.double()
     )
     preferences = [
-        (output.base.logits[:, None, None], output.perturbed.logits) for output in (got, exact)
+        (output.base.preferences[:, None, None], output.perturbed.preferences)
+        for output in (got, exact)
     ]
     ours, wanted = (scores.kl(base, changed) for base, changed in preferences)
     rounding = torch.finfo(torch.float32).eps * preferences[1][0].abs().amax()

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from agentlens.errors import ManifestError, NotFinite, ShapeError, UnknownName, WeightMismatch
 from agentlens.policies.architectures import ARCHITECTURES, architecture
@@ -50,8 +50,8 @@ def test_a_linear_policy_by_hand() -> None:
         },
     )
     output = policy(torch.tensor([[[[3.0, 4.0]]]]))
-    assert output.q_values.tolist() == [[3.0, 14.0, 2.5]]
-    assert output.logits is None
+    assert output.preferences.tolist() == [[3.0, 14.0, 2.5]]
+    assert output.kind == "q_values"
     assert output.value is None
     assert (policy.kind, policy.has_value, policy.state_size) == ("q_values", False, 0)
     assert policy.initial_state(2) is None
@@ -74,14 +74,14 @@ def test_dueling_heads_by_hand() -> None:
         },
     )
     # V = 1 + 2 + 0.5, A - mean A = (-2, -1, 3)
-    assert policy(torch.tensor([[[[1.0, 2.0]]]])).q_values.tolist() == [[1.5, 2.5, 6.5]]
+    assert policy(torch.tensor([[[[1.0, 2.0]]]])).preferences.tolist() == [[1.5, 2.5, 6.5]]
 
 
 def test_quantiles_are_averaged_over_the_quantiles() -> None:
     head = dataclasses.replace(chain(FLAT, layer("linear", 6), output="quantiles"), quantiles=2)
     tensors = {"q.1.weight": torch.zeros(6, 2), "q.1.bias": torch.arange(6.0)}
     policy = with_tensors(NetworkSpec(chains=(head,)), tensors)
-    assert policy(torch.zeros(1, 1, 1, 2)).q_values.tolist() == [[1.5, 2.5, 3.5]]
+    assert policy(torch.zeros(1, 1, 1, 2)).preferences.tolist() == [[1.5, 2.5, 3.5]]
 
 
 def test_memories_are_one_vector_in_the_order_of_the_chains() -> None:
@@ -104,7 +104,7 @@ def test_memories_are_one_vector_in_the_order_of_the_chains() -> None:
     with torch.no_grad():
         h, c = lstm(x.flatten(1), (state[:, :5], state[:, 5:10]))
         g = gru(h, state[:, 10:])
-        assert torch.equal(output.logits, linear(g))
+        assert torch.equal(output.preferences, linear(g))
         assert torch.equal(output.state, torch.cat((h, c, g), 1))
 
 
@@ -119,7 +119,7 @@ def test_newest_first_and_reshape_are_undone_inside() -> None:
     load_tensors(plain, policy_tensors(policy))
     x = torch.rand(3, 2, 4, 6)
     turned = x.flip(1).reshape(3, 2, 6, 4)
-    assert torch.equal(policy(x).q_values, plain(turned).q_values)
+    assert torch.equal(policy(x).preferences, plain(turned).preferences)
     assert policy.trunk() is None
 
 
@@ -159,8 +159,10 @@ def test_head_of_trunk_is_forward(order: str, normed: bool) -> None:
     for convolution, activation in zip(trunk.convolutions, trunk.activations, strict=True):
         features = activation(convolution(features))
     for got, wanted in zip(policy.head(features, state), policy(x, state), strict=True):
-        if wanted is not None:
+        if isinstance(wanted, Tensor):
             torch.testing.assert_close(got, wanted, rtol=0, atol=2e-6)
+        else:
+            assert got == wanted
     assert not any(p.requires_grad for c in trunk.convolutions for p in c.parameters())
 
 
@@ -182,8 +184,8 @@ def test_frozen_deterministic_and_without_touching_the_global_generator() -> Non
     other = build_policy(PLAIN, observation(), ACTIONS, seed=4)
     assert torch.equal(torch.random.get_rng_state(), before)
     x = torch.rand(2, 2, 4, 6)
-    assert torch.equal(one(x).q_values, two(x).q_values)
-    assert not torch.equal(one(x).q_values, other(x).q_values)
+    assert torch.equal(one(x).preferences, two(x).preferences)
+    assert not torch.equal(one(x).preferences, other(x).preferences)
     assert not one.train().training
     assert not any(p.requires_grad for p in one.parameters())
 
@@ -193,7 +195,7 @@ def test_known_architectures_build(name: str) -> None:
     size, stack = (80, 1) if name == "baby-a3c" else (84, 4)
     policy = build_policy(architecture(name, 3), observation(stack, size, size), ACTIONS)
     output = policy(torch.rand(2, stack, size, size), policy.initial_state(2))
-    actor = output.logits if policy.kind == "logits" else output.q_values
+    actor = output.preferences
     assert actor.shape == (2, 3)
     assert policy.trunk() is not None
     with pytest.raises(UnknownName, match="nature-cnn"):

@@ -49,7 +49,7 @@ class Product(Policy):
     def forward(self, observation: Tensor, state: Tensor | None = None) -> PolicyOutput:
         del state
         logits = self.still.expand(len(observation), 2)
-        return PolicyOutput(logits, None, observation[:, 0, 0, 0] * observation[:, 1, 0, 0], None)
+        return PolicyOutput(logits, "logits", observation[:, 0, 0, 0] * observation[:, 1, 0, 0])
 
 
 def test_several_radii_give_the_maps_of_each_from_one_base_pass() -> None:

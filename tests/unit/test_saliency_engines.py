@@ -51,10 +51,10 @@ def test_four_pixels_by_hand() -> None:
         base, perturbed, halvings = build(policy, perturbation, **BUDGET)(
             observation, torch.zeros_like(observation), None
         )
-        assert base.logits.tolist() == [[10.0, 1.0]]
+        assert base.preferences.tolist() == [[10.0, 1.0]]
         assert base.value.tolist() == [4.0]
         # the first mask hides pixel 1; the second half of pixel 3 and all of pixel 4
-        assert perturbed.logits.tolist() == [[[[9.0, 1.0], [4.5, 0.0]]]]
+        assert perturbed.preferences.tolist() == [[[[9.0, 1.0], [4.5, 0.0]]]]
         assert perturbed.value.tolist() == [[[3.0, 2.5]]]
         assert halvings == 0
 
@@ -66,8 +66,8 @@ def test_each_selection_perturbs_its_own_planes() -> None:
         outputs = build(LinearPolicy(weights, kind="q_values"), perturbation, **BUDGET)(
             torch.ones(2, 2, 1, 1), torch.zeros(2, 2, 1, 1), None
         )
-        assert outputs.perturbed.q_values.tolist() == [[[[10.0]], [[1.0]], [[0.0]]]] * 2
-        assert outputs.perturbed.logits is None
+        assert outputs.perturbed.preferences.tolist() == [[[[10.0]], [[1.0]], [[0.0]]]] * 2
+        assert outputs.perturbed.kind == "q_values"
         assert outputs.perturbed.value is None
 
 
@@ -79,8 +79,8 @@ def test_every_frame_keeps_its_own_state() -> None:
         outputs = build(policy, perturbation, **BUDGET)(
             torch.rand(3, 1, 3, 3), torch.rand(3, 1, 3, 3), states
         )
-        assert outputs.base.logits.tolist() == [[1, 100], [2, 200], [3, 300]]
-        assert outputs.perturbed.logits[2, 0].tolist() == [[3, 300], [3, 300]]
+        assert outputs.base.preferences.tolist() == [[1, 100], [2, 200], [3, 300]]
+        assert outputs.perturbed.preferences[2, 0].tolist() == [[3, 300], [3, 300]]
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
@@ -98,9 +98,10 @@ def test_batches_of_any_size_give_the_numbers_of_the_oracle(recurrent: bool, row
     oracle = ReferenceEngine(small_policy(recurrent).double(), perturbation)(
         observations, references, states
     )
-    for one, other in zip(found.perturbed[:3], oracle.perturbed[:3], strict=True):
-        if other is not None:
-            torch.testing.assert_close(one.double(), other, rtol=0, atol=2e-6)
+    changed, exact = found.perturbed, oracle.perturbed
+    assert changed.kind == exact.kind
+    torch.testing.assert_close(changed.preferences.double(), exact.preferences, rtol=0, atol=2e-6)
+    torch.testing.assert_close(changed.value.double(), exact.value, rtol=0, atol=2e-6)
     torch.testing.assert_close(found.base.value.double(), oracle.base.value, rtol=0, atol=2e-6)
 
 
@@ -110,11 +111,11 @@ def test_a_frame_gives_the_same_bits_in_any_company_and_twice() -> None:
     observations, references = torch.rand(5, 4, 40, 40), torch.rand(5, 4, 40, 40)
     together = engine(observations, references, None)
     again = engine(observations, references, None)
-    assert torch.equal(together.perturbed.logits, again.perturbed.logits)
+    assert torch.equal(together.perturbed.preferences, again.perturbed.preferences)
     for index in range(5):
         alone = engine(observations[index : index + 1], references[index : index + 1], None)
-        assert torch.equal(alone.perturbed.logits[0], together.perturbed.logits[index])
-        assert torch.equal(alone.base.logits[0], together.base.logits[index])
+        assert torch.equal(alone.perturbed.preferences[0], together.perturbed.preferences[index])
+        assert torch.equal(alone.base.preferences[0], together.base.preferences[index])
 
 
 @pytest.mark.parametrize("rows", [2, 8, 24, 64, 72])
@@ -123,7 +124,9 @@ def test_a_reference_equal_to_the_observation_changes_nothing(rows: int) -> None
     observations = torch.rand(2, 4, 40, 40)
     engine = BatchedEngine(policy, perturbation, rows=rows)
     base, perturbed, _ = engine(observations, observations.clone(), None)
-    assert torch.equal(perturbed.logits, base.logits[:, None, None].expand_as(perturbed.logits))
+    assert torch.equal(
+        perturbed.preferences, base.preferences[:, None, None].expand_as(perturbed.preferences)
+    )
     assert torch.equal(perturbed.value, base.value[:, None, None].expand_as(perturbed.value))
 
 
@@ -148,7 +151,7 @@ def test_what_the_policy_ignores_changes_nothing(
     perturbation = Perturbation(masks=masks, selections=(tuple(range(stack)),))
     engine = BatchedEngine(policy, perturbation, rows=rows)
     base, perturbed, _ = engine(observation, torch.zeros_like(observation), None)
-    moved = (perturbed.logits[0, 0] != base.logits[0]).any(-1).reshape(height, width)
+    moved = (perturbed.preferences[0, 0] != base.preferences[0]).any(-1).reshape(height, width)
     assert not (moved & ~seen).any()
 
 
@@ -170,8 +173,10 @@ def test_many_frames_in_a_batch_give_the_same_numbers(fail_at: int) -> None:
     policy.fail_at = fail_at
     many = ManyFrames(policy, perturbation, rows=300)(observations, references, None)
     assert many.halvings == (fail_at >= 0)
-    torch.testing.assert_close(many.perturbed.logits, one.perturbed.logits, rtol=0, atol=1e-5)
-    torch.testing.assert_close(many.base.logits, one.base.logits, rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        many.perturbed.preferences, one.perturbed.preferences, rtol=0, atol=1e-5
+    )
+    torch.testing.assert_close(many.base.preferences, one.base.preferences, rtol=0, atol=1e-5)
 
 
 class Forgetful(LinearPolicy):
@@ -211,8 +216,10 @@ def test_running_out_of_memory_at_any_chunk_leaves_the_same_map(
     policy.fail_at, policy.error = call, error
     found = BatchedEngine(policy, perturbation, rows=40)(observations, references, None)
     assert found.halvings == 1
-    torch.testing.assert_close(found.perturbed.logits, calm.perturbed.logits, rtol=0, atol=1e-5)
-    assert not torch.isnan(found.perturbed.logits).any()
+    torch.testing.assert_close(
+        found.perturbed.preferences, calm.perturbed.preferences, rtol=0, atol=1e-5
+    )
+    assert not torch.isnan(found.perturbed.preferences).any()
 
 
 def test_memory_that_never_suffices_ends_in_a_clear_error() -> None:

@@ -96,7 +96,7 @@ def test_one_game_has_no_interval() -> None:
 
 
 def logits(*values: float) -> Outputs:
-    return Outputs(np.array(values, np.float32), None, None, None)
+    return Outputs(np.array(values, np.float32), "logits")
 
 
 def test_a_choice_is_close_only_near_its_boundary() -> None:
@@ -130,7 +130,7 @@ def test_rounding_changes_no_choice_that_is_not_close(
     said, draw = np.array(values, np.float32), Draw(uniform, -1)
     size = 0.9 * ROUNDING * max(1.0, float(np.abs(said).max()))
     noise = np.random.default_rng(seed).uniform(-size, size, len(values))
-    rounded = Outputs(said.astype(np.float64) + noise, None, None, None)  # type: ignore[arg-type]
+    rounded = Outputs(said.astype(np.float64) + noise, "logits")
     if not is_close(action, logits(*values), draw):
         assert pick(action, rounded, draw) == pick(action, logits(*values), draw)
 

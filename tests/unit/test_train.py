@@ -466,7 +466,7 @@ def played_here(spec: Any, actions: np.ndarray) -> tuple[np.ndarray, list[float]
     """
     player = Player(spec, 0)
     player.begin(episode_seed(0, 0))
-    said = Outputs(np.zeros(len(spec.action.meanings), np.float32), None, None, None)
+    said = Outputs(np.zeros(len(spec.action.meanings), np.float32), "logits")
     observations, rewards, ends = [player.observation.copy()], [], []
     for action in actions:
         rewards.append(player.play(int(action), said).reward)

@@ -34,7 +34,7 @@ class Perturbation:
 class PerturbedOutputs(NamedTuple):
     """``base``: PolicyOutput of F rows; ``perturbed``: one of shape [F, P, M, A] (value [F, P, M]).
 
-    The recurrent state after the step is not kept (``state`` is None in both).
+    Neither the recurrent state after the step nor quantiles are kept.
     ``halvings``: how often memory ran out and the chunk was halved.
     """
 

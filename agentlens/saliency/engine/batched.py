@@ -143,9 +143,7 @@ class BatchedEngine:
             changed = values[:, 1 : count + 1] + (kept - own[:, 1 : count + 1])
             target[unit : unit + units, start:stop] = torch.where(same[..., None], kept, changed)
 
-        keep(
-            _preferences(output), _preferences(still), results.preferences, results.base_preferences
-        )
+        keep(output.preferences, still.preferences, results.preferences, results.base_preferences)
         if results.value is not None and results.base_value is not None:
             assert output.value is not None  # has_value says so
             assert still.value is not None
@@ -168,7 +166,7 @@ class BatchedEngine:
             row.to(self._device, self._dtype).repeat(rows, 1, 1, 1),
             None if state is None else state + 0.1,
         )
-        heads = [_preferences(output)] + ([] if output.value is None else [output.value])
+        heads = [output.preferences] + ([] if output.value is None else [output.value])
         return any(bool((head != head[:1]).any()) for head in heads)
 
     def _allocate(self, units: int) -> _Results:
@@ -199,16 +197,9 @@ class BatchedEngine:
         if results.value is not None and results.base_value is not None:
             base_value, value = anchored(results.value, results.base_value)
             base_value, value = base_value[..., 0], value[..., 0]
-        if self._policy.kind == "logits":
-            return PerturbedOutputs(
-                PolicyOutput(base, None, base_value, None),
-                PolicyOutput(perturbed, None, value, None),
-                halvings,
-            )
+        kind = self._policy.kind
         return PerturbedOutputs(
-            PolicyOutput(None, base, base_value, None),
-            PolicyOutput(None, perturbed, value, None),
-            halvings,
+            PolicyOutput(base, kind, base_value), PolicyOutput(perturbed, kind, value), halvings
         )
 
     def _halve(self, error: MemoryError | RuntimeError) -> None:
@@ -285,9 +276,3 @@ def _has_odd_products(policy: Policy) -> bool:
 
 def _padded(rows: int) -> int:
     return math.ceil(rows / _ROWS_STEP) * _ROWS_STEP
-
-
-def _preferences(output: PolicyOutput) -> Tensor:
-    found = output.q_values if output.logits is None else output.logits
-    assert found is not None  # a policy gives one of them
-    return found

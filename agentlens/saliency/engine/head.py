@@ -134,18 +134,15 @@ def _join(rows: Tensor, parts: list[PolicyOutput]) -> PolicyOutput:
     """
     same = (rows == rows[:1]).all(dim=1)
 
-    def join(values: list[Tensor | None]) -> Tensor | None:
-        found = [v for v in values if v is not None]
-        if not found:
-            return None
-        base = found[0][:1]
-        joined = torch.cat([base] + [v[1:] + (base - v[:1]) for v in found])
+    def join(outputs: list[Tensor]) -> Tensor:
+        base = outputs[0][:1]
+        joined = torch.cat([base] + [v[1:] + (base - v[:1]) for v in outputs])
         joined[same] = base.clone()
         return joined
 
+    values = [part.value for part in parts if part.value is not None]
     return PolicyOutput(
-        logits=join([part.logits for part in parts]),
-        q_values=join([part.q_values for part in parts]),
-        value=join([part.value for part in parts]),
-        state=None,
+        preferences=join([part.preferences for part in parts]),
+        kind=parts[0].kind,
+        value=join(values) if values else None,
     )

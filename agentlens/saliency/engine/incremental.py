@@ -122,10 +122,8 @@ class _Call:
 
     def store(self, frame: int, selection: int, output: PolicyOutput) -> None:
         """Keep the outputs of 1 + M rows, the first unperturbed."""
-        actions = output.logits if output.logits is not None else output.q_values
-        assert actions is not None
-        self.actions[frame, selection] = actions[1:]
-        self.base_actions[frame] = actions[0]
+        self.actions[frame, selection] = output.preferences[1:]
+        self.base_actions[frame] = output.preferences[0]
         if output.value is not None:
             self.values[frame, selection] = output.value[1:]
             self.base_values[frame] = output.value[0]
@@ -351,13 +349,8 @@ class IncrementalEngine:
 
     def _outputs(self, call: _Call) -> PerturbedOutputs:
         def output(actions: Tensor, values: Tensor) -> PolicyOutput:
-            is_logits = self._policy.kind == "logits"
-            return PolicyOutput(
-                logits=actions if is_logits else None,
-                q_values=None if is_logits else actions,
-                value=values if self._policy.has_value else None,
-                state=None,
-            )
+            value = values if self._policy.has_value else None
+            return PolicyOutput(actions, self._policy.kind, value)
 
         halvings, self._halvings = self._halvings, 0
         return PerturbedOutputs(

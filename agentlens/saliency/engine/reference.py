@@ -52,13 +52,12 @@ class ReferenceEngine:
 
 
 def _collect(outputs: list[PolicyOutput], shape: tuple[int, ...]) -> PolicyOutput:
-    def join(name: str) -> Tensor | None:
-        parts = [getattr(output, name) for output in outputs]
-        if not parts or parts[0] is None:
-            return None
+    def join(parts: list[Tensor]) -> Tensor:
         return torch.cat(parts).reshape(*shape, *parts[0].shape[1:])
 
-    return PolicyOutput(join("logits"), join("q_values"), join("value"), None)
+    values = [output.value for output in outputs if output.value is not None]
+    preferences = join([output.preferences for output in outputs])
+    return PolicyOutput(preferences, outputs[0].kind, join(values) if values else None)
 
 
 def build(
