@@ -1,7 +1,7 @@
 """Decisions of many games, kept on the device that learns from them.
 
 The environments are two groups or more that take turns: while the network answers one group, the
-emulators of the others play. Letters: G groups, T steps, B environments of a group, K stacked
+emulators of the others play. Letters: T steps, B environments of a group, N of all groups, K stacked
 planes, H W plane, A actions.
 """
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from actors import Actor, Answer, Batch
 from numpy.typing import NDArray
 from recipe import EnvironmentSettings
-from stable_baselines3.common.policies import ActorCriticPolicy
 from vector_env import open_atari
 
 
@@ -88,31 +88,12 @@ class EmulatorGroup:
         self._atari.close()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """N decisions to learn from.
-
-    Attributes:
-        observations: uint8[N, K, H, W], 0 to 255.
-        actions: int64[N].
-        log_probabilities: float32[N], of the actions when they were taken.
-        advantages: float32[N].
-        targets: float32[N], what the value is to become.
-    """
-
-    observations: torch.Tensor
-    actions: torch.Tensor
-    log_probabilities: torch.Tensor
-    advantages: torch.Tensor
-    targets: torch.Tensor
-
-
 class Collector:
-    """Plays T steps in all groups with the present policy.
+    """Plays T steps in all environments with the present policy.
 
     Args:
-        groups: The emulators, all of the same size.
-        policy: Network of stable-baselines3 with convolutions over stacked planes.
+        groups: The emulators, all groups of the same size.
+        actor: Who plays.
         steps: T.
         gamma: Discount of a decision.
         gae_lambda: Decay of the advantage estimate (Schulman et al. 2016, eq. 16).
@@ -121,97 +102,112 @@ class Collector:
     def __init__(
         self,
         groups: Sequence[EmulatorGroup],
-        policy: ActorCriticPolicy,
+        actor: Actor,
         *,
         steps: int,
         gamma: float,
         gae_lambda: float,
     ) -> None:
         self._groups = groups
-        self._policy = policy
+        self._actor = actor
         self._gamma = gamma
         self._gae_lambda = gae_lambda
-        shape = (len(groups), steps, groups[0].num_envs)
-        device = policy.device
-        planes = policy.observation_space.shape
-        self._observations = torch.zeros((*shape, *planes), dtype=torch.uint8, device=device)
-        self._actions = torch.zeros(shape, dtype=torch.int64, device=device)
-        self._rewards, self._values, self._log_probabilities, self._continues = (
-            torch.zeros(shape, device=device) for _ in range(4)
+        self._device = actor.policy.device
+        size = groups[0].num_envs
+        self._columns = [slice(g * size, (g + 1) * size) for g in range(len(groups))]
+        num_envs = size * len(groups)
+        planes = actor.policy.observation_space.shape
+        self._observations = self._zeros(steps + 1, num_envs, *planes, dtype=torch.uint8)
+        self._starts = self._zeros(steps + 1, num_envs, dtype=torch.bool)
+        self._actions = self._zeros(steps, num_envs, dtype=torch.int64)
+        self._rewards, self._values, self._log_probabilities = (
+            self._zeros(steps, num_envs, dtype=torch.float32) for _ in range(3)
         )
-        self._next: list[torch.Tensor] = []
+        self._memory = actor.empty_memory(num_envs)
+
+    def _zeros(self, *shape: int, dtype: torch.dtype) -> torch.Tensor:
+        return torch.zeros(shape, dtype=dtype, device=self._device)
 
     def reset(self, seed: int) -> None:
         """Start new episodes in all environments."""
-        self._next = [self._upload(group.reset(seed + g)) for g, group in enumerate(self._groups)]
+        for g, (group, columns) in enumerate(zip(self._groups, self._columns, strict=True)):
+            self._observations[-1, columns] = torch.from_numpy(group.reset(seed + g)).to(
+                self._device
+            )
+        self._starts[-1] = True
 
     @torch.no_grad()
     def collect(self) -> tuple[Batch, list[float]]:
         """Play T steps.
 
         Returns:
-            G * T * B decisions, and the raw returns of the games that ended meanwhile.
+            The decisions, and the raw returns of the games that ended meanwhile.
         """
+        self._observations[0] = self._observations[-1]
+        self._starts[0] = self._starts[-1]
+        memory = tuple(part.clone() for part in self._memory)
         returns: list[float] = []
-        steps = self._rewards.shape[1]
+        steps = len(self._rewards)
         for t in range(steps + 1):
-            for g, group in enumerate(self._groups):
+            for group, columns in zip(self._groups, self._columns, strict=True):
                 if t > 0:
-                    returns += self._receive(group, g, t - 1)
+                    returns += self._receive(group, columns, t)
                 if t < steps:
-                    group.send(self._act(g, t))
+                    group.send(self._act(columns, t))
         advantages = self._advantages()
         batch = Batch(
-            observations=self._observations.flatten(0, 2),
-            actions=self._actions.flatten(),
-            log_probabilities=self._log_probabilities.flatten(),
-            advantages=advantages.flatten(),
-            targets=(advantages + self._values).flatten(),
+            observations=self._observations[:-1],
+            actions=self._actions,
+            log_probabilities=self._log_probabilities,
+            advantages=advantages,
+            targets=advantages + self._values,
+            starts=self._starts[:-1],
+            memory=memory,
         )
         return batch, returns
 
-    def _act(self, g: int, t: int) -> NDArray[np.int64]:
-        observations = self._next[g]
-        logits, values = evaluate(self._policy, observations)
-        log_probabilities = logits.log_softmax(dim=1)
+    def _act(self, columns: slice, t: int) -> NDArray[np.int64]:
+        answer = self._answer(columns, t)
+        for part, new in zip(self._memory, answer.memory, strict=True):
+            part[:, columns] = new
+        log_probabilities = answer.logits.log_softmax(dim=1)
         actions = torch.multinomial(log_probabilities.exp(), 1)
-        self._observations[g, t] = observations
-        self._actions[g, t] = actions[:, 0]
-        self._log_probabilities[g, t] = log_probabilities.gather(1, actions)[:, 0]
-        self._values[g, t] = values
+        self._actions[t, columns] = actions[:, 0]
+        self._log_probabilities[t, columns] = log_probabilities.gather(1, actions)[:, 0]
+        self._values[t, columns] = answer.values
         return actions[:, 0].cpu().numpy()
 
-    def _receive(self, group: EmulatorGroup, g: int, t: int) -> list[float]:
+    def _answer(self, columns: slice, t: int) -> Answer:
+        memory = tuple(part[:, columns] for part in self._memory)
+        return self._actor.answer(self._observations[t, columns], memory, self._starts[t, columns])
+
+    def _receive(self, group: EmulatorGroup, columns: slice, t: int) -> list[float]:
+        """Take the answer to the actions of step t - 1, whose observations belong to step t."""
         step = group.receive()
-        self._next[g] = self._upload(step.observations)
-        rewards = torch.from_numpy(step.rewards)
+        self._observations[t, columns] = torch.from_numpy(step.observations).to(self._device)
+        self._starts[t, columns] = torch.from_numpy(step.ends).to(self._device)
+        rewards = torch.from_numpy(step.rewards).to(self._device)
         if len(step.cut):
-            _, values = evaluate(self._policy, self._upload(step.last_observations))
-            rewards[step.cut] += self._gamma * values.cpu()
-        self._rewards[g, t] = rewards.to(self._policy.device)
-        self._continues[g, t] = torch.from_numpy(~step.ends).to(self._policy.device).float()
+            rewards[step.cut] += self._gamma * self._values_of_cut_games(step, columns)
+        self._rewards[t - 1, columns] = rewards
         return step.returns
 
-    def _upload(self, observations: NDArray[np.uint8]) -> torch.Tensor:
-        return torch.from_numpy(observations.copy()).to(self._policy.device)
+    def _values_of_cut_games(self, step: Step, columns: slice) -> torch.Tensor:
+        observations = torch.from_numpy(step.last_observations).to(self._device)
+        memory = tuple(part[:, columns][:, step.cut] for part in self._memory)
+        going_on = self._zeros(len(step.cut), dtype=torch.bool)
+        return self._actor.answer(observations, memory, going_on).values
 
     def _advantages(self) -> torch.Tensor:
-        """Return the estimates, float32[G, T, B], from the last step back to the first."""
-        following = torch.stack([evaluate(self._policy, planes)[1] for planes in self._next])
+        """Return the estimates, float32[T, N], from the last step back to the first."""
+        steps = len(self._rewards)
+        following = torch.cat([self._answer(columns, steps).values for columns in self._columns])
         advantages = torch.zeros_like(self._rewards)
         running = torch.zeros_like(following)
-        for t in reversed(range(self._rewards.shape[1])):
-            alive = self._continues[:, t]
-            surprise = self._rewards[:, t] + self._gamma * alive * following - self._values[:, t]
+        for t in reversed(range(steps)):
+            alive = (~self._starts[t + 1]).float()
+            surprise = self._rewards[t] + self._gamma * alive * following - self._values[t]
             running = surprise + self._gamma * self._gae_lambda * alive * running
-            advantages[:, t] = running
-            following = self._values[:, t]
+            advantages[t] = running
+            following = self._values[t]
         return advantages
-
-
-def evaluate(
-    policy: ActorCriticPolicy, observations: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return logits float32[B, A] and values float32[B] of observations uint8[B, K, H, W]."""
-    features = policy.features_extractor(observations.float().div_(255.0))
-    return policy.action_net(features), policy.value_net(features)[:, 0]

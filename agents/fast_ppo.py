@@ -1,4 +1,4 @@
-"""Trains a PPO agent within so many minutes, on a machine with a GPU and many cores.
+"""Trains a PPO or RecurrentPPO agent within so many minutes, on a machine with a GPU and many cores.
 
     python agents/fast_ppo.py breakout-ppo --runs RUNS --minutes 8 --envs 64 --threads 8
 
@@ -19,15 +19,15 @@ import time
 from collections import deque
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from actors import Actor, Batch, actor_of
 from checkpoints import CurveRow, RunError, RunFolder, write_atomically
-from collection import Batch, Collector, EmulatorGroup, evaluate
+from collection import Collector, EmulatorGroup
 from learning import compute_in_bfloat16
-from recipe import PpoSettings, Recipe, RecipeError, RecurrentPpoSettings, read_recipe
-from stable_baselines3 import PPO
+from recipe import PpoSettings, Recipe, RecipeError, read_recipe
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.save_util import load_from_zip_file
 from torch.nn import functional
 from train import build_model, part_note, part_seed, recipe_path
@@ -46,6 +46,7 @@ class Plan:
         steps: Steps of each environment between two updates.
         batch_size: Decisions of one gradient.
         threads: Emulator threads of each group.
+        learning_rate: At the beginning; None for what the recipe's schedule says there.
         aim: Mean raw return of the last 100 games at which the run ends early, or None.
         device: Torch device.
     """
@@ -55,50 +56,49 @@ class Plan:
     steps: int
     batch_size: int
     threads: int
+    learning_rate: float | None
     aim: float | None
     device: str
 
 
 def surrogate_loss(
-    policy: Any, batch: Batch, rows: torch.Tensor, settings: PpoSettings
+    actor: Actor, batch: Batch, rows: torch.Tensor, settings: PpoSettings
 ) -> torch.Tensor:
-    """Return PPO's loss of some rows of a batch.
+    """Return PPO's loss of some decisions of a batch, by their index into [T * N].
 
     References:
         Schulman et al. 2017, "Proximal Policy Optimization Algorithms", eq. 9, with advantages
         brought to mean 0 and deviation 1 within the rows, and no clipping of the value.
     """
-    logits, values = evaluate(policy, batch.observations[rows])
-    log_probabilities = logits.log_softmax(dim=1)
-    taken = log_probabilities.gather(1, batch.actions[rows, None])[:, 0]
-    advantages = batch.advantages[rows]
+    answer = actor.answer_again(batch, rows)
+    log_probabilities = answer.logits.log_softmax(dim=1)
+    taken = log_probabilities.gather(1, batch.actions.flatten()[rows, None])[:, 0]
+    advantages = batch.advantages.flatten()[rows]
     advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-    ratio = (taken - batch.log_probabilities[rows]).exp()
+    ratio = (taken - batch.log_probabilities.flatten()[rows]).exp()
     clipped = ratio.clamp(1 - settings.clip_range, 1 + settings.clip_range)
     gain = torch.minimum(advantages * ratio, advantages * clipped).mean()
     entropy = -(log_probabilities.exp() * log_probabilities).sum(dim=1).mean()
-    value_loss = functional.mse_loss(values, batch.targets[rows])
+    value_loss = functional.mse_loss(answer.values, batch.targets.flatten()[rows])
     return -gain - settings.ent_coef * entropy + settings.vf_coef * value_loss
 
 
-def update(model: PPO, batch: Batch, settings: PpoSettings, learning_rate: float) -> None:
+def update(actor: Actor, batch: Batch, settings: PpoSettings, learning_rate: float) -> None:
     """Take all gradient steps of one batch.
 
     Raises:
         RunError: The loss is no longer a finite number.
     """
-    optimizer = model.policy.optimizer
+    optimizer = actor.policy.optimizer
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
-    count = len(batch.actions)
     loss = torch.zeros(())
     for _ in range(settings.n_epochs):
-        order = torch.randperm(count, device=batch.actions.device)
-        for rows in order.split(settings.batch_size):
-            loss = surrogate_loss(model.policy, batch, rows, settings)
+        for rows in actor.minibatches(batch, settings.batch_size):
+            loss = surrogate_loss(actor, batch, rows, settings)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.policy.parameters(), settings.max_grad_norm)
+            torch.nn.utils.clip_grad_norm_(actor.policy.parameters(), settings.max_grad_norm)
             optimizer.step()
     if not torch.isfinite(loss):
         raise RunError(f"got a loss of {loss.item()}, expected a finite one; lower the rate")
@@ -144,7 +144,7 @@ class FastRun:
         self._episodes = last.episodes if last else 0
         self._seconds_before = last.seconds if last else 0.0
         schedule = recipe.algorithm.learning_rate * (1.0 - begins_at / recipe.run.total_steps)
-        self._first_rate = max(schedule, 0.1 * recipe.algorithm.learning_rate)
+        self._first_rate = plan.learning_rate or schedule
 
     def _go_on_from(self, path: Path, *, decisions: int) -> None:
         """Take weights, and the optimiser's state if it is there; only tensors are read."""
@@ -169,9 +169,10 @@ class FastRun:
             )
             for _ in range(GROUPS)
         ]
+        actor = actor_of(self.model.policy)
         collector = Collector(
             groups,
-            self.model.policy,
+            actor,
             steps=plan.steps,
             gamma=settings.gamma,
             gae_lambda=settings.gae_lambda,
@@ -181,8 +182,8 @@ class FastRun:
         while self._clock.left > 0.0 and not self._aim_is_met:
             batch, returns = collector.collect()
             rate = self._first_rate * self._clock.left
-            update(self.model, batch, settings, rate)
-            self.model.num_timesteps += len(batch.actions)
+            update(actor, batch, settings, rate)
+            self.model.num_timesteps += batch.actions.numel()
             self._write_row(returns, rate)
             if snapshots_at and self._clock.left < snapshots_at[0]:
                 del snapshots_at[0]
@@ -230,6 +231,7 @@ class FastRun:
             policy.parameters(), lr=self._first_rate, **policy.optimizer_kwargs
         )
         newest = self._folder.save(self.model)
+        print(f"{self._recipe.name}: {newest.name} after {self._clock.elapsed:.0f} s", flush=True)
         policy.optimizer = trained
         if pack is None:
             return
@@ -242,7 +244,7 @@ class FastRun:
         self._saved.append(newest)
 
 
-def untrained(recipe: Recipe, device: str) -> PPO:
+def untrained(recipe: Recipe, device: str) -> OnPolicyAlgorithm:
     """Make the model of a recipe, for any number of environments."""
     env = AtariVecEnv(recipe.environment, num_threads=1)
     try:
@@ -265,7 +267,7 @@ def _pack(path: Path, files: list[Path], folder: str) -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Train a PPO agent within so many minutes.")
+    parser = argparse.ArgumentParser(description="Train an agent with PPO within so many minutes.")
     parser.add_argument("agent", help="folder in agents/, or the path of a train.toml")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
     parser.add_argument("--minutes", type=float, default=8.0)
@@ -273,6 +275,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=64, metavar="N")
     parser.add_argument("--batch-size", type=int, default=512, metavar="N")
     parser.add_argument("--threads", type=int, default=4, help="emulator threads of each group")
+    parser.add_argument("--learning-rate", type=float, help="at the beginning, to fall to 0")
     parser.add_argument("--aim", type=float, help="mean return to stop at")
     parser.add_argument("--device", default="auto", help="torch device: auto, cpu, cuda")
     parser.add_argument("--pack", type=Path, metavar="DIR", help="where one .tar per agent goes")
@@ -292,16 +295,16 @@ def main(arguments: list[str] | None = None) -> int:
         steps=options.steps,
         batch_size=options.batch_size,
         threads=options.threads,
+        learning_rate=options.learning_rate,
         aim=options.aim,
         device=options.device,
     )
     try:
         recipe = read_recipe(recipe_path(options.agent))
-        if not isinstance(recipe.algorithm, PpoSettings) or isinstance(
-            recipe.algorithm, RecurrentPpoSettings
-        ):
+        if not isinstance(recipe.algorithm, PpoSettings):
             raise RecipeError(
-                f"got {recipe.algorithm.name} for {options.agent}, expected PPO; use train.py"
+                f"got {recipe.algorithm.name} for {options.agent}, expected PPO or RecurrentPPO; "
+                "use train.py"
             )
         run = FastRun(recipe, RunFolder(path=options.runs / recipe.name), plan, clock)
         run.learn(options.pack, ladder=options.ladder)

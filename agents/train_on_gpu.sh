@@ -6,6 +6,7 @@
 # OUT gets one NAME.tar per agent (newest checkpoint, curve.csv, run.json; under 16 MiB each), the
 # ladder of Breakout's run, and log.txt. MINUTES (default 8) is the time from start to end. RUNS
 # holds runs to go on with, RUNS/NAME/checkpoint-*.zip; it is only read.
+# FAST_PPO_OPTIONS are given to every run, such as "--envs 4 --device cpu" to try it without a GPU.
 # Needs torch, stable-baselines3, sb3-contrib and ale-py for the `python3` of the PATH.
 set -eu
 out=$1
@@ -20,7 +21,8 @@ export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1
 plan="breakout-ppo       5 400  --ladder
 spaceinvaders-ppo  4 1200
 pong-ppo-seed2     3 20.3
-pong-ppo-sticky    3 20.3"
+pong-ppo-sticky    3 20.3
+pong-recurrent     3 20    --learning-rate 2.5e-4"
 
 train() {
     local name=$1 threads=$2 aim=$3
@@ -31,6 +33,7 @@ train() {
 }
 
 while read -r line; do
+    # shellcheck disable=SC2086  # its words are arguments
     train $line &
 done <<<"$plan"
 wait

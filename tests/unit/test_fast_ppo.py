@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 import torch
-from stable_baselines3 import PPO
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.logger import Logger
 
 pytest.importorskip("sb3_contrib")
 
 AGENTS = Path(__file__).parents[2] / "agents"
 sys.path.insert(0, str(AGENTS))
+actors = importlib.import_module("actors")
 checkpoints = importlib.import_module("checkpoints")
 collection = importlib.import_module("collection")
 fast_ppo = importlib.import_module("fast_ppo")
@@ -48,87 +50,88 @@ def small(name: str = "breakout-ppo", **environment: Any) -> Any:
     )
 
 
-@pytest.fixture
-def collected() -> Any:
-    """A model, and the second batch that it plays: episodes end inside it."""
-    recipe = small(max_frames=48)
+@pytest.fixture(params=["breakout-ppo", "pong-recurrent"])
+def collected(request: pytest.FixtureRequest) -> Any:
+    """A recipe, its model, and the second batch that it plays: episodes end inside it."""
+    recipe = small(request.param, max_frames=48)
     model = fast_ppo.untrained(recipe, "cpu")
     groups = [
         collection.EmulatorGroup(recipe.environment, num_envs=ENVS // 2, num_threads=1)
         for _ in range(2)
     ]
-    collector = collection.Collector(groups, model.policy, steps=STEPS, gamma=0.99, gae_lambda=0.95)
+    actor = actors.actor_of(model.policy)
+    collector = collection.Collector(groups, actor, steps=STEPS, gamma=0.99, gae_lambda=0.95)
     collector.reset(seed=5)
     collector.collect()
     batch, _ = collector.collect()
     for group in groups:
         group.close()
-    return recipe, model, collector, batch
+    assert batch.starts.any(), "no episode ended: the test would prove too little"
+    return recipe, actor, collector, batch
 
 
-def fill(model: PPO, collector: Any, batch: Any) -> None:
-    """Put what was collected into stable-baselines3's own buffer, environment by environment."""
-
-    def by_step(values: torch.Tensor) -> torch.Tensor:
-        """[G * T * B, ...] to [T, G * B, ...]."""
-        values = values.unflatten(0, (2, STEPS, ENVS // 2)).transpose(0, 1)
-        return values.flatten(1, 2)
-
-    ends = 1.0 - by_step(collector._continues.flatten())
-    values = by_step(collector._values.flatten())
-    observations, actions, rewards, probabilities = (
-        by_step(x)
-        for x in (
-            batch.observations,
-            batch.actions,
-            collector._rewards.flatten(),
-            batch.log_probabilities,
+def test_all_decisions_are_learned_once_and_answered_as_when_they_were_taken(
+    collected: Any,
+) -> None:
+    _, actor, _, batch = collected
+    rows = list(actor.minibatches(batch, 2 * STEPS))
+    assert len(rows) == 2
+    assert sorted(torch.cat(rows).tolist()) == list(range(ENVS * STEPS))
+    for part in rows:
+        logits = actor.answer_again(batch, part).logits
+        again = logits.log_softmax(dim=1).gather(1, batch.actions.flatten()[part, None])[:, 0]
+        torch.testing.assert_close(
+            again, batch.log_probabilities.flatten()[part], rtol=1e-5, atol=1e-5
         )
-    )
-    buffer = model.rollout_buffer
-    buffer.reset()
+
+
+def fill(buffer: RolloutBuffer, collector: Any, batch: Any) -> None:
+    """Put what was collected into stable-baselines3's own buffer."""
     for t in range(STEPS):
-        starts = ends[t - 1] if t else torch.zeros(ENVS)
         buffer.add(
-            observations[t].numpy(),
-            actions[t].numpy(),
-            rewards[t].numpy(),
-            starts.numpy(),
-            values[t],
-            probabilities[t],
+            batch.observations[t].numpy(),
+            batch.actions[t].numpy(),
+            collector._rewards[t].numpy(),
+            batch.starts[t].float().numpy(),
+            collector._values[t],
+            batch.log_probabilities[t],
         )
     with torch.no_grad():
-        following = [collection.evaluate(model.policy, planes)[1] for planes in collector._next]
-    buffer.compute_returns_and_advantage(torch.cat(following), ends[-1].numpy())
-    expected = torch.from_numpy(buffer.advantages)
-    torch.testing.assert_close(by_step(batch.advantages), expected, rtol=1e-5, atol=1e-6)
+        following = collector._answer(slice(0, ENVS), STEPS).values
+    buffer.compute_returns_and_advantage(following, collector._starts[-1].float().numpy())
 
 
+@pytest.mark.parametrize("collected", ["breakout-ppo"], indirect=True)
 def test_an_update_is_that_of_stable_baselines3(collected: Any) -> None:
-    recipe, model, collector, batch = collected
-    assert (collector._continues == 0).any(), "no episode ended: the test proves too little"
+    recipe, actor, collector, batch = collected
     theirs = fast_ppo.untrained(recipe, "cpu")
-    theirs.policy.load_state_dict(model.policy.state_dict())
-    fill(theirs, collector, batch)
-    theirs._logger = importlib.import_module("stable_baselines3.common.logger").configure(
-        None, ["log"][:0]
+    theirs.policy.load_state_dict(actor.policy.state_dict())
+    fill(theirs.rollout_buffer, collector, batch)
+    torch.testing.assert_close(
+        batch.advantages,
+        torch.from_numpy(theirs.rollout_buffer.advantages),
+        rtol=1e-5,
+        atol=1e-6,
     )
+    theirs.set_logger(Logger(folder=None, output_formats=[]))
     theirs.train()
-    fast_ppo.update(model, batch, recipe.algorithm, 1e-3)
+    fast_ppo.update(actor, batch, recipe.algorithm, 1e-3)
     for name, weights in theirs.policy.state_dict().items():
         torch.testing.assert_close(
-            model.policy.state_dict()[name], weights, rtol=1e-4, atol=2e-6, msg=name
+            actor.policy.state_dict()[name], weights, rtol=1e-4, atol=2e-6, msg=name
         )
 
 
-def test_what_comes_back_goes_on(tmp_path: Path) -> None:
-    recipe = small()
+@pytest.mark.parametrize("name", ["breakout-ppo", "pong-recurrent"])
+def test_what_comes_back_goes_on(tmp_path: Path, name: str) -> None:
+    recipe = small(name)
     plan = fast_ppo.Plan(
         minutes=0.05,
         num_envs=ENVS,
         steps=STEPS,
         batch_size=16,
         threads=1,
+        learning_rate=None,
         aim=None,
         device="cpu",
     )
@@ -142,7 +145,7 @@ def test_what_comes_back_goes_on(tmp_path: Path) -> None:
     newest = back.newest()
     assert newest is not None
     assert newest[1] == run.model.num_timesteps
-    loaded = PPO.load(newest[0], device="cpu")
+    loaded = train.CLASSES[recipe.algorithm.name].load(newest[0], device="cpu")
     for name, weights in run.model.policy.state_dict().items():
         assert torch.equal(loaded.policy.state_dict()[name], weights), name
 
@@ -162,7 +165,14 @@ def test_the_rate_falls_with_the_clock() -> None:
 def test_a_run_stops_at_its_aim(tmp_path: Path) -> None:
     recipe = small("pong-ppo", max_frames=48)
     plan = fast_ppo.Plan(
-        minutes=10.0, num_envs=20, steps=STEPS, batch_size=80, threads=1, aim=-3.0, device="cpu"
+        minutes=10.0,
+        num_envs=20,
+        steps=STEPS,
+        batch_size=80,
+        threads=1,
+        learning_rate=None,
+        aim=-3.0,
+        device="cpu",
     )
     folder = checkpoints.RunFolder(path=tmp_path)
     run = fast_ppo.FastRun(recipe, folder, plan, fast_ppo.Clock(plan.minutes))
