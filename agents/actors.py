@@ -1,8 +1,8 @@
 """How networks of stable-baselines3 answer while playing and while learning, memory or none.
 
-Letters: T steps, N environments, K stacked planes, H W plane, A actions, S memory units. A memory is
-two tensors float32[1, N, S], the LSTM's hidden and cell state; networks without one have an empty
-tuple.
+Letters: T steps, N environments, K stacked planes, H W plane, A actions, S memory units. A memory
+is two tensors float32[1, N, S], the LSTM's hidden and cell state; networks without one have an
+empty tuple.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Decisions of many games, kept on the device that learns from them.
 
 The environments are two groups or more that take turns: while the network answers one group, the
-emulators of the others play. Letters: T steps, B environments of a group, N of all groups, K stacked
-planes, H W plane, A actions.
+emulators of the others play. Letters: T steps, B environments of a group, N of all groups, K
+stacked planes, H W plane.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Trains a PPO or RecurrentPPO agent within so many minutes, on a machine with a GPU and many cores.
+"""Trains an agent with PPO within so many minutes, on a machine with a GPU and many cores.
 
     python agents/fast_ppo.py breakout-ppo --runs RUNS --minutes 8 --envs 64 --threads 8
 
-The recipe is the agent's `train.toml`, as for `train.py`, and so are the run's files; a run that
-the folder already holds goes on. What differs is noted in each part of `run.json`: more
-environments, which play on while the network answers others; and a learning rate that falls with
-the clock and reaches 0 when the time is over. Checkpoints leave the optimiser's state out, which
-makes them a third as large: whoever goes on begins with a fresh one.
+The recipe is the agent's `train.toml` (PPO or RecurrentPPO), as for `train.py`, and so are the
+run's files; a run that the folder already holds goes on. What differs is noted in each part of
+`run.json`: more environments, which play on while the network answers others; and a learning rate
+that falls with the clock and reaches 0 when the time is over. Checkpoints leave the optimiser's
+state out, which makes them a third as large: whoever goes on begins with a fresh one.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class FastRun:
         self.model.num_timesteps = decisions
 
     def learn(self, pack: Path | None, *, ladder: bool) -> None:
-        """Learn until the time is over or the aim is met, then save and pack."""
+        """Learn once at least, and until the time is over or the aim is met; then save and pack."""
         settings, plan = (
             replace(self._recipe.algorithm, batch_size=self._plan.batch_size),
             self._plan,
@@ -179,7 +179,7 @@ class FastRun:
         )
         collector.reset(seed)
         snapshots_at = [2 / 3, 1 / 3]
-        while self._clock.left > 0.0 and not self._aim_is_met:
+        while True:
             batch, returns = collector.collect()
             rate = self._first_rate * self._clock.left
             update(actor, batch, settings, rate)
@@ -188,6 +188,8 @@ class FastRun:
             if snapshots_at and self._clock.left < snapshots_at[0]:
                 del snapshots_at[0]
                 self._save(pack, ladder=ladder)
+            if self._clock.left == 0.0 or self._aim_is_met:
+                break
         for group in groups:
             group.close()
         self._save(pack, ladder=ladder)

@@ -126,7 +126,7 @@ def test_an_update_is_that_of_stable_baselines3(collected: Any) -> None:
 def test_what_comes_back_goes_on(tmp_path: Path, name: str) -> None:
     recipe = small(name)
     plan = fast_ppo.Plan(
-        minutes=0.05,
+        minutes=0.02,
         num_envs=ENVS,
         steps=STEPS,
         batch_size=16,
