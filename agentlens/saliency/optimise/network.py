@@ -1,0 +1,96 @@
+"""A small network that says the mask of any frame at once: learned once, then free.
+
+Shape letters: F frames, P plane selections, K planes, H W observation, gy gx mask cells,
+S recurrent state, D hidden channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, relu
+
+from agentlens.errors import InvalidArgument, WeightMismatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskNetworkSpec:
+    """The shape of a mask network: all that is needed to build it.
+
+    ``observation``: (K, H, W). ``state``: S, 0 without memory. ``selections``: P. ``cells``:
+    (gy, gx). ``channels``: D.
+    """
+
+    observation: tuple[int, int, int]
+    state: int
+    selections: int
+    cells: tuple[int, int]
+    channels: int = 32
+
+    def __post_init__(self) -> None:
+        sizes = (*self.observation, self.selections, *self.cells, self.channels)
+        if min(sizes) < 1 or max(sizes) > 4096 or not 0 <= self.state <= 65536:
+            raise InvalidArgument(
+                f"mask network of sizes {sizes} and state {self.state}: expected 1 to 4096 each, "
+                "a state of 0 to 65536."
+            )
+
+
+class MaskNetwork(nn.Module):
+    """Three convolutions, with the mean over the frame and the recurrent state mixed in.
+
+    Notes:
+        About 8 million multiplications for a stack of four frames of 84 x 84.
+    """
+
+    def __init__(self, spec: MaskNetworkSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        channels = spec.channels
+        self.inwards = nn.Conv2d(spec.observation[0], channels, 8, stride=4, padding=2)
+        self.around = nn.Conv2d(channels, channels, 3, padding=1)
+        self.whole = nn.Linear(channels, channels)
+        self.memory = nn.Linear(spec.state, channels) if spec.state else None
+        self.outwards = nn.Conv2d(channels, spec.selections, 3, padding=1)
+
+    def forward(self, observation: Tensor, state: Tensor | None) -> Tensor:
+        """Logits of the masks, [F, P, gy, gx]; a sigmoid of them is 1 where hidden.
+
+        Args:
+            observation: float32 [F, K, H, W], scaled as the policy wants it.
+            state: [F, S], or None without memory.
+        """
+        features = relu(self.inwards(observation))
+        mixed = self.whole(features.mean((2, 3)))
+        if self.memory is not None:
+            assert state is not None  # a policy with memory is asked with its state
+            mixed = mixed + self.memory(state)
+        features = relu(self.around(features) + mixed[:, :, None, None])
+        logits = self.outwards(features)
+        return interpolate(logits, self.spec.cells, mode="bilinear", align_corners=False)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The weights by name, float32, on the CPU."""
+        return {name: value.detach().cpu().numpy() for name, value in self.state_dict().items()}
+
+
+def build_network(spec: MaskNetworkSpec, tensors: Mapping[str, np.ndarray]) -> MaskNetwork:
+    """A network with these weights, in eval mode and without gradients.
+
+    Raises:
+        WeightMismatch: a tensor is missing, too many, of another shape, or not finite.
+    """
+    network = MaskNetwork(spec)
+    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    given = {name: value.shape for name, value in tensors.items()}
+    if wanted != given:
+        raise WeightMismatch(f"the mask network's tensors are {given}, expected {wanted}.")
+    for name, value in tensors.items():
+        if value.dtype != np.float32 or not np.isfinite(value).all():
+            raise WeightMismatch(f"tensor {name!r} of the mask network: expected finite float32.")
+    network.load_state_dict({name: torch.tensor(value) for name, value in tensors.items()})
+    return network.eval().requires_grad_(False)
