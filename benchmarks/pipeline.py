@@ -26,9 +26,10 @@ import imageio.v3 as iio
 import numpy as np
 import torch
 
+from agentlens.drawing.draw import Draw
+from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
 from agentlens.drawing.render import render
-from agentlens.drawing.scene import Film
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.rollout.outputs import evaluate
 from agentlens.rollout.player import Player
@@ -99,7 +100,7 @@ def two_maps(agent: Agent, episode: Episode, steps: Sequence[int], threads: int)
 def figures(film: Film, frames: Sequence[int], output: Path, clock: Clock) -> None:
     """A matplotlib figure of each frame, through imageio's writer with its defaults."""
     contexts = [film.context(frame) for frame in frames]
-    rival = Rival(contexts[0], arrange(film.scene, "compact", scale=3).size)
+    rival = Rival(contexts[0], arrange(film.scene, Draw(layout="compact", scale=3)).size)
     pictures = []
     with clock.stage("figure"):
         for context in contexts:

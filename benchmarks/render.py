@@ -20,10 +20,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from agentlens.drawing.context import FrameContext
+from agentlens.drawing.draw import Draw
+from agentlens.drawing.film import Film
 from agentlens.drawing.heat import heat_on_screen
 from agentlens.drawing.layout import arrange
 from agentlens.drawing.render import render
-from agentlens.drawing.scene import Film
 from agentlens.drawing.video import VideoWriter
 from benchmarks.results import write_result
 from tests import render_samples as samples
@@ -90,7 +91,7 @@ def median_seconds(*works: Callable[[], object], rounds: int = ROUNDS) -> list[d
 
 def drawing(film: Film) -> dict[str, float]:
     """Milliseconds a frame of the compact layout at 3x, ours and matplotlib's."""
-    page = arrange(film.scene, "compact", scale=3)
+    page = arrange(film.scene, Draw(layout="compact", scale=3))
     contexts = [film.context(i) for i in range(8)]
     rival, blank = Rival(contexts[0], page.size), page.blank()
     ours, theirs = median_seconds(
@@ -106,7 +107,7 @@ def drawing(film: Film) -> dict[str, float]:
 
 def encoding(film: Film, folder: Path) -> dict[str, float]:
     """Milliseconds a frame of mp4, ours and imageio's default writer, and the sizes."""
-    page = arrange(film.scene, "compact", scale=3)
+    page = arrange(film.scene, Draw(layout="compact", scale=3))
     pictures = [page.draw(context) for context in film.contexts()]
     a, b = folder / "ours.mp4", folder / "imageio.mp4"
 
@@ -132,7 +133,8 @@ def whole(film_of: Callable[[], tuple[Any, Any]], folder: Path, layout: str) -> 
     """Frames a second from recording to mp4 at 3x."""
     recording, maps = film_of()
     (ours,) = median_seconds(
-        lambda: render(recording, maps, folder / "x.mp4", layout=layout, force=True), rounds=3
+        lambda: render(recording, maps, folder / "x.mp4", draw=Draw(layout=layout), force=True),
+        rounds=3,
     )
     return {"fps": FRAMES / ours["wall"], "cpu_ms": 1000 * ours["cpu"] / FRAMES}
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import agentlens
+from agentlens.drawing.draw import Draw
 from agentlens.errors import AgentlensError
 from agentlens.saliency.base import METHODS
 
@@ -96,7 +97,7 @@ def gallery(policies: Path, folder: Path) -> None:
         recording = record(scene, policies, folder)
         maps = agentlens.explain(recording, steps=steps_around(scene), planes=scene.planes)
         output = DOCS / "images" / "gallery" / f"{scene.name}.png"
-        agentlens.still(recording, maps, output, step=scene.step, scale=2, force=True)
+        agentlens.still(recording, maps, output, step=scene.step, draw=Draw(scale=2), force=True)
         print(output)
 
 
@@ -115,7 +116,12 @@ def methods(policies: Path, folder: Path) -> None:
                     print(f"{name} on {scene.name}: {error}")
                     continue
                 agentlens.still(
-                    recording, maps, output, step=scene.step, scale=1, layout="compact", force=True
+                    recording,
+                    maps,
+                    output,
+                    step=scene.step,
+                    draw=Draw(scale=1, layout="compact"),
+                    force=True,
                 )
                 print(output)
                 break

@@ -5,9 +5,10 @@ Panels get a :class:`FrameContext` and give a picture; they neither remember nor
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -99,8 +100,9 @@ class FrameContext:
             stack was still empty (zeros).
         maps: raw values of each drawn target, float32 [planes, gy, gx]; empty for a step that
             was not explained.
-        row_values: float [rows], probability or Q-value of each row of the scene's choices.
-        taken, explained: rows; ``explained`` is None where there is no map.
+        outputs: logits or Q-values of the policy, float [A].
+        action, explained_action: indices of the policy's outputs; the second is None where there
+            is no map.
         total_reward: raw reward before this decision. lives: left, before it.
     """
 
@@ -111,19 +113,30 @@ class FrameContext:
     screen: np.ndarray
     past_screens: tuple[np.ndarray | None, ...]
     maps: Mapping[str, np.ndarray]
-    row_values: np.ndarray
-    taken: int
-    explained: int | None
+    outputs: np.ndarray
+    action: int
+    explained_action: int | None
     total_reward: float
     lives: int
 
-
-class Panel(Protocol):
-    """A rectangle of the video: ``size`` is (width, height)."""
+    @functools.cached_property
+    def row_values(self) -> np.ndarray:
+        """Probability or Q-value of each row of the scene's choices: float64 [rows]."""
+        groups = self.scene.choices.groups
+        outputs = np.asarray(self.outputs, np.float64)
+        if self.scene.choices.kind == "q_value":
+            return np.array([outputs[list(group)].max() for group in groups])
+        weights = np.exp(outputs - outputs.max())
+        weights /= weights.sum()
+        return np.array([weights[list(group)].sum() for group in groups])
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(width, height) in pixels of the video."""
+    def taken(self) -> int:
+        """Row of the action that was taken."""
+        return self.scene.choices.row_of(self.action)
 
-    def draw(self, context: FrameContext) -> np.ndarray:
-        """A new picture of one step: uint8 [height, width, 3]."""
+    @property
+    def explained(self) -> int | None:
+        """Row of the explained action."""
+        action = self.explained_action
+        return None if action is None else self.scene.choices.row_of(action)

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from agentlens.drawing.colour import BACKGROUND
-from agentlens.drawing.context import FrameContext, Panel, Scene
+from agentlens.drawing.context import FrameContext, Scene
+from agentlens.drawing.draw import Draw
+from agentlens.drawing.panel import PANELS, Panel
 from agentlens.drawing.panels import actions, colour_bar, curves, game, header, heat, stack
 from agentlens.drawing.pixels import canvas, paste
-from agentlens.errors import InvalidArgument, UnknownName
-from agentlens.registry import Registry
-
-PANELS = Registry(package="agentlens.drawing.panels", attribute="PANEL", kind="panel")
+from agentlens.errors import InvalidArgument
 
 MARGIN = 16
 _GAP = 16
@@ -60,32 +59,22 @@ class Layout:
         return page
 
 
-def arrange(
-    scene: Scene, layout: str = "full", *, scale: int = 3, panels: Sequence[str] | None = None
-) -> Layout:
+def arrange(scene: Scene, draw: Draw = Draw()) -> Layout:  # noqa: B008 (frozen)
     """Place the panels of a scene.
 
-    Args:
-        scene: what is drawn.
-        layout: "full" (game, heat of each target, actions, curves, frame stack), "compact" (game,
-            one heat, actions, curves) or "stack" (large planes, each with its own map). Not used
-            with ``panels``.
-        scale: screen pixels of a native pixel, 1 to 8.
-        panels: names of panels, placed in rows of three; the header goes on top.
+    The layouts: "full" (game, heat of each target, actions, curves, frame stack), "compact"
+    (game, one heat, actions, curves), "stack" (large planes, each with its own map). Chosen
+    panels stand in rows of three, with the header on top.
 
     Raises:
-        UnknownName: an unknown layout or panel.
-        InvalidArgument: a scale out of range, or no panel that has something to show.
+        UnknownName: an unknown panel.
+        InvalidArgument: no chosen panel has something to show.
     """
-    if not 1 <= scale <= 8:
-        raise InvalidArgument(f"scale {scale}: expected 1 to 8.")
-    column = max(scene.screen_shape[1] * scale, _NARROWEST)
-    if panels is not None:
-        return _flow(scene, column, panels)
-    if layout not in LAYOUTS:
-        raise UnknownName("layout", layout, LAYOUTS)
-    height = scene.screen_shape[0] * scale + game.TITLE_HEIGHT
-    return LAYOUTS[layout](scene, column, height)
+    column = max(scene.screen_shape[1] * draw.scale, _NARROWEST)
+    if draw.panels:
+        return _flow(scene, column, draw.panels)
+    height = scene.screen_shape[0] * draw.scale + game.TITLE_HEIGHT
+    return LAYOUTS[draw.layout](scene, column, height)
 
 
 def _full(scene: Scene, column: int, height: int) -> Layout:
@@ -189,20 +178,20 @@ def _beside(scene: Scene, column: int, height: int, *, with_stack: bool) -> Layo
 
 
 def _flow(scene: Scene, column: int, names: Sequence[str]) -> Layout:
-    found = [p for n in names if n != "header" for p in PANELS.load(n).for_scene(scene, column)]
-    if not found:
+    panels = [p for n in names if n != "header" for p in PANELS.load(n).for_scene(scene, column)]
+    if not panels:
         raise InvalidArgument(
-            f"panels {', '.join(names) or 'none'}: none of them has anything to show here; "
+            f"panels {', '.join(names)}: none of them has anything to show here; "
             f"there are {', '.join(PANELS.names())}."
         )
     top = MARGIN
-    width = min(len(found), _FLOW_COLUMNS) * (column + _GAP) - _GAP
+    width = min(len(panels), _FLOW_COLUMNS) * (column + _GAP) - _GAP
     placed = []
     if "header" in names:
         placed.append(_at(header.Header(size=(width, header.HEIGHT)), MARGIN, top))
         top += header.HEIGHT
-    for start in range(0, len(found), _FLOW_COLUMNS):
-        row = found[start : start + _FLOW_COLUMNS]
+    for start in range(0, len(panels), _FLOW_COLUMNS):
+        row = panels[start : start + _FLOW_COLUMNS]
         placed += [_at(p, MARGIN + i * (column + _GAP), top) for i, p in enumerate(row)]
         top += max(p.size[1] for p in row) + _GAP
     return _page(placed)

@@ -1,6 +1,6 @@
 """A game drawn while it is played: contexts made one by one, with scales that settle at the start.
 
-What :class:`agentlens.drawing.scene.Film` is for a recording, :class:`LiveFilm` is for a game
+What :class:`agentlens.drawing.film.Film` is for a recording, :class:`LiveFilm` is for a game
 whose end nobody knows yet.
 """
 
@@ -15,8 +15,13 @@ import numpy as np
 from agentlens.drawing import caption
 from agentlens.drawing.context import Choices, Curve, FrameContext, Layer, Scene
 from agentlens.drawing.scale import Scale, scale_from
-from agentlens.drawing.scene import choices_of, drawn_targets, row_values
-from agentlens.drawing.upsample import upsampler
+from agentlens.drawing.scene import (
+    choices_of,
+    drawn_targets,
+    magnitude_curve,
+    make_scene,
+    own_curves,
+)
 from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND
 from agentlens.errors import InvalidArgument
 from agentlens.spec import TargetInfo
@@ -98,19 +103,14 @@ class LiveFilm:
         self._scales = [RunningScale(info, warm_up) for info in self._drawn]
         self._screens: deque[np.ndarray | None] = deque(maxlen=agent.observation.stack)
         self._fill_with_zeros = agent.observation.stack_fill == "zeros"
-        self._agent, self._method = agent, caption.method(recording, maps)
+        self._agent = agent
         self._history: deque[list[float]] = deque(maxlen=WINDOW)
         self._step, self._total = 0, 0.0
         self._q_range: np.ndarray | None = None
-        self.scene = Scene(
-            title=caption.title(recording),
-            facts=caption.facts(recording),
-            method="",
-            screen_shape=recording.screen_shape,
-            depth=agent.observation.stack,
+        self.scene = make_scene(
+            recording,
+            maps,
             layers=self._layers(),
-            plane_names=maps.planes,
-            spread=upsampler(maps.grid, agent.observation, recording.screen_shape),
             choices=choices_of(agent, None),
             curves=(),
             frames=WINDOW,
@@ -137,9 +137,9 @@ class LiveFilm:
             screen=decision.screen,
             past_screens=tuple(self._screens),
             maps=drawn,
-            row_values=row_values(choices, outputs),
-            taken=choices.row_of(row.action),
-            explained=choices.row_of(decision.explained),
+            outputs=outputs,
+            action=row.action,
+            explained_action=decision.explained,
             total_reward=self._total,
             lives=row.lives,
         )
@@ -172,7 +172,7 @@ class LiveFilm:
             note = "scale waits for a map above rounding"
         return dataclasses.replace(
             self.scene,
-            method=caption.joined(note, self._method),
+            method=caption.joined(note, self.scene.method),
             layers=self._layers(),
             choices=choices,
             curves=self._curves(worth),
@@ -186,23 +186,10 @@ class LiveFilm:
         """The last ``WINDOW`` decisions; what is still to come is left empty."""
         values = np.full((WINDOW, len(self._history[0])), np.nan, np.float32)
         values[: len(self._history)] = self._history
-        columns = iter(values.T.copy())
-        own = (
-            []
-            if worth is None
-            else [Curve(name=worth, unit="", role="critic", values=next(columns))]
-        )
-        own.append(Curve(name="score", unit="", role="score", values=next(columns)))
-        magnitudes = [
-            Curve(
-                name=f"max {info.name}",
-                unit=info.unit,
-                role=info.role,
-                values=next(columns),
-                display=info.display,
-            )
-            for info in self._drawn
-        ]
+        *worths, totals = values.T.copy()[: len(self._history[0]) - len(self._drawn)]
+        own = own_curves(worth or "", worths[0] if worths else None, totals)
+        maxima = values.T[-len(self._drawn) :].copy()
+        magnitudes = [magnitude_curve(*pair) for pair in zip(self._drawn, maxima, strict=True)]
         return (*own, *magnitudes)
 
 

@@ -6,7 +6,7 @@ heat is the 99th percentile of the frames' maxima. Nothing is rescaled frame by 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +90,19 @@ def scale_from(target: TargetInfo, maxima: np.ndarray) -> Scale:
     return Scale(target=target, limit=0.0)
 
 
+def fixed_scales(maps: MapSet | None, limits: Mapping[str, float]) -> dict[str, Scale]:
+    """Scales with limits that somebody chose.
+
+    Raises:
+        UnknownName: the maps have no such target.
+    """
+    targets = {} if maps is None else {info.name: info for info in maps.header.targets}
+    for name in limits:
+        if name not in targets:
+            raise UnknownName("target", name, targets)
+    return {name: Scale(target=targets[name], limit=limit) for name, limit in limits.items()}
+
+
 def shared_scales(map_sets: Sequence[MapSet]) -> dict[str, Scale]:
     """One scale a target for several videos, over the frames of all of them.
 
@@ -107,4 +120,4 @@ def shared_scales(map_sets: Sequence[MapSet]) -> dict[str, Scale]:
                     "in another, or of another kind: they cannot share a scale."
                 )
             maxima.setdefault(info.name, []).append(frame_maxima(maps, info.name))
-    return {name: scale_from(infos[name], np.concatenate(found)) for name, found in maxima.items()}
+    return {name: scale_from(infos[name], np.concatenate(parts)) for name, parts in maxima.items()}

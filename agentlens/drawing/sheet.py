@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from agentlens.drawing.colour import BACKGROUND
+from agentlens.drawing.files import published
+from agentlens.drawing.film import Film
 from agentlens.drawing.layout import Layout
 from agentlens.drawing.pixels import canvas, paste
-from agentlens.drawing.scene import Film
-from agentlens.drawing.video import publish, refuse_existing
-from agentlens.errors import DiskError
 from agentlens.progress import Progress, silent
 
 SHEET_STEPS = 12
@@ -52,19 +49,3 @@ def write_png(picture: np.ndarray, output: Path, *, force: bool = False) -> None
     """
     with published(output, force) as finished:
         Image.fromarray(picture).save(finished, format="PNG")
-
-
-@contextlib.contextmanager
-def published(output: Path, force: bool) -> Iterator[Path]:
-    """A temporary path that becomes ``output`` when the block ends well."""
-    refuse_existing(output, force)
-    finished = output.with_suffix(f".finished{output.suffix}")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        yield finished
-        refuse_existing(output, force)
-        publish(finished, output)
-    except OSError as error:
-        raise DiskError(f"{output}: {error.strerror or error}; choose another folder.") from error
-    finally:
-        finished.unlink(missing_ok=True)

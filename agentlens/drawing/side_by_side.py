@@ -14,12 +14,14 @@ import numpy as np
 
 from agentlens.drawing import caption
 from agentlens.drawing.colour import BACKGROUND, BAR_GREY, LINE, MUTED, Colour, darkened_grey, ramp
-from agentlens.drawing.context import FrameContext, Panel
+from agentlens.drawing.context import FrameContext
+from agentlens.drawing.files import refuse_existing
+from agentlens.drawing.film import Film
+from agentlens.drawing.panel import Panel
 from agentlens.drawing.panels import actions, colour_bar, game, heat
 from agentlens.drawing.pixels import canvas, fill, paste, paste_fitted
-from agentlens.drawing.scene import Film
 from agentlens.drawing.text import NORMAL, SMALL, TITLE, draw_text
-from agentlens.drawing.video import VideoWriter, refuse_existing
+from agentlens.drawing.video import VideoWriter
 from agentlens.errors import InvalidArgument
 from agentlens.progress import Progress, silent
 
@@ -39,7 +41,7 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Stage:
+class SideBySidePage:
     """Where everything stands; ``size`` is (width, height), multiples of 16.
 
     ``title``, ``facts``: the header's lines. ``difference``: a middle column shows the first
@@ -87,8 +89,8 @@ class Stage:
     ) -> None:
         column, width, top = self.columns[i], self.upper[i].size[0], _MARGIN + _HEADER
         fill(page, left, top + 3, 6, 16, COLOURS[column.place % MOST])
-        said = column.note or f"score {context.total_reward:+g}"
-        used = draw_text(page, said, left + width, top + 3, size=SMALL, colour=MUTED, align="right")
+        note = column.note or f"score {context.total_reward:+g}"
+        used = draw_text(page, note, left + width, top + 3, size=SMALL, colour=MUTED, align="right")
         draw_text(page, column.label, left + 14, top, size=16, width=width - used - 24)
         top += _NAME
         picture = self.upper[i].draw(context)
@@ -134,14 +136,14 @@ class Stage:
         )
 
 
-def stage(
+def side_by_side_page(
     columns: Sequence[Column],
     *,
     title: str,
     facts: str = "",
     scale: int = 2,
     difference: bool = False,
-) -> Stage:
+) -> SideBySidePage:
     """Place the columns: heat of the actor (or the plain game), colour bar, action bars.
 
     Args:
@@ -179,7 +181,7 @@ def stage(
     below = max(sum(p.size[1] + _GAP // 2 for p in panels) for panels in lower)
     right = 2 * _MARGIN + count * width + (count - 1) * _GAP
     bottom = _MARGIN + _HEADER + _NAME + height + _GAP // 2 + below + _MARGIN // 2
-    return Stage(
+    return SideBySidePage(
         columns=tuple(columns),
         title=title,
         facts=facts,
@@ -192,9 +194,9 @@ def stage(
 
 
 def side_by_side(
-    shown: Stage, output: Path | str, *, force: bool = False, progress: Progress = silent
+    page: SideBySidePage, output: Path | str, *, force: bool = False, progress: Progress = silent
 ) -> Path:
-    """Draw a stage as a video in game time; the suffix chooses mp4, webm, gif or webp.
+    """Draw a page as a video in game time; the suffix chooses mp4, webm, gif or webp.
 
     Raises:
         AlreadyExists: the file is there and ``force`` is off.
@@ -205,12 +207,12 @@ def side_by_side(
     """
     output = Path(output)
     refuse_existing(output, force)
-    films = [c.film for c in shown.columns]
+    films = [c.film for c in page.columns]
     total = len(_changes(films))
     with VideoWriter(output, force=force) as video:
         for number, (frames, ended, ticks) in enumerate(together(films), start=1):
             contexts = [film.context(frame) for film, frame in zip(films, frames, strict=True)]
-            video.write(shown.draw(contexts, ended), ticks)
+            video.write(page.draw(contexts, ended), ticks)
             progress(number, total)
     return output
 
@@ -237,13 +239,13 @@ def together(
         yield frames, over, end - now
 
 
-def difference_on_screen(one: FrameContext, two: FrameContext) -> np.ndarray:
+def difference_on_screen(first: FrameContext, second: FrameContext) -> np.ndarray:
     """The first context's heat minus the second's on a grey screen: uint8 [Y, X, 3].
 
     Signed targets count by magnitude. Where a step has no map its heat is 0.
     """
-    first, second = _spread(one), _spread(two)
-    return ramp("actor", True).blend(darkened_grey(one.screen), first - second)
+    difference = _spread(first) - _spread(second)
+    return ramp("actor", True).blend(darkened_grey(first.screen), difference)
 
 
 def _spread(context: FrameContext) -> np.ndarray:

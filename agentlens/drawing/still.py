@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from agentlens.drawing.draw import Draw
+from agentlens.drawing.files import published, refuse_existing
+from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
-from agentlens.drawing.scene import Film
-from agentlens.drawing.sheet import published, write_png
-from agentlens.drawing.video import refuse_existing
+from agentlens.drawing.scale import fixed_scales
+from agentlens.drawing.sheet import write_png
 from agentlens.errors import MissingExtra, UnknownName
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording, open_recording
 
-SUFFIXES = (".png", ".pdf", ".svg")
+FIGURES = (".pdf", ".svg")
+SUFFIXES = (".png", *FIGURES)
 
 
 def still(
@@ -23,9 +26,7 @@ def still(
     *,
     step: int,
     episode: int = 0,
-    scale: int = 3,
-    layout: str = "full",
-    targets: Sequence[str] | None = None,
+    draw: Draw = Draw(),  # noqa: B008 (frozen)
     force: bool = False,
 ) -> Path:
     """Draw one step; returns the path of the file.
@@ -39,16 +40,14 @@ def still(
             text as text, which needs the extra ``plots``.
         step: number of the step.
         episode: index of the episode.
-        scale: pixels of a native pixel (png).
-        layout: "full", "compact" or "stack" (png).
-        targets: names of the maps' targets to draw; see ``render``.
+        draw: targets to draw and, for a png, layout or panels and scale.
         force: overwrite an existing file.
 
     Raises:
         AlreadyExists: the file is there and ``force`` is off.
         InvalidArgument: no such step or episode, or maps of another recording.
         MissingExtra: matplotlib is not installed.
-        UnknownName: an unknown suffix, layout or target.
+        UnknownName: an unknown suffix, panel or target.
         DiskError: the disk is full, failing or read-only.
     """
     output = Path(output)
@@ -57,17 +56,19 @@ def still(
         raise UnknownName("figure suffix", suffix, SUFFIXES)
     refuse_existing(output, force)
     recording = open_recording(recording)
-    whole = Film(recording, maps, episode=episode, targets=targets)
-    frame = whole.steps.index(step) if step in whole.steps else -1
-    film = (
-        whole
-        if frame >= 0
-        else Film(recording, maps, steps=[step], episode=episode, targets=targets)
+    film = partial(
+        Film,
+        recording,
+        maps,
+        episode=episode,
+        targets=draw.heats or None,
+        scales=fixed_scales(maps, draw.limits),
     )
-    context = film.context(max(frame, 0))
+    whole = film()
+    inside = step in whole.steps
+    context = whole.context(whole.steps.index(step)) if inside else film(steps=[step]).context(0)
     if suffix == ".png":
-        page = arrange(film.scene, layout, scale=scale)
-        write_png(page.draw(context), output, force=force)
+        write_png(arrange(context.scene, draw).draw(context), output, force=force)
         return output
     try:
         from agentlens.drawing.figure import draw_figure

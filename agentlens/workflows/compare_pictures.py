@@ -12,9 +12,15 @@ from agentlens.comparison.behaviour import SharedStates, state_measures
 from agentlens.comparison.moments import Moment
 from agentlens.comparison.report import Picture
 from agentlens.drawing.colour import darkened_grey
+from agentlens.drawing.film import Film
 from agentlens.drawing.scale import Scale, shared_scales
-from agentlens.drawing.scene import Film
-from agentlens.drawing.side_by_side import MOST, Column, Stage, side_by_side, stage
+from agentlens.drawing.side_by_side import (
+    MOST,
+    Column,
+    SideBySidePage,
+    side_by_side,
+    side_by_side_page,
+)
 from agentlens.errors import InvalidArgument
 from agentlens.progress import Progress
 from agentlens.store.maps import MapSet
@@ -143,7 +149,7 @@ def _cast(count: int) -> list[int]:
     return [round(place) for place in np.linspace(0, count - 1, min(count, MOST))]
 
 
-def _own_games(gallery: Gallery, agents: Sequence[int], steps: int) -> Stage:
+def _own_games(gallery: Gallery, agents: Sequence[int], steps: int) -> SideBySidePage:
     columns = []
     sets = {a: gallery.maps.get((a, a)) for a in agents}
     known = [m for m in sets.values() if m is not None]
@@ -160,7 +166,7 @@ def _own_games(gallery: Gallery, agents: Sequence[int], steps: int) -> Stage:
         )
         columns.append(Column(label=gallery.labels[agent], place=agent, film=film))
     heats = _ONE_SCALE if scales else _OWN_SCALES
-    return stage(
+    return side_by_side_page(
         columns,
         title="Own games from the same seed",
         facts=f"each plays its own game · {heats}" if mapped else "each plays its own game",
@@ -175,7 +181,7 @@ def _same_states(
     steps: Sequence[int],
     *,
     difference: bool,
-) -> Stage | None:
+) -> SideBySidePage | None:
     """Agents on the same states; None where a difference is wanted and there are no maps."""
     sets = {a: gallery.maps.get((a, home)) for a in agents}
     known = [m for m in sets.values() if m is not None]
@@ -196,7 +202,7 @@ def _same_states(
         note = "its own game" if agent == home else "asked about it"
         columns.append(Column(label=gallery.labels[agent], place=agent, film=film, note=note))
     heats = f" · {_ONE_SCALE if scales else _OWN_SCALES}" if mapped else ""
-    return stage(
+    return side_by_side_page(
         columns,
         title=f"{gallery.labels[home]}'s game",
         facts=f"both see the same states; the mark is what {gallery.labels[home]} did{heats}",

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from agentlens.drawing.context import FrameContext
-from agentlens.drawing.layout import PANELS
-from agentlens.drawing.scene import Film
+from agentlens.drawing.film import Film
+from agentlens.drawing.panel import PANELS
 from tests import render_samples as samples
 
 

@@ -13,8 +13,9 @@ import PIL
 import pytest
 from PIL import Image
 
+from agentlens.drawing.draw import Draw
+from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
-from agentlens.drawing.scene import Film
 from agentlens.store.maps import MapSet
 from tests import render_samples as samples
 
@@ -42,7 +43,7 @@ CASES = {
 def test_picture_is_unchanged(name: str, tmp_path: Path) -> None:
     layout, kind, maps, frame = CASES[name]
     film = Film(samples.record(tmp_path / "r", kind=kind), maps)
-    picture = arrange(film.scene, layout, scale=1).draw(film.context(frame))
+    picture = arrange(film.scene, Draw(layout=layout, scale=1)).draw(film.context(frame))
     path = FOLDER / f"{name}.png"
     if os.environ.get("AGENTLENS_WRITE_GOLDEN") == "1":
         FOLDER.mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import agentlens
-from agentlens.drawing.scene import Film
+from agentlens.drawing.film import Film
 
 
 def test_a_curve_has_no_heat_panel_but_a_curve(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from agentlens.drawing import live
 from agentlens.drawing.context import FrameContext
+from agentlens.drawing.draw import Draw
+from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
 from agentlens.drawing.live import Decision, LiveFilm, RunningScale
-from agentlens.drawing.scene import Film
 from agentlens.errors import InvalidArgument
 from tests import render_samples as samples
 
@@ -100,7 +101,7 @@ def test_every_layout_draws_the_first_and_a_later_decision(tmp_path: Path) -> No
     maps = samples.maps(range(8))
     for layout in ("full", "compact", "stack"):
         live_film = LiveFilm(recording.header, maps.header)
-        page = arrange(live_film.scene, layout, scale=1)
+        page = arrange(live_film.scene, Draw(layout=layout, scale=1))
         for step in range(2):
             row = samples.row(step)
             decision = Decision(

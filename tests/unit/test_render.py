@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,15 +13,20 @@ import pytest
 from PIL import Image
 
 from agentlens.drawing import caption
-from agentlens.drawing.layout import LAYOUTS, PANELS, arrange
+from agentlens.drawing.draw import Draw
+from agentlens.drawing.film import Film
+from agentlens.drawing.layout import LAYOUTS, arrange
+from agentlens.drawing.panel import PANELS
 from agentlens.drawing.render import render
-from agentlens.drawing.scene import Film
+from agentlens.drawing.scale import fixed_scales
 from agentlens.drawing.still import still
 from agentlens.drawing.video import count_frames
 from agentlens.errors import AlreadyExists, InvalidArgument, ShapeError, UnknownName
 from agentlens.spec import GridSpec
 from agentlens.store.recording import Recording
 from tests import render_samples as samples
+
+SMALL = Draw(scale=1)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 def test_real_time_shows_each_decision_as_long_as_it_took(
     recording: Recording, tmp_path: Path
 ) -> None:
-    path = render(recording, samples.maps(range(12)), tmp_path / "x.mp4", scale=1)
+    path = render(recording, samples.maps(range(12)), tmp_path / "x.mp4", draw=SMALL)
     with av.open(str(path)) as file:
         times = [round(float(f.time) * 60) for f in file.decode(video=0)]
     frames = [2 + s % 3 for s in range(12)]
@@ -40,7 +46,9 @@ def test_real_time_shows_each_decision_as_long_as_it_took(
 
 
 def test_a_given_fps_shows_all_decisions_equally_long(recording: Recording, tmp_path: Path) -> None:
-    path = render(recording, None, tmp_path / "x.mp4", steps=slice(0, 15), fps=7.5, scale=1)
+    path = render(
+        recording, None, tmp_path / "x.mp4", steps=slice(0, 15), draw=Draw(fps=7.5, scale=1)
+    )
     assert count_frames(path) == (15, pytest.approx(2.0, abs=1e-3))
 
 
@@ -84,7 +92,7 @@ def test_layouts_have_sizes_that_encoders_like(
 ) -> None:
     for maps in (samples.maps(range(3)), None, samples.maps(range(3), targets=(samples.KL,))):
         film = Film(recording, maps, steps=[0, 1])
-        page = arrange(film.scene, layout, scale=scale)
+        page = arrange(film.scene, Draw(layout=layout, scale=scale))
         assert page.size[0] % 16 == page.size[1] % 16 == 0
         boxes = [(p.left, p.top, *p.panel.size) for p in page.placements]
         for index, (left, top, width, height) in enumerate(boxes):
@@ -103,16 +111,19 @@ def test_layouts_have_sizes_that_encoders_like(
 
 def test_chosen_panels_stand_in_rows(recording: Recording, tmp_path: Path) -> None:
     film = Film(recording, samples.maps(range(3)))
-    page = arrange(film.scene, scale=1, panels=PANELS.names())
+    page = arrange(film.scene, Draw(scale=1, panels=PANELS.names()))
     assert len(page.placements) == 2 + len(PANELS.names())  # two targets: two heats, two bars
     path = render(
-        recording, samples.maps(range(3)), tmp_path / "x.png", panels=("game", "actions"), scale=1
+        recording,
+        samples.maps(range(3)),
+        tmp_path / "x.png",
+        draw=Draw(panels=("game", "actions"), scale=1),
     )
     assert path.stat().st_size > 100
     with pytest.raises(UnknownName, match="game"):
-        arrange(film.scene, panels=("gane",))
+        arrange(film.scene, Draw(panels=("gane",)))
     with pytest.raises(InvalidArgument, match="anything to show"):
-        arrange(Film(recording, None).scene, panels=("heat",))
+        arrange(Film(recording, None).scene, Draw(panels=("heat",)))
 
 
 def test_named_targets_are_drawn_in_the_order_given(recording: Recording, tmp_path: Path) -> None:
@@ -123,12 +134,16 @@ def test_named_targets_are_drawn_in_the_order_given(recording: Recording, tmp_pa
         assert [layer.target.name for layer in film.scene.layers] == names
         assert list(film.context(0).maps) == names
         path = render(
-            recording, maps, tmp_path / f"{len(names)}.png", targets=names, scale=1, force=True
+            recording,
+            maps,
+            tmp_path / f"{len(names)}.png",
+            draw=Draw(heats=names, scale=1),
+            force=True,
         )
         picture = tmp_path / "still.png"
-        still(recording, maps, picture, step=0, targets=names, scale=1, force=True)
+        still(recording, maps, picture, step=0, draw=Draw(heats=names, scale=1), force=True)
         with Image.open(picture) as page:
-            assert page.size == arrange(film.scene, scale=1).size
+            assert page.size == arrange(film.scene, Draw(scale=1)).size
         assert path.is_file()
     with pytest.raises(UnknownName, match="kl"):
         Film(recording, maps, targets=["k"])
@@ -146,10 +161,9 @@ def test_named_targets_are_drawn_in_the_order_given(recording: Recording, tmp_pa
         ({"steps": [-1]}, InvalidArgument, "step -1"),
         ({"steps": slice(50, 60)}, InvalidArgument, "no step"),
         ({"episode": 1}, InvalidArgument, "episode 1: the recording has 1, numbered 0 to 0"),
-        ({"fps": 0.0}, InvalidArgument, "fps"),
-        ({"scale": 0}, InvalidArgument, "scale 0"),
-        ({"layout": "ful"}, UnknownName, "'full'"),
-        ({"targets": ["kl"]}, InvalidArgument, "targets kl: there are no maps"),
+        ({"draw": Draw(heats=("kl",))}, InvalidArgument, "targets kl: there are no maps"),
+        ({"draw": Draw(limits={"kl": 1.0})}, UnknownName, "target"),
+        ({"draw": Draw(panels=("gane",))}, UnknownName, "'game'"),
     ],
 )
 def test_bad_choices_are_refused_and_leave_nothing(
@@ -162,6 +176,43 @@ def test_bad_choices_are_refused_and_leave_nothing(
     with pytest.raises(error, match=message):
         render(recording, None, tmp_path / "x.mp4", **choices)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"fps": 0.05}, InvalidArgument, "fps"),
+        ({"scale": 0}, InvalidArgument, "scale 0"),
+        ({"scale": 9}, InvalidArgument, "scale 9"),
+        ({"layout": "ful"}, UnknownName, "'full'"),
+        ({"panels": "game"}, InvalidArgument, r"such as \['game'\]"),
+        ({"heats": ("kl", "kl")}, InvalidArgument, "each name once"),
+        ({"limits": {"kl": 0.0}}, InvalidArgument, "limit 0.0 of kl"),
+    ],
+)
+def test_impossible_ways_to_draw_are_refused(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        Draw(**options)
+
+
+def test_a_chosen_limit_is_the_colour_bar_s(recording: Recording, tmp_path: Path) -> None:
+    maps = samples.maps(range(4))
+    scale = fixed_scales(maps, {"kl": 0.125})["kl"]
+    assert scale.ticks()[-1] == (1.0, 0.125)
+    assert scale.heat(np.array([0.125 / 4]))[0] == 0.5  # kl is drawn as its square root
+    paths = [
+        still(recording, maps, tmp_path / f"{limit}.png", step=2, draw=Draw(scale=1, limits=given))
+        for limit, given in ((0, {}), (9, {"kl": 9.0}))
+    ]
+    first, second = (np.asarray(Image.open(path)) for path in paths)
+    assert (first != second).any()
+
+
+def test_a_figure_of_a_video_says_which_step(recording: Recording, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match=r"--step N"):
+        render(recording, None, tmp_path / "x.pdf")
 
 
 def test_maps_of_something_else_are_refused(recording: Recording, tmp_path: Path) -> None:
@@ -215,7 +266,7 @@ def test_nothing_is_overwritten_unless_forced(recording: Recording, tmp_path: Pa
         with pytest.raises(AlreadyExists):
             render(recording, None, path, steps=[0])
         assert path.read_bytes() == b"precious"
-        render(recording, None, path, steps=[0], force=True, scale=1)
+        render(recording, None, path, steps=[0], force=True, draw=SMALL)
         assert path.stat().st_size > 100
 
 
@@ -226,7 +277,7 @@ def test_progress_counts_pictures(recording: Recording, tmp_path: Path) -> None:
         None,
         tmp_path / "x.mp4",
         steps=slice(0, 4),
-        scale=1,
+        draw=SMALL,
         progress=lambda done, total: seen.append((done, total)),
     )
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -234,8 +285,8 @@ def test_progress_counts_pictures(recording: Recording, tmp_path: Path) -> None:
 
 def test_a_contact_sheet_holds_twelve_steps(recording: Recording, tmp_path: Path) -> None:
     film = Film(recording, None)
-    width, height = arrange(film.scene, "compact", scale=1).size
-    path = render(recording, None, tmp_path / "x.png", scale=1, layout="compact")
+    width, height = arrange(film.scene, Draw(layout="compact", scale=1)).size
+    path = render(recording, None, tmp_path / "x.png", draw=Draw(scale=1, layout="compact"))
     with Image.open(path) as sheet:
         assert sheet.size == (3 * width, 4 * height)
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
@@ -256,7 +307,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(
 ) -> None:
     steps = [s % 40 for s in range(300)]
     film = Film(recording, samples.maps(range(40)), steps=steps)
-    page = arrange(film.scene, "compact", scale=1)
+    page = arrange(film.scene, Draw(layout="compact", scale=1))
     contexts = film.contexts()
     tracemalloc.start()
     for _ in range(60):

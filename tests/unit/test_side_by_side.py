@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agentlens.drawing.film import Film
 from agentlens.drawing.scale import shared_scales
-from agentlens.drawing.scene import Film
 from agentlens.drawing.side_by_side import (
     Column,
     difference_on_screen,
     side_by_side,
-    stage,
+    side_by_side_page,
     together,
 )
 from agentlens.drawing.video import count_frames
@@ -67,7 +67,9 @@ def test_a_picture_has_the_declared_size_in_multiples_of_16(
     recording: Recording, difference: bool
 ) -> None:
     columns = pair(recording)
-    shown = stage(columns, title="same states", facts="one scale", difference=difference)
+    shown = side_by_side_page(
+        columns, title="same states", facts="one scale", difference=difference
+    )
     picture = shown.draw([c.film.context(3) for c in columns], [False, True])
     assert picture.shape == (shown.size[1], shown.size[0], 3)
     assert shown.size[0] % 16 == shown.size[1] % 16 == 0
@@ -79,7 +81,7 @@ def test_a_video_holds_every_change_and_is_not_overwritten(
     recording: Recording, tmp_path: Path
 ) -> None:
     columns = [*pair(recording), Column(label="plain", place=2, film=Film(recording, None))]
-    shown = stage(columns, title="three", scale=1)
+    shown = side_by_side_page(columns, title="three", scale=1)
     path = side_by_side(shown, tmp_path / "three.mp4")
     frames, seconds = count_frames(path)
     assert frames == 24
@@ -91,9 +93,9 @@ def test_a_video_holds_every_change_and_is_not_overwritten(
 def test_what_cannot_stand_side_by_side_is_refused(recording: Recording) -> None:
     columns = pair(recording)
     with pytest.raises(InvalidArgument, match="5 columns: expected 1 to 4"):
-        stage([*columns, *columns, columns[0]], title="")
+        side_by_side_page([*columns, *columns, columns[0]], title="")
     plain = Column(label="plain", place=1, film=Film(recording, None))
     with pytest.raises(InvalidArgument, match="both with saliency maps"):
-        stage([columns[0], plain], title="", difference=True)
+        side_by_side_page([columns[0], plain], title="", difference=True)
     with pytest.raises(InvalidArgument, match="scale 9"):
-        stage(columns, title="", scale=9)
+        side_by_side_page(columns, title="", scale=9)

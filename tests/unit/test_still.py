@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agentlens.drawing.draw import Draw
+from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
-from agentlens.drawing.scene import Film
 from agentlens.drawing.still import still
 from agentlens.errors import AlreadyExists, InvalidArgument, MissingExtra, UnknownName
 from agentlens.store.recording import Recording
@@ -25,8 +26,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 def test_a_png_is_the_page_of_the_video(recording: Recording, tmp_path: Path) -> None:
     maps = samples.maps(range(20))
     film = Film(recording, maps)
-    page = arrange(film.scene, "full", scale=1).draw(film.context(13))
-    path = still(recording, maps, tmp_path / "x.png", step=13, scale=1)
+    page = arrange(film.scene, Draw(layout="full", scale=1)).draw(film.context(13))
+    path = still(recording, maps, tmp_path / "x.png", step=13, draw=Draw(scale=1))
     with Image.open(path) as picture:
         np.testing.assert_array_equal(np.asarray(picture), page)
     with pytest.raises(AlreadyExists):
@@ -50,7 +51,7 @@ def test_a_figure_keeps_its_text(
 
 
 def test_a_step_without_a_map_is_drawn_too(recording: Recording, tmp_path: Path) -> None:
-    path = still(recording, samples.maps([3, 4]), tmp_path / "x.png", step=9, scale=1)
+    path = still(recording, samples.maps([3, 4]), tmp_path / "x.png", step=9, draw=Draw(scale=1))
     assert path.exists()
 
 

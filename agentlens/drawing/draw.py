@@ -1,0 +1,56 @@
+"""How pictures are drawn: one frozen object that travels whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from agentlens.errors import InvalidArgument, UnknownName
+
+LayoutName = Literal["full", "compact", "stack"]
+LARGEST_SCALE = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """How a video, a contact sheet or a still is drawn.
+
+    Raises:
+        InvalidArgument: a scale, rate or limit out of range.
+        UnknownName: an unknown layout.
+    """
+
+    layout: LayoutName = "full"
+    """Which panels, and where."""
+    panels: tuple[str, ...] = ()
+    """Only these panels, in rows, instead of a layout: game heat colour-bar actions curves stack
+    header."""
+    heats: tuple[str, ...] = ()
+    """Targets of the maps to draw, such as kl sarfa; one of the actor and one of the critic if not
+    given."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Raw value drawn at full heat, by target, such as kl 0.2: for videos to be compared. The
+    99th percentile of the drawn steps if not given."""
+    fps: float = 0.0
+    """Decisions shown a second; 0 for real time."""
+    scale: int = 3
+    """Whole-number enlargement of the game's screen, 1 to 8."""
+
+    def __post_init__(self) -> None:
+        if self.fps != 0 and not 0.1 <= self.fps <= 240:
+            raise InvalidArgument(f"fps {self.fps}: expected 0.1 to 240, or 0 for real time.")
+        if not 1 <= self.scale <= LARGEST_SCALE:
+            raise InvalidArgument(f"scale {self.scale}: expected 1 to {LARGEST_SCALE}.")
+        if self.layout not in get_args(LayoutName):
+            raise UnknownName("layout", self.layout, get_args(LayoutName))
+        for what, names in (("panels", self.panels), ("heats", self.heats)):
+            if isinstance(names, str):
+                raise InvalidArgument(
+                    f"{what} {names!r}: expected a list of names, such as [{names!r}]."
+                )
+            if len(set(names)) < len(names):
+                raise InvalidArgument(f"{what} {', '.join(names)}: expected each name once.")
+        for name, limit in self.limits.items():
+            if not 0 < limit < float("inf"):
+                raise InvalidArgument(f"limit {limit} of {name}: expected a number above 0.")
