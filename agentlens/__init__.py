@@ -18,6 +18,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentlens.drawing.draw import Draw as Draw
     from agentlens.drawing.render import render as render
     from agentlens.drawing.still import still as still
     from agentlens.errors import AgentlensError as AgentlensError
@@ -48,6 +49,7 @@ _HOMES = {
     "Agent": "policies.agent",
     "AgentSpec": "spec",
     "AgentlensError": "errors",
+    "Draw": "drawing.draw",
     "EnvironmentSpec": "spec",
     "Episode": "store.recording",
     "MapSet": "store.maps",

@@ -13,7 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from agentlens.compute import Compute
 from agentlens.policies.agent import load_agent
+from agentlens.workflows.options import PlayOptions
 from agentlens.workflows.watch import watch, watched_lines
 from benchmarks.results import write_result
 
@@ -31,17 +33,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for count in (PREPARATION, PREPARATION, PREPARATION + steps):  # the first warms caches
             began = time.process_time()
-            done = watch(
-                agent, Path(folder) / f"{count}.mp4", max_steps=count, device="cpu", force=True
+            watched = watch(
+                agent,
+                Path(folder) / f"{count}.mp4",
+                play=PlayOptions(max_steps=count),
+                compute=Compute(device="cpu"),
+                force=True,
             )
             used[count] = time.process_time() - began
-    print("\n".join(watched_lines(done)))
+    print("\n".join(watched_lines(watched)))
     figures = {
         "agent": agent.spec.name,
-        "steps": done.steps,
-        "decisions_a_second": done.rate,
-        "times_real_time": done.rate / done.real_time,
-        "wall_ms_a_decision": done.stages,
+        "steps": watched.steps,
+        "decisions_a_second": watched.rate,
+        "times_real_time": watched.rate / watched.real_time,
+        "wall_ms_a_decision": watched.stages,
         "cpu_ms_a_decision": 1000 * (used[PREPARATION + steps] - used[PREPARATION]) / steps,
     }
     print(f"CPU milliseconds a decision: {figures['cpu_ms_a_decision']:.1f}")

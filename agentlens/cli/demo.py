@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 
@@ -27,28 +26,35 @@ def run(options: Options) -> int:
     """Run the demo and print the paths."""
     from agentlens.cli._agent import load_chosen
     from agentlens.cli._options import AgentChoice
-    from agentlens.workflows.options import MapOptions, PlayOptions
+    from agentlens.drawing.render import render
+    from agentlens.rollout.recorder import record
+    from agentlens.saliency.explain import explain
+    from agentlens.workflows.naming import RECORDINGS, fresh_path
     from agentlens.workflows.summary import recording_summary
-    from agentlens.workflows.video import video
 
     began = time.monotonic()
     agent, device = load_chosen(AgentChoice(agent=AGENT), options.compute)
-    done = video(
-        agent,
-        play=PlayOptions(seed=SEED),
-        maps=MapOptions(planes="each"),
-        max_steps=END,
-        start=START,
-        device=device,
-        threads=options.compute.threads,
-        stages=progress,
-        say=lambda line: print(line, file=sys.stderr),
-    )
-    print(recording_summary(done.recording))
+    folder = fresh_path(RECORDINGS, f"{AGENT}-seed{SEED}")
+    with progress("recording", "steps") as report:
+        recording = record(
+            agent, seed=SEED, max_steps=END, output=folder, device=device, progress=report
+        )
+    with progress("explaining", "steps") as report:
+        maps = explain(
+            recording,
+            steps=range(START, END),
+            planes="each",
+            device=device,
+            threads=options.compute.threads,
+            progress=report,
+        )
+    with progress("drawing", "frames") as report:
+        path = render(recording, maps, folder / f"{AGENT}.mp4", progress=report)
+    print(recording_summary(recording))
     print(f"made in {time.monotonic() - began:.0f} s")
-    print(f"recording: {done.recording.folder}")
-    print(f"maps: {done.maps.folder}")
-    print(f"video: {done.path}")
+    print(f"recording: {recording.folder}")
+    print(f"maps: {maps.folder}")
+    print(f"video: {path}")
     return 0
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
-
-import tyro
 
 from agentlens.cli._console import progress
 from agentlens.cli._options import RecordingFolder, Span
 from agentlens.cli._verb import Verb
-from agentlens.workflows.options import DrawOptions, Location, Whole
+from agentlens.drawing.draw import Draw
+from agentlens.workflows.options import Location, Whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,16 +22,12 @@ class Options:
 
     recording: RecordingFolder
     """Folder of a recording."""
-    drawing: DrawOptions
+    drawing: Draw
     span: Span
     maps: Location = None
     """Folder of a map set; the recording's only one if not given."""
     episode: int = 0
     """Which episode."""
-    targets: Annotated[
-        tuple[str, ...] | None, tyro.conf.arg(metavar="NAME ...", help_behavior_hint="")
-    ] = None
-    """Targets of the maps to draw, such as kl sarfa; one of actor and of critic if not given."""
     step: Whole = None
     """Draw only this step, as a figure."""
     output: Location = None
@@ -64,9 +58,7 @@ def run(options: Options) -> int:
             output,
             step=options.step,
             episode=options.episode,
-            scale=options.drawing.scale,
-            layout=options.drawing.layout,
-            targets=options.targets,
+            draw=options.drawing,
             force=options.force,
         )
         print(f"figure: {path}")
@@ -79,10 +71,7 @@ def run(options: Options) -> int:
             output,
             steps=options.span.steps,
             episode=options.episode,
-            fps=options.drawing.fps,
-            scale=options.drawing.scale,
-            layout=options.drawing.layout,
-            targets=options.targets,
+            draw=options.drawing,
             force=options.force,
             progress=report,
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
-from agentlens.cli._console import progress
+from agentlens.cli._console import ConsoleStages
 from agentlens.cli._options import AgentChoice, Compute
 from agentlens.cli._verb import Verb
-from agentlens.workflows.options import DrawOptions, Location, MapOptions, PlayOptions
+from agentlens.compute import Compute as MachineOptions
+from agentlens.drawing.draw import Draw
+from agentlens.workflows.options import Location, MapOptions, PlayOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,20 +22,14 @@ class Options:
     """
 
     source: AgentChoice
-    play: PlayOptions
+    play: PlayOptions = PlayOptions(max_steps=900)
     maps: MapOptions
-    drawing: DrawOptions
+    drawing: Draw
     compute: Compute
-    max_steps: int = 900
-    """Decisions to play (900 at frame skip 4 is a minute); 0 for the whole game."""
-    start: int = 0
-    """First step that is explained and drawn."""
-    folder: Location = None
-    """Folder of the recording; recordings/AGENT-seedN if not given."""
     output: Location = None
     """The video; a fresh name in the recording's folder if not given. mp4, webm, gif, webp, png."""
     force: bool = False
-    """Overwrite the recording and the video."""
+    """Overwrite the video."""
 
 
 def run(options: Options) -> int:
@@ -44,25 +39,20 @@ def run(options: Options) -> int:
     from agentlens.workflows.video import video
 
     agent, device = load_chosen(options.source, options.compute)
-    done = video(
+    result = video(
         agent,
         options.output,
         play=options.play,
         maps=options.maps,
+        compute=MachineOptions(device=device, threads=options.compute.threads),
         draw=options.drawing,
-        max_steps=options.max_steps,
-        start=options.start,
-        folder=options.folder,
-        device=device,
-        threads=options.compute.threads,
         force=options.force,
-        stages=progress,
-        say=lambda line: print(line, file=sys.stderr),
+        reporter=ConsoleStages(),
     )
-    print(recording_summary(done.recording))
-    print(f"recording: {done.recording.folder}")
-    print(f"maps: {done.maps.folder}")
-    print(f"video: {done.path}")
+    print(recording_summary(result.recording))
+    print(f"recording: {result.recording.folder}")
+    print(f"maps: {result.maps.folder}")
+    print(f"video: {result.path}")
     return 0
 
 

@@ -83,7 +83,8 @@ class LiveFilm:
     Args:
         recording: what a recording of this game would say of agent and protocol.
         maps: what a map set of it would say of its maps.
-        warm_up: decisions after which the display scales are fixed; see ``RunningScale``.
+        warm_up: decisions after which the display scales are fixed, ``WARM_UP`` if not given; see
+            ``RunningScale``.
 
     Attributes:
         scene: what holds before the first decision; pages are arranged by it.
@@ -93,8 +94,9 @@ class LiveFilm:
     """
 
     def __init__(
-        self, recording: RecordingHeader, maps: MapHeader, *, warm_up: int = WARM_UP
+        self, recording: RecordingHeader, maps: MapHeader, *, warm_up: int | None = None
     ) -> None:
+        warm_up = WARM_UP if warm_up is None else warm_up
         if warm_up < 1:
             raise InvalidArgument(f"a warm-up of {warm_up} decisions: expected 1 or more.")
         agent = recording.agent

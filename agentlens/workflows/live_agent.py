@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from agentlens.actions import merge_groups
+from agentlens.compute import Compute
 from agentlens.drawing.live import Decision
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent
@@ -48,16 +49,13 @@ class LiveAgent:
         agent: Agent,
         play: PlayOptions,
         options: MapOptions,
-        *,
-        max_steps: int = 0,
-        device: str = "auto",
-        threads: int = 0,
+        compute: Compute = Compute(),  # noqa: B008 (frozen)
     ) -> None:
         """Load the game and bind the method; see ``watch`` for arguments and errors."""
-        for what, value in (("max_steps", max_steps), ("threads", threads)):
-            if value < 0:
-                raise InvalidArgument(f"{what} {value}: expected 0 or more.")
-        self._device = choose_device(device)
+        max_steps, threads = play.max_steps, compute.threads
+        if max_steps < 0:
+            raise InvalidArgument(f"max_steps {max_steps}: expected 0 or more.")
+        self._device = choose_device(compute.device)
         self._agent = as_played(agent, play.chosen, play.epsilon).to(self._device)
         self._seed = episode_seed(play.seed, 0)
         name, self._method = _configured(options)

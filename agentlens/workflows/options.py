@@ -37,6 +37,10 @@ class PlayOptions:
     epsilon: Number = None
     """Share of random actions with --selection epsilon."""
 
+    max_steps: int = 0
+    """Decisions after which an episode is cut (900 at frame skip 4 is a minute); 0 for the whole
+    game."""
+
     @property
     def chosen(self) -> Literal["sample", "greedy", "epsilon"] | None:
         """The selection, with ``deterministic`` taken into account."""
@@ -112,15 +116,3 @@ def _read_option(text: str) -> tuple[str, object]:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return name, tuple(value.split(",")) if "," in value else value
-
-
-@dataclass(frozen=True, kw_only=True)
-class DrawOptions:
-    """How the video is drawn."""
-
-    layout: Literal["full", "compact", "stack"] = "full"
-    """Which panels, and where."""
-    fps: Number = None
-    """Output frames a second; real time if not given."""
-    scale: int = 3
-    """Whole-number enlargement of the game's screen."""

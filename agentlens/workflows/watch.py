@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from agentlens.drawing.layout import Layout, arrange
-from agentlens.drawing.live import WARM_UP, Decision, LiveFilm
-from agentlens.drawing.render import check_drawing, ticks_per_second
+from agentlens.compute import Compute
+from agentlens.drawing.draw import Draw
+from agentlens.drawing.layout import arrange
+from agentlens.drawing.live import Decision, LiveFilm
+from agentlens.drawing.render import check_output, ticks_per_second
 from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND, VideoWriter
 from agentlens.policies.agent import Agent, load_agent
-from agentlens.progress import Progress, silent
+from agentlens.progress import SILENT_STAGES, StageReporter
 from agentlens.rollout.interruption import Interruption
 from agentlens.workflows.live_agent import LiveAgent
 from agentlens.workflows.naming import VIDEOS, fresh_path
-from agentlens.workflows.options import DrawOptions, MapOptions, PlayOptions
+from agentlens.workflows.options import MapOptions, PlayOptions
 
 _WAITING = 4
 """Decisions that may wait to be drawn: more would only delay the picture."""
@@ -61,33 +62,25 @@ def watch(
     *,
     play: PlayOptions = PlayOptions(),  # noqa: B008 (frozen)
     maps: MapOptions = MapOptions(),  # noqa: B008 (frozen)
-    draw: DrawOptions = DrawOptions(),  # noqa: B008 (frozen)
-    max_steps: int = 0,
-    warm_up: int = WARM_UP,
-    device: str = "auto",
-    threads: int = 0,
+    compute: Compute = Compute(),  # noqa: B008 (frozen)
+    draw: Draw = Draw(),  # noqa: B008 (frozen)
     force: bool = False,
-    progress: Progress = silent,
-    say: Callable[[str], None] = lambda line: None,
+    reporter: StageReporter = SILENT_STAGES,
 ) -> Watched:
     """Play one game, explain every decision as it is made and write the video as it comes.
 
     The game is that of ``record`` with the same seed. Nothing but the video is kept. The display
-    scales follow the first ``warm_up`` maps and are fixed from then on; the header says so.
-    While one thread plays and explains, another draws and encodes.
+    scales follow the maps of the first decisions (four seconds) and are fixed from then on; the
+    header says so. While one thread plays and explains, another draws and encodes.
 
     Args:
         agent: an agent, or whatever ``load_agent`` takes.
         output: the video; a fresh name in ``videos/`` if not given. While it grows it lies beside
-            that name as ``.partial``, in a form that players can read.
+            that name in a hidden file, in a form that players can read; the reporter says which.
         play, maps, draw: as for ``video``.
-        max_steps: decisions after which the game is cut; 0 for the whole game.
-        warm_up: decisions that the display scales are taken from.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: CPU threads of the maps; 0 for all cores but the one that draws.
+        compute: device and threads of the maps; 0 threads for all cores but the one that draws.
         force: overwrite ``output``.
-        progress: called with decisions done and to do (0 where nobody knows).
-        say: called with a line for the user.
+        reporter: told of decisions done and to do (0 where nobody knows).
 
     Returns:
         What was written and how fast. Ctrl-C or SIGTERM end the game early: the video is finished
@@ -99,48 +92,36 @@ def watch(
         AlreadyExists, DiskError, RenderError: of the video, see ``VideoWriter``.
         NotFinite: of the outputs or the maps.
     """
+    check_output(Path(output or "video.mp4"), force or output is None)
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
     path = Path(output) if output else fresh_path(VIDEOS, f"{agent.spec.name}-live", ".mp4")
-    check_drawing(path, fps=draw.fps, scale=draw.scale, layout=draw.layout, force=force)
-    live = LiveAgent(agent, play, maps, max_steps=max_steps, device=device, threads=threads)
-    film = LiveFilm(live.recording, live.maps, warm_up=warm_up)
-    return _play(live, film, path, draw, max_steps, force, progress, say)
-
-
-def _play(
-    live: LiveAgent,
-    film: LiveFilm,
-    path: Path,
-    draw: DrawOptions,
-    max_steps: int,
-    force: bool,
-    progress: Progress,
-    say: Callable[[str], None],
-) -> Watched:
-    """Play and explain in this thread, draw and encode in another, until the end or a signal."""
-    page = arrange(film.scene, draw.layout, scale=draw.scale)
     with Interruption() as interruption:
-        with VideoWriter(path, ticks_per_second=ticks_per_second(draw.fps), force=force) as video:
-            say(f"growing: {video.partial_path}")
-            artist = _Artist(film, page, video, real_time=draw.fps is None)
+        live = LiveAgent(agent, play, maps, compute)
+        film = LiveFilm(live.recording, live.maps)
+        with VideoWriter(path, ticks_per_second=ticks_per_second(draw), force=force) as video:
+            reporter.say(f"growing: {video.partial_path}")
             began = time.perf_counter()
-            with artist:
-                for decision in live.decisions():
-                    artist.take(decision)
-                    progress(live.steps, max_steps)
-                    if interruption.requested:
-                        break
+            with _Artist(film, draw, video) as artist:
+                with reporter.stage("watching", "decisions") as progress:
+                    for decision in live.decisions():
+                        artist.take(decision)
+                        progress(live.steps, play.max_steps)
+                        if interruption.requested:
+                            break
         seconds = time.perf_counter() - began
+    return _watched(live, artist, path, interruption.requested, seconds)
+
+
+def _watched(live: LiveAgent, artist: _Artist, path: Path, stopped: str, seconds: float) -> Watched:
+    spent = live.spent | artist.spent
     return Watched(
         path=path,
         steps=live.steps,
-        end=interruption.requested or live.end,
+        end=stopped or live.end,
         raw_return=live.raw_return,
         seconds=seconds,
         real_time=EMULATOR_FRAMES_PER_SECOND * live.steps / live.frames,
-        stages={
-            name: 1000 * spent / live.steps for name, spent in (live.spent | artist.spent).items()
-        },
+        stages={name: 1000 * total / live.steps for name, total in spent.items()},
     )
 
 
@@ -158,11 +139,10 @@ def watched_lines(done: Watched) -> list[str]:
 class _Artist:
     """Draws and encodes decisions in a thread of its own; leaving it waits for the last one."""
 
-    def __init__(
-        self, film: LiveFilm, page: Layout, video: VideoWriter, *, real_time: bool
-    ) -> None:
-        self._film, self._page, self._video, self._real_time = film, page, video, real_time
-        self._canvas: np.ndarray = page.blank()
+    def __init__(self, film: LiveFilm, draw: Draw, video: VideoWriter) -> None:
+        self._film, self._video, self._real_time = film, video, not draw.fps
+        self._page = arrange(film.scene, draw)
+        self._canvas: np.ndarray = self._page.blank()
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._waiting: deque[Future[None]] = deque()
         self.spent = {"draw": 0.0, "encode": 0.0}

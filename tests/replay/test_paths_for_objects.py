@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import agentlens
+from agentlens.drawing.draw import Draw
 
 
 def test_names_and_folders_stand_for_what_lies_there(tmp_path: Path) -> None:
@@ -20,7 +21,7 @@ def test_names_and_folders_stand_for_what_lies_there(tmp_path: Path) -> None:
     maps = agentlens.explain(tmp_path / "b", stride=30, device="cpu")
     same = agentlens.explain(by_object, stride=30, device="cpu")
     np.testing.assert_array_equal(maps.values, same.values)
-    agentlens.render(tmp_path / "b", maps, tmp_path / "x.png", scale=1)
-    agentlens.still(str(tmp_path / "b"), maps, tmp_path / "y.png", step=3, scale=1)
+    agentlens.render(tmp_path / "b", maps, tmp_path / "x.png", draw=Draw(scale=1))
+    agentlens.still(str(tmp_path / "b"), maps, tmp_path / "y.png", step=3, draw=Draw(scale=1))
     again = agentlens.revisit(tmp_path / "b", str(folder), output=tmp_path / "c", device="cpu")
     np.testing.assert_array_equal(again.episodes[0].planes[:], by_path.episodes[0].planes[:])

@@ -12,6 +12,7 @@ def test_public_names_are_these() -> None:
         "Agent",
         "AgentSpec",
         "AgentlensError",
+        "Draw",
         "EnvironmentSpec",
         "Episode",
         "MapSet",

@@ -8,7 +8,7 @@ import pytest
 
 import agentlens
 from agentlens.errors import AgentlensError, AlreadyExists, InvalidArgument, UnknownName
-from agentlens.workflows.options import DrawOptions, MapOptions
+from agentlens.workflows.options import MapOptions
 
 
 @pytest.mark.parametrize(
@@ -16,12 +16,10 @@ from agentlens.workflows.options import DrawOptions, MapOptions
     [
         (UnknownName, {"output": "x.avi"}),
         (AlreadyExists, {"output": "there.mp4"}),
-        (InvalidArgument, {"draw": DrawOptions(scale=0)}),
-        (InvalidArgument, {"draw": DrawOptions(fps=-1.0)}),
+        (InvalidArgument, {"output": "x.pdf"}),
         (UnknownName, {"maps": MapOptions(method="perturbatoin")}),
         (InvalidArgument, {"maps": MapOptions(method="sarfa", targets=("kl",))}),
         (InvalidArgument, {"maps": MapOptions(memory_gb=0.0)}),
-        (InvalidArgument, {"start": 40, "max_steps": 40}),
     ],
 )
 def test_what_cannot_work_is_refused_before_the_first_step(
