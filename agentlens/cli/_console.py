@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from agentlens import progress as reporting
+from agentlens.cli._verb import Verb
 from agentlens.registry import Registry
 
 SHOW_AFTER_S = 2.0
@@ -36,7 +37,7 @@ def print_version() -> int:
     return 0
 
 
-def print_help(verbs: Registry) -> int:
+def print_help(verbs: Registry[Verb]) -> int:
     """List the commands in the order of use."""
     table = sorted((verbs.load(name).order, name, verbs.load(name)) for name in verbs.names())
     print("usage: agentlens COMMAND [OPTIONS]      agentlens COMMAND --help\n")

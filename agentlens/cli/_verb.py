@@ -8,8 +8,6 @@ from typing import Any
 
 from agentlens.registry import Registry
 
-VERBS = Registry(package="agentlens.cli", attribute="VERB", kind="command")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Verb:
@@ -24,3 +22,6 @@ class Verb:
     options: type
     run: Callable[[Any], int]
     order: int
+
+
+VERBS: Registry[Verb] = Registry(package="agentlens.cli", attribute="VERB", kind="command")

@@ -9,7 +9,7 @@ from agentlens.cli._options import AgentChoice, Compute
 from agentlens.cli._verb import Verb
 from agentlens.compute import Compute as MachineOptions
 from agentlens.drawing.draw import Draw
-from agentlens.workflows.options import Location, MapOptions, PlayOptions
+from agentlens.workflows.options import A_MINUTE, GameOptions, Location, MapOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Options:
     """
 
     source: AgentChoice
-    play: PlayOptions = PlayOptions(max_steps=900)
+    play: GameOptions = A_MINUTE
     maps: MapOptions
     drawing: Draw
     compute: Compute

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -23,10 +23,10 @@ class Draw:
 
     layout: LayoutName = "full"
     """Which panels, and where."""
-    panels: tuple[str, ...] = ()
+    panels: Sequence[str] = ()
     """Only these panels, in rows, instead of a layout: game heat colour-bar actions curves stack
     header."""
-    heats: tuple[str, ...] = ()
+    heats: Sequence[str] = ()
     """Targets of the maps to draw, such as kl sarfa; one of the actor and one of the critic if not
     given."""
     limits: Mapping[str, float] = field(default_factory=dict)

@@ -29,7 +29,7 @@ from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader
 from agentlens.store.recording import RecordingHeader
 from agentlens.workflows.explain import check_maps
-from agentlens.workflows.options import MapOptions, PlayOptions
+from agentlens.workflows.options import GameOptions, MapOptions
 
 _PROBED = 30
 """The step on which noise floors are measured: played up to once before the game begins anew."""
@@ -47,7 +47,7 @@ class LiveAgent:
     def __init__(
         self,
         agent: Agent,
-        play: PlayOptions,
+        play: GameOptions,
         options: MapOptions,
         compute: Compute = Compute(),  # noqa: B008 (frozen)
     ) -> None:

@@ -37,14 +37,22 @@ class PlayOptions:
     epsilon: Number = None
     """Share of random actions with --selection epsilon."""
 
-    max_steps: int = 0
-    """Decisions after which an episode is cut (900 at frame skip 4 is a minute); 0 for the whole
-    game."""
-
     @property
     def chosen(self) -> Literal["sample", "greedy", "epsilon"] | None:
         """The selection, with ``deterministic`` taken into account."""
         return "greedy" if self.deterministic else self.selection
+
+
+@dataclass(frozen=True, kw_only=True)
+class GameOptions(PlayOptions):
+    """How one game is played."""
+
+    max_steps: int = 0
+    """Decisions after which the game is cut (900 at frame skip 4 is a minute); 0 for all of it."""
+
+
+A_MINUTE = GameOptions(max_steps=900)
+"""One game, cut after a minute at a frame skip of 4."""
 
 
 @dataclass(frozen=True, kw_only=True)

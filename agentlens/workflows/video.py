@@ -17,7 +17,7 @@ from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
 from agentlens.workflows.explain import check_maps, explain_as
 from agentlens.workflows.naming import RECORDINGS, fresh_path
-from agentlens.workflows.options import MapOptions, PlayOptions
+from agentlens.workflows.options import GameOptions, MapOptions
 
 Stages = Callable[[str, str], AbstractContextManager[Progress]]
 
@@ -40,7 +40,7 @@ def video(
     agent: Agent | Path | str,
     output: Path | str | None = None,
     *,
-    play: PlayOptions = PlayOptions(),  # noqa: B008 (frozen)
+    play: GameOptions = GameOptions(),  # noqa: B008 (frozen)
     maps: MapOptions = MapOptions(),  # noqa: B008 (frozen)
     compute: Compute = Compute(),  # noqa: B008 (frozen)
     draw: Draw = Draw(),  # noqa: B008 (frozen)

@@ -21,7 +21,7 @@ from agentlens.progress import SILENT_STAGES, StageReporter
 from agentlens.rollout.interruption import Interruption
 from agentlens.workflows.live_agent import LiveAgent
 from agentlens.workflows.naming import VIDEOS, fresh_path
-from agentlens.workflows.options import MapOptions, PlayOptions
+from agentlens.workflows.options import GameOptions, MapOptions
 
 _WAITING = 4
 """Decisions that may wait to be drawn: more would only delay the picture."""
@@ -60,7 +60,7 @@ def watch(
     agent: Agent | Path | str,
     output: Path | str | None = None,
     *,
-    play: PlayOptions = PlayOptions(),  # noqa: B008 (frozen)
+    play: GameOptions = GameOptions(),  # noqa: B008 (frozen)
     maps: MapOptions = MapOptions(),  # noqa: B008 (frozen)
     compute: Compute = Compute(),  # noqa: B008 (frozen)
     draw: Draw = Draw(),  # noqa: B008 (frozen)
@@ -101,13 +101,15 @@ def watch(
         with VideoWriter(path, ticks_per_second=ticks_per_second(draw), force=force) as video:
             reporter.say(f"growing: {video.partial_path}")
             began = time.perf_counter()
-            with _Artist(film, draw, video) as artist:
-                with reporter.stage("watching", "decisions") as progress:
-                    for decision in live.decisions():
-                        artist.take(decision)
-                        progress(live.steps, play.max_steps)
-                        if interruption.requested:
-                            break
+            with (
+                _Artist(film, draw, video) as artist,
+                reporter.stage("watching", "decisions") as progress,
+            ):
+                for decision in live.decisions():
+                    artist.take(decision)
+                    progress(live.steps, play.max_steps)
+                    if interruption.requested:
+                        break
         seconds = time.perf_counter() - began
     return _watched(live, artist, path, interruption.requested, seconds)
 

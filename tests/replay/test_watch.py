@@ -21,7 +21,7 @@ from agentlens.progress import Progress
 from agentlens.rollout.recorder import record
 from agentlens.saliency.explain import explain
 from agentlens.workflows.live_agent import LiveAgent
-from agentlens.workflows.options import MapOptions, PlayOptions
+from agentlens.workflows.options import GameOptions, MapOptions
 from agentlens.workflows.watch import watch, watched_lines
 from tests.rollout_agents import tiny_agent
 
@@ -35,7 +35,7 @@ def test_the_live_game_and_its_maps_are_those_of_record_and_explain(tmp_path: Pa
     maps = explain(recording, device="cpu", engine="incremental", threads=1)
     live = LiveAgent(
         agent,
-        PlayOptions(seed=3, max_steps=5),
+        GameOptions(seed=3, max_steps=5),
         MapOptions(),
         Compute(device="cpu", threads=1),
     )
@@ -80,7 +80,7 @@ def test_a_short_watch_of_the_shipped_agent_writes_every_frame(
     watched = watch(
         "pong-ppo",
         tmp_path / "live.mp4",
-        play=PlayOptions(max_steps=6),
+        play=GameOptions(max_steps=6),
         draw=SMALL,
         compute=CPU,
         reporter=listener,
@@ -117,7 +117,7 @@ def test_the_previous_frame_can_be_a_reference_and_a_rate_be_given(tmp_path: Pat
     watched = watch(
         tiny_agent(tmp_path / "agent"),
         tmp_path / "x.mp4",
-        play=PlayOptions(max_steps=5),
+        play=GameOptions(max_steps=5),
         compute=CPU,
         maps=MapOptions(stride=21, reference="previous"),
         draw=Draw(scale=1, fps=10.0),
@@ -138,7 +138,7 @@ def test_what_cannot_be_watched_is_refused_before_a_file_is_made(
 ) -> None:
     agent = tiny_agent(tmp_path / "agent")
     with pytest.raises(InvalidArgument, match=words):
-        watch(agent, tmp_path / "x.mp4", play=PlayOptions(**play), maps=maps, compute=CPU)
+        watch(agent, tmp_path / "x.mp4", play=GameOptions(**play), maps=maps, compute=CPU)
     assert not list(tmp_path.glob("*x.*"))
 
 
@@ -147,7 +147,7 @@ def test_a_file_that_is_there_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.mp4"
     path.write_bytes(b"kept")
     with pytest.raises(AlreadyExists):
-        watch(agent, path, play=PlayOptions(max_steps=2), compute=CPU)
+        watch(agent, path, play=GameOptions(max_steps=2), compute=CPU)
     assert path.read_bytes() == b"kept"
 
 
@@ -168,7 +168,7 @@ def test_a_failure_to_draw_ends_the_game_and_leaves_nothing_half(
             tmp_path / "x.mp4",
             maps=COARSE,
             draw=SMALL,
-            play=PlayOptions(max_steps=200),
+            play=GameOptions(max_steps=200),
             compute=CPU,
         )
     assert [path.name for path in tmp_path.iterdir()] == ["agent"]
