@@ -157,13 +157,13 @@ def _region_rows(
     ]
     boxes = np.array([region.box for _, region in found], np.int16).reshape(-1, 4)
     names = [
-        f"{finder.names[r.index]} {r.box[3] - r.box[2]} x {r.box[1] - r.box[0]}" for _, r in found
+        f"{finder.names[r.label]} {r.box[3] - r.box[2]} x {r.box[1] - r.box[0]}" for _, r in found
     ]
     columns = {
         "episode": np.full(len(found), episode),
         "step": np.array([step for step, _ in found], np.int64),
         "object": np.array(names, dtype=np.str_),
-        "group": np.array([finder.names[r.index] for _, r in found], dtype=np.str_),
+        "group": np.array([finder.names[r.label] for _, r in found], dtype=np.str_),
     }
     columns |= {edge: boxes[:, i] for i, edge in enumerate(_EDGES)}
     columns |= {

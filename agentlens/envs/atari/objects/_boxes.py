@@ -71,8 +71,8 @@ def boxes_of(screens: np.ndarray, ram: np.ndarray, finder: ObjectFinder) -> Boxe
         labels = finder.labels(screen, ram[step])
         found = np.bincount(labels.ravel(), minlength=count + 1)[1:]
         pixels[step] = found
-        for index in np.flatnonzero(found):
-            edges[step, index] = bounding_box(labels == index + 1)
+        for seen in np.flatnonzero(found).tolist():
+            edges[step, seen] = bounding_box(labels == seen + 1)
     drawn = pixels > 0
     return Boxes(
         names=finder.names,

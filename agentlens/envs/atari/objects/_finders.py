@@ -72,7 +72,8 @@ class FactFinder:
         labels = np.zeros(screen.shape, np.uint8)
         present = []
         for index, fact in enumerate(self.facts.objects):
-            box = tuple(int(edge) for edge in fact.nominal(ram[None])[0])
+            top, bottom, left, right = fact.nominal(ram[None])[0].tolist()
+            box = (top, bottom, left, right)
             if fact.is_present(ram[None])[0]:
                 present.append((index, box))
                 self._claim(labels, screen, index, box)

@@ -13,9 +13,9 @@ _SMALLEST = 2
 
 
 class Region(NamedTuple):
-    """Neighbouring pixels of one object: its index, box (ends excluded) and number of pixels."""
+    """Neighbouring pixels of one object: its place in ``names``, box (ends excluded) and number of pixels."""
 
-    index: int
+    label: int
     box: tuple[int, int, int, int]
     pixels: int
 
@@ -32,11 +32,11 @@ def regions(screen: np.ndarray, finder: ColourFinder) -> tuple[Region, ...]:
     """
     labels = finder.labels(screen, np.zeros(128, np.uint8))
     found = []
-    for index in np.unique(labels[labels > 0]):
-        mask = (labels == index).astype(np.uint8)
+    for label in np.unique(labels[labels > 0]).tolist():
+        mask = (labels == label).astype(np.uint8)
         _, _, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
         for left, top, width, height, pixels in statistics[1:].tolist():
             if pixels >= _SMALLEST:
                 box = (top, top + height, left, left + width)
-                found.append(Region(index=int(index) - 1, box=box, pixels=pixels))
+                found.append(Region(label=label - 1, box=box, pixels=pixels))
     return tuple(found)
