@@ -151,6 +151,11 @@ _LAYER_KEYS = {
     "lstm": ("out",),
     "leaky_relu": ("slope",),
     "batch_norm": ("epsilon",),
+    "layer_norm": ("epsilon",),
+    "max_pool": ("kernel", "stride", "padding"),
+    "avg_pool": ("kernel", "stride", "padding"),
+    "add": ("back", "chain"),
+    "multiply": ("back", "chain"),
 }
 
 

@@ -13,20 +13,27 @@ chains and layers, a GRU's as h, an LSTM's as h then c.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from agentlens.arrays import check_shape
-from agentlens.errors import ManifestError, ShapeError
-from agentlens.policies.base import ConvolutionTrunk, Policy, PolicyOutput, Preference, Projection
+from agentlens.errors import ShapeError
+from agentlens.policies.base import ConvolutionTrunk, Policy, PolicyOutput, Projection
 from agentlens.policies.cells import step_from_input
-from agentlens.policies.layers import ACTIVATIONS, MAX_PARAMETERS, Shape, build_layer, memory_size
-from agentlens.policies.trunk import first_convolution_reversed, fold_batch_norm
+from agentlens.policies.chains import OBSERVATION, build_chain, check_heads, input_shape
+from agentlens.policies.distributions import categorical_returns
+from agentlens.policies.layers import Combination, Shape, memory_size
+from agentlens.policies.trunk import (
+    convolution_groups,
+    convolutions_end,
+    first_convolution_reversed,
+    first_linear_layers,
+    fold_batch_norm,
+    reading_chain,
+)
 from agentlens.spec import ActionSpec, ChainSpec, NetworkSpec, ObservationSpec
-
-OBSERVATION = "observation"
 
 
 def build_policy(
@@ -56,14 +63,16 @@ class ChainPolicy(Policy):
     ) -> None:
         super().__init__()
         self.network = network
+        self._kept = {chain.name: _kept_inputs(chain) for chain in network.chains}
+        self._support = next((c.support for c in network.chains if c.support), (0.0, 0.0))
         self.observation_shape = observation.shape
         self.action_meanings = action.meanings
         self.chains = nn.ModuleList()
-        shapes: dict[str, Shape] = {OBSERVATION: _input_shape(network, observation)}
+        shapes: dict[str, Shape] = {OBSERVATION: input_shape(network, observation)}
         for index, chain in enumerate(network.chains):
-            layers, shapes[chain.name] = _build_chain(chain, shapes, f"network.chains[{index}]")
+            layers, shapes[chain.name] = build_chain(chain, shapes, f"network.chains[{index}]")
             self.chains.append(layers)
-        self.kind, self.has_value = _check_heads(network, shapes, len(action.meanings))
+        self.kind, self.has_value = check_heads(network, shapes, len(action.meanings))
         self.state_size = sum(memory_size(m) for m in self.modules())
         self.requires_grad_(False)
         self.eval()
@@ -88,13 +97,13 @@ class ChainPolicy(Policy):
         ``None`` where the planes are reshaped or several chains read the observation. Where
         nothing has to be turned round or folded these are the policy's own modules.
         """
-        reading = [c for c in self.network.chains if c.reads == OBSERVATION]
-        if self.network.reshape is not None or len(reading) != 1:
+        torso = reading_chain(self.network)
+        if torso is None:
             return None
         convolutions: list[nn.Conv2d] = []
         activations: list[nn.Module] = []
-        for group in _trunk_groups(reading[0]):
-            layers = [self._layers(reading[0].name)[i] for i in group]
+        for group in convolution_groups(torso):
+            layers = [self._layers(torso.name)[i] for i in group]
             convolution = layers[0]
             assert isinstance(convolution, nn.Conv2d)
             if isinstance(layers[1], nn.BatchNorm2d):
@@ -107,39 +116,28 @@ class ChainPolicy(Policy):
 
     def head(self, features: Tensor, state: Tensor | None = None) -> PolicyOutput:
         """Evaluate what follows the trunk; see :meth:`Policy.head`."""
-        reading = next(c for c in self.network.chains if c.reads == OBSERVATION)
-        return self._evaluate(features, state, skip=_trunk_size(reading))
+        torso = reading_chain(self.network)
+        assert torso is not None, "trunk() is checked first"
+        return self._evaluate(features, state, skip=convolutions_end(torso))
 
     def projection(self) -> Projection | None:
         """The linear maps that read the flattened trunk, one below the other; see
         :meth:`Policy.projection`."""
-        layers = [self._layers(chain)[index] for chain, index in self._first_linear().items()]
-        if not layers:
+        places = first_linear_layers(self.network)
+        if not places:
             return None
-        weights = [_input_tensors(layer) for layer in layers]
+        weights = [_input_tensors(self._layers(chain)[i]) for chain, i in places.items()]
         return Projection(torch.cat([w for w, _ in weights]), torch.cat([b for _, b in weights]))
 
     def finish(self, projected: Tensor, state: Tensor | None = None) -> PolicyOutput:
         """Evaluate what follows the projection; see :meth:`Policy.finish`."""
-        places = self._first_linear()
+        places = first_linear_layers(self.network)
         sizes = [len(_input_tensors(self._layers(c)[i])[0]) for c, i in places.items()]
         parts = torch.split(projected, sizes, dim=1)
         given = {
             chain: (index, part) for (chain, index), part in zip(places.items(), parts, strict=True)
         }
         return self._evaluate(projected, state, given=given)
-
-    def _first_linear(self) -> dict[str, int]:
-        """By chain, the layer whose input is the flattened trunk; empty where another kind reads
-        it."""
-        if self.trunk() is None:
-            return {}
-        torso = next(c for c in self.network.chains if c.reads == OBSERVATION)
-        start = _trunk_size(torso)
-        if [layer.kind for layer in torso.layers[start:]] not in ([], ["flatten"]):
-            return _first_linear_of([torso], start)
-        readers = [c for c in self.network.chains if c.reads == torso.name]
-        return _first_linear_of(readers, 0) if torso.output is None else {}
 
     def _layers(self, chain: str) -> nn.ModuleList:
         index = [c.name for c in self.network.chains].index(chain)
@@ -179,12 +177,17 @@ class ChainPolicy(Policy):
                 continue
             else:
                 x = features[chain.reads]
+            earlier: dict[int, Tensor] = {}
             # A slice of a ModuleList is a new module, which costs as much as a small layer.
-            for index, layer in enumerate(itertools.islice(layers, start, None)):
-                mapped = index == 0 and chain.name in given
+            for index, layer in enumerate(itertools.islice(layers, start, None), start):
+                mapped = index == start and chain.name in given
+                if index in self._kept[chain.name]:
+                    earlier[index] = x
                 if memory_size(layer):
                     x, new = _step_memory(layer, x, next(memories), mapped)
                     after.append(new)
+                elif isinstance(layer, Combination):
+                    x = layer(x, _second_input(chain, index, earlier, features))
                 elif not mapped:
                     x = layer(x)
             features[chain.name] = x
@@ -225,6 +228,9 @@ class ChainPolicy(Policy):
             returns = outputs["quantiles"]
             by_quantile = returns.reshape(len(returns), -1, len(self.action_meanings))
             q_values, quantiles = by_quantile.mean(1), by_quantile.transpose(1, 2)
+        elif "atoms" in outputs:
+            logits = outputs["atoms"].reshape(len(outputs["atoms"]), len(self.action_meanings), -1)
+            q_values, quantiles = categorical_returns(logits, self._support)
         else:
             advantage = outputs["advantage"]
             q_values = outputs["state_value"] + advantage - advantage.mean(1, keepdim=True)
@@ -255,92 +261,13 @@ def _input_tensors(layer: nn.Module) -> tuple[Tensor, Tensor]:
     return layer.weight, layer.bias
 
 
-def _first_linear_of(chains: Sequence[ChainSpec], start: int) -> dict[str, int]:
-    """The linear or recurrent layer that each chain begins with from ``start`` on; all or none."""
-    found = {}
-    for chain in chains:
-        kinds = [layer.kind for layer in chain.layers[start:]]
-        flattens = kinds[:1] == ["flatten"]
-        if kinds[flattens : flattens + 1] not in (["linear"], ["gru"], ["lstm"]):
-            return {}
-        found[chain.name] = start + flattens
-    return found
+def _kept_inputs(chain: ChainSpec) -> frozenset[int]:
+    """The layers whose input a later layer of the chain takes as its second."""
+    return frozenset(i - layer.back for i, layer in enumerate(chain.layers) if layer.back)
 
 
-def _trunk_size(chain: ChainSpec) -> int:
-    return sum(map(len, _trunk_groups(chain)))
-
-
-def _trunk_groups(chain: ChainSpec) -> list[range]:
-    """Layer indices of each leading convolution with its batch norm, if any, and its activation."""
-    kinds = [layer.kind for layer in chain.layers]
-    groups, start = [], 0
-    while start < len(kinds) and kinds[start] == "conv":
-        stop = start + 1
-        if kinds[stop : stop + 1] == ["batch_norm"]:
-            stop += 1
-        if stop == len(kinds) or kinds[stop] not in ACTIVATIONS:
-            break
-        groups.append(range(start, stop + 1))
-        start = stop + 1
-    return groups
-
-
-def _input_shape(network: NetworkSpec, observation: ObservationSpec) -> Shape:
-    planes, height, width = observation.shape
-    if network.reshape is None:
-        return observation.shape
-    rows, columns = network.reshape
-    if rows < 1 or rows * columns != height * width:
-        raise ManifestError(
-            f"network.reshape {rows}x{columns} does not hold the {height}x{width} pixels of "
-            "a plane."
-        )
-    return (planes, rows, columns)
-
-
-def _build_chain(
-    chain: ChainSpec, shapes: dict[str, Shape], where: str
-) -> tuple[nn.ModuleList, Shape]:
-    if not chain.name or "." in chain.name or chain.name in shapes:
-        raise ManifestError(
-            f"{where}.name: got {chain.name!r}, expected a name of its own without dots."
-        )
-    if chain.reads not in shapes:
-        raise ManifestError(
-            f"{where}.reads: got {chain.reads!r}, expected one of {', '.join(shapes)}."
-        )
-    shape, layers, parameters = shapes[chain.reads], nn.ModuleList(), 0
-    for index, layer in enumerate(chain.layers):
-        module, shape = build_layer(layer, shape, f"{where}.layers[{index}]")
-        layers.append(module)
-        parameters += sum(p.numel() for p in module.parameters())
-        if parameters > MAX_PARAMETERS:
-            raise ManifestError(f"{where}: more than {MAX_PARAMETERS:,} parameters.")
-    return layers, shape
-
-
-def _check_heads(
-    network: NetworkSpec, shapes: dict[str, Shape], actions: int
-) -> tuple[Preference, bool]:
-    heads = {c.output: c for c in network.chains if c.output is not None}
-    given = sorted(c.output for c in network.chains if c.output is not None)
-    actor = set(given) - {"value"}
-    known = ({"logits"}, {"q_values"}, {"quantiles"}, {"advantage", "state_value"})
-    if len(given) != len(heads) or actor not in known:
-        raise ManifestError(
-            f"network.chains give {', '.join(given) or 'no output'}; expected one of logits, "
-            "q_values, quantiles, or advantage and state_value, and a value at most once."
-        )
-    for output, chain in heads.items():
-        wanted = 1 if output in ("value", "state_value") else actions
-        if output == "quantiles":
-            if chain.quantiles is None or chain.quantiles < 1:
-                raise ManifestError(f"network chain {chain.name!r}: quantiles must be 1 or more.")
-            wanted = actions * chain.quantiles
-        if shapes[chain.name] != (wanted,):
-            raise ManifestError(
-                f"network chain {chain.name!r} gives {shapes[chain.name]}, expected ({wanted},) as "
-                f"its {output} for {actions} actions."
-            )
-    return ("logits" if "logits" in actor else "q_values"), "value" in heads
+def _second_input(
+    chain: ChainSpec, index: int, earlier: Mapping[int, Tensor], features: Mapping[str, Tensor]
+) -> Tensor:
+    layer = chain.layers[index]
+    return earlier[index - layer.back] if layer.back else features[layer.chain or OBSERVATION]

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from agentlens.errors import CheckpointError, NotFinite, UnsafeCheckpoint, WeightMismatch
+from agentlens.policies.chains import returns_by_action
 from agentlens.policies.layers import PARAMETERS
 from agentlens.policies.networks import ChainPolicy
 from agentlens.spec import NetworkSpec
@@ -176,8 +177,8 @@ def output_count(network: NetworkSpec, tensors: Tensors) -> int:
         WeightMismatch: the head's tensors are not there.
     """
     for chain in network.chains:
-        if chain.output in ("logits", "q_values", "advantage", "quantiles"):
+        if chain.output in ("logits", "q_values", "advantage", "quantiles", "atoms"):
             last = max((i for i, x in enumerate(chain.layers) if x.kind == "linear"), default=None)
             name = f"{chain.name}.{last}.bias"
-            return rows(tensors, name, 1) // (chain.quantiles or 1)
+            return rows(tensors, name, 1) // returns_by_action(chain)
     raise WeightMismatch("the network declares no actor and no Q-values.")

@@ -63,7 +63,7 @@ def test_finish_of_the_projection_is_the_head(network: NetworkSpec) -> None:
     for state in (states, states[:1]) if policy.state_size else (None,):
         got = policy.finish(projected, state)
         expected = policy.head(features, None if state is None else state.expand(5, -1))
-        for name in ("logits", "q_values", "value", "state"):
+        for name in ("preferences", "value", "state"):
             torch.testing.assert_close(getattr(got, name), getattr(expected, name), msg=name)
 
 
