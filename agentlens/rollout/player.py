@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from agentlens.arrays import scale_planes
@@ -90,6 +92,20 @@ class Player:
         A view: copy what has to outlive the next step.
         """
         return self._stack[self._first : self._first + self.spec.observation.stack]
+
+    @property
+    def stack_reset(self) -> bool:
+        """Whether the stack was emptied before the newest plane came in."""
+        return self._stack_reset
+
+    @property
+    def state_reset(self) -> bool:
+        """Whether the recurrent state was reset before the coming step."""
+        return self._state_reset
+
+    def hold_ram(self, edits: Mapping[int, int | None]) -> None:
+        """Hold bytes of RAM until the episode ends; see ``Emulator.hold_ram``."""
+        self.emulator.hold_ram(edits)
 
     def play(self, action: int, outputs: Outputs) -> StepRow:
         """Play one decision and describe it.

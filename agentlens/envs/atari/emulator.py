@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,6 +95,7 @@ class Emulator:
         self._after_life_loss = self._resolve(environment.after_life_loss)
         self._rules = np.random.default_rng(0)
         self._lives = 0
+        self._held: dict[int, int] = {}
         self.screen_shape = cartridge.screen_shape
         self.screen = np.zeros(self.screen_shape, np.uint8)
         self.screen_before = np.zeros(self.screen_shape, np.uint8)
@@ -128,7 +129,7 @@ class Emulator:
         """
         if type(seed) is not int or not 1 <= seed < 2**31:
             raise InvalidArgument(f"emulator seed {seed!r}: expected 1 to {2**31 - 1}.")
-        self._rules = rules
+        self._rules, self._held = rules, {}
         self._ale.setInt("random_seed", seed)
         self._ale.loadROM(self._rom)
         self._ale.reset_game()
@@ -171,6 +172,18 @@ class Emulator:
             truncated=truncated,
         )
 
+    def hold_ram(self, edits: Mapping[int, int | None]) -> None:
+        """Write bytes of RAM before every coming frame, until the next reset.
+
+        Args:
+            edits: values 0 to 255 by address 0 to 127; ``None`` holds the value there is now.
+        """
+        ram = self.ram
+        self._held = {
+            address: int(ram[address]) if value is None else value
+            for address, value in edits.items()
+        }
+
     def rgb(self) -> np.ndarray:
         """The current screen in colour, uint8 [Y, X, 3], as the emulator itself draws it."""
         rgb: np.ndarray = self._ale.getScreenRGB()
@@ -185,6 +198,8 @@ class Emulator:
         self.previous_screen = self.screen
         ale, reward, before = self._ale, 0, None
         for frame in range(frames):
+            for address, value in self._held.items():
+                ale.setRAM(address, value)
             reward += ale.act(code)
             if ale.game_over():
                 break

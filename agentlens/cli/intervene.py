@@ -1,0 +1,151 @@
+"""agentlens intervene: hide a region or hold RAM, play on, and compare with untouched play."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from agentlens.cli._console import progress, table
+from agentlens.cli._options import Compute, RecordingFolder
+from agentlens.cli._verb import Verb
+from agentlens.errors import InvalidArgument
+from agentlens.workflows.intervene_options import Intervention, PlayOn
+from agentlens.workflows.options import Location, Name
+
+WHOLE = "whole"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Hide a region in play, or hold emulator RAM, and tell whether the agent's play depends on it.
+
+    The game is replayed bit for bit to the step; from there the agent plays on twice under the
+    same chances, untouched and changed, and a third time with a random region of the same size
+    hidden. Named places of a game: see `agentlens/envs/atari/regions`.
+
+    Example: agentlens intervene recordings/pong --hide court own-paddle --repeats 20
+
+    Example: agentlens intervene recordings/pong --hide-map perturbation --from 400 --for 60
+
+    Example: agentlens intervene recordings/pong --ram opponent=freeze
+    """
+
+    recording: RecordingFolder
+    """Folder of a recording."""
+    hide: tuple[str, ...] = ()
+    """Regions of the screen, each hidden by itself: 'rows,columns' such as 34:194,16:144, or a
+    name such as court; + joins several into one."""
+    hide_map: Name = None
+    """Hide the top of this method's map at each step."""
+    top: Annotated[str, tyro.conf.arg(metavar="SHARE")] = "5%"
+    """How much of the observation the top of a map is, such as 5%."""
+    ram: tuple[str, ...] = ()
+    """RAM to hold: NAME=freeze, NAME=VALUE or ADDRESS=VALUE."""
+    fill: str = "median"
+    """What hides: median (the recording's background), blur[:sigma], noise[:seed] or
+    constant:VALUE."""
+    random: bool = True
+    """Beside each hidden region, hide one of the same size and shape at a random place."""
+    episode: int = 0
+    """Episode to replay, with --from."""
+    start: Annotated[int, tyro.conf.arg(name="from", metavar="STEP")] = 0
+    """Step at which the change begins; 0 with --for whole plays whole games from the start."""
+    steps: Annotated[str, tyro.conf.arg(name="for", metavar="K|whole")] = WHOLE
+    """Decisions to play on, or whole for the rest of the game."""
+    repeats: int = 20
+    """Pairs of games or continuations."""
+    compute: Compute
+    output: Location = None
+    """Where the table of decisions goes (.parquet and .csv) with the figures (.json)."""
+
+
+def run(options: Options) -> int:
+    """Play, print the table and the verdict."""
+    from agentlens.cli._agent import use_compute
+    from agentlens.compute import Compute as ComputePlan
+    from agentlens.workflows.intervene import intervene
+
+    intervention = Intervention(
+        hide=options.hide,
+        hide_map=options.hide_map,
+        top=_share(options.top),
+        ram=options.ram,
+        fill=options.fill,
+        random=options.random,
+    )
+    play = PlayOn(
+        episode=options.episode,
+        start=options.start,
+        steps=_steps(options.steps),
+        repeats=options.repeats,
+    )
+    device = use_compute(options.compute)
+    with progress("playing", "games") as report:
+        result = intervene(
+            options.recording,
+            intervention,
+            play,
+            compute=ComputePlan(device=device, threads=options.compute.threads),
+            output=options.output,
+            progress=report,
+        )
+    _print(result)
+    if options.output is not None:
+        path = options.output.with_name(f"{options.output.name}.json")
+        path.write_text(json.dumps(result.summary(), indent=1) + "\n", encoding="utf-8")
+        print(f"table: {options.output}.parquet, {options.output}.csv, {path}")
+    return 0
+
+
+def _print(result: object) -> None:
+    from agentlens.workflows.intervene_options import UNTOUCHED
+    from agentlens.workflows.intervene_result import InterventionResult
+
+    assert isinstance(result, InterventionResult)
+    unit = "games" if result.play.whole_games else "continuations"
+    print(f"agent: {result.agent.name}; what is hidden is filled with {result.intervention.fill}")
+    print(f"{unit}: {result.play.repeats} pairs, {result.distinct} distinct untouched")
+    rows = []
+    for arm in result.arms:
+        gap = "" if arm == UNTOUCHED else _text(result.difference(arm))
+        changes = [result.effect(name, arm) for name in ("kl", "total_variation", "flip")]
+        rows.append((arm, _text(result.return_interval(arm)), gap, *map(_text, changes)))
+    table(("arm", "return", "difference", "KL, nats", "total variation", "flips"), rows)
+    for change in result.intervention.changes:
+        print(result.verdict(change))
+
+
+def _text(interval: object) -> str:
+    from agentlens.comparison.statistics import Interval
+
+    if not isinstance(interval, Interval):
+        return ""
+    digits = 1 if abs(interval.estimate) >= 3 else 3
+    ends = f"{interval.low:.{digits}f} to {interval.high:.{digits}f}"
+    between = "" if interval.units < 2 else f" ({ends})"
+    return f"{interval.estimate:+.{digits}f}{between}"
+
+
+def _share(text: str) -> float:
+    """0.05 of "5%" or "0.05"."""
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        raise InvalidArgument(f"--top {text}: expected a share such as 5%.") from None
+    return number / 100 if text.endswith("%") else number
+
+
+def _steps(text: str) -> int:
+    if text == WHOLE:
+        return 0
+    if not text.isdigit() or int(text) < 1:
+        raise InvalidArgument(f"--for {text}: expected a number of decisions, or {WHOLE}.")
+    return int(text)
+
+
+VERB = Verb(
+    summary="hide a region in play and tell what it costs", options=Options, run=run, order=55
+)

@@ -1,0 +1,78 @@
+"""A frame stack with a part of every plane hidden, each plane at its own time.
+
+Shape letters: K planes of the stack, H W observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from agentlens.spec import ObservationSpec
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sight:
+    """What there is to see at one decision, nothing hidden.
+
+    ``observation``: float32 [K, H, W], scaled, oldest plane first. ``state``: float32 [S], the
+    recurrent state before the step as it was with nothing hidden, ``None`` without memory.
+    ``episode``, ``step``: they seed whatever is drawn. ``reset``: the stack was emptied before
+    this step's plane came in.
+    """
+
+    observation: np.ndarray
+    state: np.ndarray | None
+    episode: int
+    step: int
+    reset: bool
+
+
+Hide = Callable[[Sight], np.ndarray]
+"""From a sight to its newest plane with the region filled: float32 [H, W]."""
+
+Fill = Callable[[Sight], np.ndarray]
+"""From a sight to what fills its newest plane: float32 [H, W]."""
+
+Mask = Callable[[Sight], np.ndarray]
+"""From a sight to the region at its time: float32 [H, W] in [0, 1], 1 = hidden."""
+
+
+def hide(mask: Mask, fill: Fill) -> Hide:
+    """Hide a region, which may move from step to step, behind a fill: ``o + m * (r - o)``."""
+
+    def hidden(sight: Sight) -> np.ndarray:
+        plane, region = sight.observation[-1], mask(sight)
+        filled: np.ndarray = plane + region * (fill(sight) - plane)
+        return filled
+
+    return hidden
+
+
+class HiddenStack:
+    """The stack that an agent sees whose planes are hidden as they come in.
+
+    Args:
+        spec: how the agent's stack is built.
+        hide: what hides a plane.
+    """
+
+    def __init__(self, spec: ObservationSpec, hide: Hide) -> None:
+        self._spec, self._hide = spec, hide
+        self._planes = np.zeros(spec.shape, np.float32)
+
+    def push(self, sight: Sight) -> np.ndarray:
+        """Take in the newest plane of a sight; returns the hidden stack, float32 [K, H, W].
+
+        The array is made anew each time.
+        """
+        plane = self._hide(sight).astype(np.float32)
+        if sight.reset:
+            empty = plane if self._spec.stack_fill == "repeat" else np.zeros_like(plane)
+            older = np.repeat(empty[None], len(self._planes) - 1, axis=0)
+        else:
+            older = self._planes[1:]
+        self._planes = np.concatenate([older, plane[None]])
+        return self._planes
