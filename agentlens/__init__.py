@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from agentlens.store.recording import Recording as Recording
     from agentlens.store.recording import open_recording as open_recording
     from agentlens.workflows.compare import compare as compare
+    from agentlens.workflows.intervene import intervene as intervene
+    from agentlens.workflows.intervene_options import Intervention as Intervention
+    from agentlens.workflows.intervene_options import PlayOn as PlayOn
     from agentlens.workflows.score import score as score
     from agentlens.workflows.video import video as video
     from agentlens.workflows.watch import watch as watch
@@ -52,11 +55,14 @@ _HOMES = {
     "Draw": "drawing.draw",
     "EnvironmentSpec": "spec",
     "Episode": "store.recording",
+    "Intervention": "workflows.intervene_options",
     "MapSet": "store.maps",
     "ObservationSpec": "spec",
+    "PlayOn": "workflows.intervene_options",
     "Recording": "store.recording",
     "compare": "workflows.compare",
     "explain": "saliency.explain",
+    "intervene": "workflows.intervene",
     "import_agent": "policies.importing",
     "list_agents": "policies.agent",
     "load_agent": "policies.agent",

@@ -60,7 +60,7 @@ def change_between(
 
 def distribution(action: ActionSpec, outputs: Outputs) -> np.ndarray:
     """The probabilities with which the agent's selection plays its actions: float64 [A]."""
-    scores = preferences(outputs).astype(np.float64)
+    scores = outputs.preferences.astype(np.float64)
     if action.selection == "sample":
         return softmax(scores)
     played = np.zeros(len(scores))
@@ -77,18 +77,11 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return shares
 
 
-def preferences(outputs: Outputs) -> np.ndarray:
-    """Logits or Q-values, whichever there are: float32 [A]."""
-    scores = outputs.logits if outputs.logits is not None else outputs.q_values
-    assert scores is not None  # a policy gives one of them
-    return scores
-
-
 def _kl(first: Outputs, second: Outputs) -> float:
     """sum p (log p - log p') as log1p(sum p (expm1(d) - d)), so never negative."""
-    if first.logits is None or second.logits is None:
+    if first.kind != "logits":
         return float("nan")
-    before, after = first.logits.astype(np.float64), second.logits.astype(np.float64)
+    before, after = first.preferences.astype(np.float64), second.preferences.astype(np.float64)
     probabilities = softmax(before)
     difference = after - before
     difference = difference - probabilities @ difference
@@ -97,8 +90,8 @@ def _kl(first: Outputs, second: Outputs) -> float:
 
 def _preferred(groups: Sequence[Sequence[int]], outputs: Outputs) -> int:
     """The most probable group of actions, or the one of the largest Q-value."""
-    scores = preferences(outputs).astype(np.float64)
-    if outputs.logits is not None:
+    scores = outputs.preferences.astype(np.float64)
+    if outputs.kind == "logits":
         shares = softmax(scores)
         return int(np.argmax([shares[list(group)].sum() for group in groups]))
     return int(np.argmax([scores[list(group)].max() for group in groups]))

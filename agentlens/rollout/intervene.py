@@ -210,14 +210,24 @@ def _advance(agent: Agent, device: torch.device, games: Sequence[_Game]) -> Iter
     sights = [game.look() for game in games]
     observations = [shown if hidden is None else hidden for shown, hidden in sights]
     states = [game.player.state for game in games]
-    masked = [i for i, (_, hidden) in enumerate(sights) if hidden is not None]
-    observations += [sights[i][0] for i in masked]
-    states += [games[i].shadow for i in masked]
+    asked = [i for i, game in enumerate(games) if _differs(game, *sights[i])]
+    observations += [sights[i][0] for i in asked]
+    states += [games[i].shadow for i in asked]
     rows = ROWS if device.type == "cpu" else 0
     outputs = evaluate(agent.policy, device, observations, states, rows=rows)
-    shown = dict(zip(masked, outputs[len(games) :], strict=True))
-    for i, game in enumerate(games):
-        yield game.play(agent, outputs[i], shown.get(i))
+    shown = dict(zip(asked, outputs[len(games) :], strict=True))
+    for i, (game, (_, hidden)) in enumerate(zip(games, sights, strict=True)):
+        unhidden = None if hidden is None else shown.get(i, outputs[i])
+        yield game.play(agent, outputs[i], unhidden)
+
+
+def _differs(game: _Game, shown: np.ndarray, hidden: np.ndarray | None) -> bool:
+    """Whether hiding changes anything here; if not, one row serves both: rows may round apart."""
+    if hidden is None:
+        return False
+    state = game.player.state
+    same_memory = state is None or np.array_equal(state, np.asarray(game.shadow))
+    return not (same_memory and np.array_equal(shown, hidden))
 
 
 def _replay_to(player: Player, episode: Episode, step: int) -> None:

@@ -93,7 +93,8 @@ def _map_top(recording: Recording, agent: Agent, intervention: Intervention) -> 
             steps=np.array([sight.step]),
         )
         maps = explainer(frames).values[:, 0].abs().sum(1).double().cpu().numpy()
-        return top_pixels(to_pixels(maps, explainer.grid), intervention.top)[0]
+        top: np.ndarray = top_pixels(to_pixels(maps, explainer.grid), intervention.top)[0]
+        return top
 
     return mask
 
@@ -101,10 +102,8 @@ def _map_top(recording: Recording, agent: Agent, intervention: Intervention) -> 
 def _preferred(agent: Agent, observation: torch.Tensor, state: torch.Tensor | None) -> torch.Tensor:
     """The action that a map made in play explains: the preferred one, as none is taken yet."""
     with torch.inference_mode():
-        output = agent.policy(observation, state)
-    scores = output.logits if output.logits is not None else output.q_values
-    assert scores is not None  # a policy gives one of them
-    return scores.argmax(-1)
+        preferred: torch.Tensor = agent.policy(observation, state).preferences.argmax(-1)
+    return preferred
 
 
 def _fill(text: str, recording: Recording) -> Fill:
