@@ -1,0 +1,227 @@
+"""Dissection: which concept each unit stands for, beside units that were never trained.
+
+A concept is a mask over the observation (an object's box) or an attribute of the step (the ball is
+above the paddle). A number alone says little: of 32 random filters 22 pass the published
+threshold on Pong. So every match comes with the same unit's of an untrained twin, and with the
+match to masks of other steps.
+
+Shape letters: T steps, C units, h w feature rows and columns, H W observation, N concepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from agentlens.errors import InvalidArgument, ShapeError
+
+QUANTILES = (0.995, 0.98)
+"""A unit is on from one of these quantiles of its own values on; the best counts."""
+
+_CHUNK = 16
+"""Steps whose features are enlarged at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitMatch:
+    """The best concept of one unit.
+
+    ``score``: IoU of a spatial unit, AUC of a vector unit. ``twin``: the largest score of the same
+    unit of an untrained network with this concept. ``shuffled``: the score with the concept's
+    steps rolled by half the recording. ``purity``: the score's lead over the second-best concept.
+    """
+
+    unit: int
+    concept: str
+    score: float
+    twin: float
+    shuffled: float
+    purity: float
+
+    @property
+    def excess(self) -> float:
+        """What the score has over both controls."""
+        return self.score - max(self.twin, self.shuffled)
+
+
+def unit_thresholds(activations: np.ndarray, quantile: float) -> np.ndarray:
+    """For each unit the value that it exceeds in a share ``1 - quantile``: float [C].
+
+    Args:
+        activations: [T, C, h, w].
+        quantile: between 0 and 1.
+    """
+    if not 0 < quantile < 1:
+        raise InvalidArgument(f"quantile {quantile!r}: expected a number between 0 and 1.")
+    flat = np.moveaxis(activations, 1, 0).reshape(activations.shape[1], -1)
+    return np.quantile(flat.astype(np.float32), quantile, axis=1)
+
+
+def mask_iou(activations: np.ndarray, masks: np.ndarray, quantile: float) -> np.ndarray:
+    """Intersection over union of each unit's strongest places and each concept: float [C, N].
+
+    Args:
+        activations: [T, C, h, w].
+        masks: bool [T, N, H, W].
+        quantile: of a unit's own values, from which on it counts as on.
+
+    Notes:
+        T C H W comparisons. Features are enlarged bilinearly.
+
+    References:
+        Bau et al. 2017, section 2.2; their quantile is .995. Deviation: a value equal to the
+        quantile is on too, unless it is the unit's least (rectified units are often at 0).
+    """
+    if len(activations) != len(masks) or activations.ndim != 4 or masks.ndim != 4:
+        raise ShapeError(
+            f"activations {activations.shape} and masks {masks.shape}: expected [T, C, h, w] and "
+            "[T, N, H, W] of the same steps."
+        )
+    thresholds = torch.from_numpy(unit_thresholds(activations, quantile))[None, :, None, None]
+    floors = torch.from_numpy(activations.min((0, 2, 3)).astype(np.float32))[None, :, None, None]
+    units, concepts = activations.shape[1], masks.shape[1]
+    both, on = torch.zeros(units, concepts), torch.zeros(units)
+    for start in range(0, len(masks), _CHUNK):
+        part = torch.from_numpy(activations[start : start + _CHUNK].astype(np.float32))
+        large = interpolate(part, masks.shape[2:], mode="bilinear", align_corners=False)
+        active = ((large >= thresholds) & (large > floors)).float().movedim(1, 0).flatten(1)
+        wanted = torch.from_numpy(masks[start : start + _CHUNK]).float().movedim(1, 0).flatten(1)
+        both += active @ wanted.T
+        on += active.sum(1)
+    present = torch.from_numpy(masks.sum((0, 2, 3)).astype(np.float32))
+    union = on[:, None] + present[None, :] - both
+    return (both / union.clamp_min(1)).numpy()
+
+
+def attribute_auc(activations: np.ndarray, attributes: np.ndarray) -> np.ndarray:
+    """How well each unit tells steps with an attribute from steps without: float [C, N].
+
+    The area under the ROC curve, turned round where it is under a half: a unit that is low where
+    the attribute holds tells it as well. A half where the attribute always or never holds.
+
+    Args:
+        activations: [T, C].
+        attributes: bool [T, N].
+    """
+    ranks = _mid_ranks(activations)
+    positive = attributes.sum(0).astype(np.float64)
+    negative = len(attributes) - positive
+    sums = ranks.T @ attributes.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        area = (sums - positive * (positive + 1) / 2) / (positive * negative)
+    area = np.where((positive == 0) | (negative == 0), 0.5, area)
+    return np.maximum(area, 1 - area)
+
+
+def soft_wpmi(
+    activations: np.ndarray, probabilities: np.ndarray, *, top: int = 100, weight: float = 1.0
+) -> np.ndarray:
+    """Soft weighted pointwise mutual information of units and concepts: float [C, N].
+
+    The mean over a unit's strongest steps of log P(concept | step), weighted by how surely a step
+    is among them, less ``weight`` times the log of the concept's mean probability.
+
+    Args:
+        activations: [T, C].
+        probabilities: [T, N], P(concept | step) in [0, 1].
+        top: strongest steps of a unit.
+        weight: of the concept's own frequency.
+
+    References:
+        Oikarinen & Weng 2023 (CLIP-Dissect), equation 7; inclusion falls linearly from .998 to
+        .97 over the ``top`` steps as in their code.
+    """
+    top = min(top, len(activations))
+    inclusion = np.linspace(0.998, 0.97, top)
+    order = np.argsort(-activations.astype(np.float32), axis=0, kind="stable")[:top]
+    chosen = probabilities.astype(np.float64)[order]
+    given = np.log(1 + inclusion[:, None, None] * (chosen - 1) + 1e-9).sum(0) / top
+    frequency = np.log(probabilities.mean(0, dtype=np.float64) + 1e-9)
+    return np.asarray(given - weight * frequency)
+
+
+def best_matches(
+    scores: np.ndarray, twin: np.ndarray, shuffled: np.ndarray, concepts: tuple[str, ...]
+) -> tuple[UnitMatch, ...]:
+    """The best concept of every unit, by its excess over the controls.
+
+    Args:
+        scores, twin, shuffled: [C, N] of the unit, of an untrained twin's, and of rolled steps.
+        concepts: N names.
+    """
+    controls = np.maximum(twin, shuffled)
+    matches = []
+    for unit, row in enumerate(scores):
+        best = int((row - controls[unit]).argmax())
+        others = np.delete(row, best)
+        matches.append(
+            UnitMatch(
+                unit=unit,
+                concept=concepts[best],
+                score=float(row[best]),
+                twin=float(twin[unit, best]),
+                shuffled=float(shuffled[unit, best]),
+                purity=float(row[best] - (others.max() if len(others) else 0)),
+            )
+        )
+    return tuple(matches)
+
+
+def spatial_matches(
+    own: np.ndarray, twin: np.ndarray, masks: Mapping[str, np.ndarray]
+) -> tuple[UnitMatch, ...]:
+    """The best object of every channel: IoU at the better of two quantiles.
+
+    Args:
+        own, twin: [T, C, h, w] of the agent and of the same network untrained.
+        masks: by concept bool [T, H, W].
+    """
+    stacked = np.stack(list(masks.values()), 1)
+    rolled = np.roll(stacked, len(stacked) // 2, axis=0)
+
+    def score(activations: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        return np.max([mask_iou(activations, wanted, q) for q in QUANTILES], axis=0)
+
+    return best_matches(score(own, stacked), score(twin, stacked), score(own, rolled), tuple(masks))
+
+
+def vector_matches(
+    own: np.ndarray, twin: np.ndarray, attributes: Mapping[str, np.ndarray]
+) -> tuple[UnitMatch, ...]:
+    """The best attribute of every entry of a vector: AUC.
+
+    Args:
+        own, twin: [T, C] of the agent and of the same network untrained.
+        attributes: by concept bool [T].
+    """
+    stacked = np.stack(list(attributes.values()), 1)
+    rolled = np.roll(stacked, len(stacked) // 2, axis=0)
+    return best_matches(
+        attribute_auc(own, stacked),
+        attribute_auc(twin, stacked),
+        attribute_auc(own, rolled),
+        tuple(attributes),
+    )
+
+
+def _mid_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1 down each column, equal values sharing their mean rank: float64 [T, C]."""
+    ranks = np.empty(values.shape, np.float64)
+    for column in range(values.shape[1]):
+        _, inverse, counts = np.unique(
+            values[:, column].astype(np.float32), return_inverse=True, return_counts=True
+        )
+        upper = np.cumsum(counts)
+        ranks[:, column] = (upper - (counts - 1) / 2)[inverse]
+    return ranks
+
+
+def ablation_kl(base: Tensor, changed: Tensor) -> Tensor:
+    """KL of action probabilities from logits [T, A] to those after an edit: float64 [T], nats."""
+    before, after = base.double().log_softmax(-1), changed.double().log_softmax(-1)
+    return (before.exp() * (before - after)).sum(-1).clamp_min(0)
