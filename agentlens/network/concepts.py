@@ -1,0 +1,158 @@
+"""A few numbers that say what a layer says: an explainable embedding of features.
+
+Shape letters: T steps, C units of the layer, E numbers of the embedding, A outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agentlens.errors import InvalidArgument
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingPlan:
+    """How an embedding is learned.
+
+    Raises:
+        InvalidArgument: a number out of range.
+    """
+
+    numbers: int = 5
+    """Numbers of the embedding (k)."""
+    hidden: int = 100
+    """Units between layer and embedding."""
+    sparse: float = 0.0
+    """Weight of the reconstruction of the layer, log(1 + 100 error^2) a unit."""
+    apart: float = 1.0
+    """Weight that pulls the numbers' contributions to the outputs apart."""
+    updates: int = 1500
+    """Steps of Adam."""
+    batch: int = 256
+    """Steps of the recording in each."""
+    learning_rate: float = 3e-3
+    """Of Adam; it falls to 0 linearly."""
+    seed: int = 0
+    """Of weights and batches."""
+
+    def __post_init__(self) -> None:
+        for name in ("numbers", "hidden", "updates", "batch"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise InvalidArgument(f"{name} {value!r}: expected a whole number from 1.")
+        for name in ("sparse", "apart"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise InvalidArgument(f"{name} {getattr(self, name)!r}: expected 0 or more.")
+
+
+class Embedding(nn.Module):
+    """A layer -> E numbers -> the policy's preferences; and, where asked, the layer again.
+
+    References:
+        Qi & Li 2017 (SRAE): encoder with one hidden layer, sparse reconstruction
+        log(1 + q r^2), pull-away of the numbers' contributions. Deviations: numbers are not
+        rectified, the outputs' loss is the KL of the policies instead of a squared error.
+    """
+
+    def __init__(self, units: int, outputs: int, plan: EmbeddingPlan) -> None:
+        super().__init__()
+        self.plan = plan
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(plan.seed)
+            self.encoder = nn.Sequential(
+                nn.Linear(units, plan.hidden), nn.ReLU(), nn.Linear(plan.hidden, plan.numbers)
+            )
+            self.outputs = nn.Linear(plan.numbers, outputs)
+            self.layer = nn.Linear(plan.numbers, units)
+        self.register_buffer("mean", torch.zeros(units))
+        self.register_buffer("scale", torch.ones(()))
+
+    def embed(self, layer: Tensor) -> Tensor:
+        """[T, C] -> [T, E]."""
+        numbers: Tensor = self.encoder((layer - self.mean) / self.scale)
+        return numbers
+
+    def forward(self, layer: Tensor) -> Tensor:
+        """The preferences that the embedding gives: [T, C] -> [T, A]."""
+        preferences: Tensor = self.outputs(self.embed(layer))
+        return preferences
+
+
+def learn_embedding(layer: np.ndarray, preferences: np.ndarray, plan: EmbeddingPlan) -> Embedding:
+    """Learn an embedding that keeps the policy.
+
+    Args:
+        layer: [T, C].
+        preferences: [T, A], the policy's logits on the same steps.
+        plan: how many numbers, how long.
+    """
+    data = torch.from_numpy(np.asarray(layer, np.float32))
+    wanted = torch.from_numpy(np.asarray(preferences, np.float32)).log_softmax(1)
+    model = Embedding(data.shape[1], wanted.shape[1], plan)
+    model.mean.copy_(data.mean(0))
+    model.scale.copy_((data - data.mean(0)).std().clamp_min(1e-6))
+    optimiser = torch.optim.Adam(model.parameters(), lr=plan.learning_rate)
+    for update, rows in enumerate(_batches(len(data), plan)):
+        for group in optimiser.param_groups:
+            group["lr"] = plan.learning_rate * (1 - update / plan.updates)
+        numbers = model.embed(data[rows])
+        given = model.outputs(numbers).log_softmax(1)
+        target = wanted[rows]
+        loss = (target.exp() * (target - given)).sum(1).mean()
+        loss = loss + plan.apart * pull_away(numbers, model.outputs.weight)
+        if plan.sparse:
+            error = model.layer(numbers) - (data[rows] - model.mean) / model.scale
+            loss = loss + plan.sparse * torch.log1p(100 * error.square()).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return model.eval().requires_grad_(False)
+
+
+def pull_away(numbers: Tensor, weight: Tensor) -> Tensor:
+    """The mean squared cosine between the numbers' centred contributions: 0 where orthogonal.
+
+    Args:
+        numbers: [T, E]. weight: [A, E], from numbers to outputs.
+
+    References:
+        Qi & Li 2017 after Zhao et al. 2017 (pull-away term).
+    """
+    sizes = weight.norm(dim=0)
+    contributions = (numbers - numbers.mean(0)) * sizes
+    normed = contributions / contributions.norm(dim=0).clamp_min(1e-6)
+    cosines = normed.T @ normed
+    count = cosines.shape[0]
+    if count == 1:
+        return cosines.new_zeros(())
+    return (cosines.square().sum() - cosines.diagonal().square().sum()) / (count * (count - 1))
+
+
+def orthogonality(numbers: np.ndarray) -> float:
+    """1 less the mean absolute correlation between different numbers [T, E]; 1 is orthogonal."""
+    if numbers.shape[1] == 1:
+        return 1.0
+    varying = numbers[:, numbers.std(0) > 0]
+    if varying.shape[1] < 2:
+        return 1.0
+    correlations = np.abs(np.corrcoef(varying.T))
+    count = len(correlations)
+    return float(1 - (correlations.sum() - count) / (count * (count - 1)))
+
+
+def policy_kl(preferences: np.ndarray, given: np.ndarray) -> float:
+    """Mean KL from the policy of logits [T, A] to that of others [T, A], nats."""
+    before = torch.from_numpy(preferences).double().log_softmax(1)
+    after = torch.from_numpy(given).double().log_softmax(1)
+    return float((before.exp() * (before - after)).sum(1).mean())
+
+
+def _batches(count: int, plan: EmbeddingPlan) -> Iterator[Tensor]:
+    generator = torch.Generator().manual_seed(plan.seed)
+    for _ in range(plan.updates):
+        yield torch.randint(count, (min(plan.batch, count),), generator=generator)
