@@ -59,6 +59,9 @@ class Embedding(nn.Module):
         rectified, the outputs' loss is the KL of the policies instead of a squared error.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, units: int, outputs: int, plan: EmbeddingPlan) -> None:
         super().__init__()
         self.plan = plan
@@ -129,8 +132,9 @@ def pull_away(numbers: Tensor, weight: Tensor) -> Tensor:
     cosines = normed.T @ normed
     count = cosines.shape[0]
     if count == 1:
-        return cosines.new_zeros(())
-    return (cosines.square().sum() - cosines.diagonal().square().sum()) / (count * (count - 1))
+        return torch.zeros(())
+    beside = cosines.square().sum() - cosines.diagonal().square().sum()
+    return torch.as_tensor(beside / (count * (count - 1)))
 
 
 def orthogonality(numbers: np.ndarray) -> float:

@@ -59,7 +59,7 @@ def unit_thresholds(activations: np.ndarray, quantile: float) -> np.ndarray:
     if not 0 < quantile < 1:
         raise InvalidArgument(f"quantile {quantile!r}: expected a number between 0 and 1.")
     flat = np.moveaxis(activations, 1, 0).reshape(activations.shape[1], -1)
-    return np.quantile(flat.astype(np.float32), quantile, axis=1)
+    return np.asarray(np.quantile(flat.astype(np.float32), quantile, axis=1))
 
 
 def mask_iou(activations: np.ndarray, masks: np.ndarray, quantile: float) -> np.ndarray:
@@ -95,7 +95,7 @@ def mask_iou(activations: np.ndarray, masks: np.ndarray, quantile: float) -> np.
         on += active.sum(1)
     present = torch.from_numpy(masks.sum((0, 2, 3)).astype(np.float32))
     union = on[:, None] + present[None, :] - both
-    return (both / union.clamp_min(1)).numpy()
+    return np.asarray((both / union.clamp_min(1)).numpy())
 
 
 def attribute_auc(activations: np.ndarray, attributes: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ def attribute_auc(activations: np.ndarray, attributes: np.ndarray) -> np.ndarray
     with np.errstate(invalid="ignore", divide="ignore"):
         area = (sums - positive * (positive + 1) / 2) / (positive * negative)
     area = np.where((positive == 0) | (negative == 0), 0.5, area)
-    return np.maximum(area, 1 - area)
+    return np.asarray(np.maximum(area, 1 - area))
 
 
 def soft_wpmi(
@@ -185,7 +185,7 @@ def spatial_matches(
     rolled = np.roll(stacked, len(stacked) // 2, axis=0)
 
     def score(activations: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        return np.max([mask_iou(activations, wanted, q) for q in QUANTILES], axis=0)
+        return np.asarray(np.max([mask_iou(activations, wanted, q) for q in QUANTILES], axis=0))
 
     return best_matches(score(own, stacked), score(twin, stacked), score(own, rolled), tuple(masks))
 
@@ -211,7 +211,7 @@ def vector_matches(
 
 def _mid_ranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 1 down each column, equal values sharing their mean rank: float64 [T, C]."""
-    ranks = np.empty(values.shape, np.float64)
+    ranks: np.ndarray = np.empty(values.shape, np.float64)
     for column in range(values.shape[1]):
         _, inverse, counts = np.unique(
             values[:, column].astype(np.float32), return_inverse=True, return_counts=True

@@ -100,7 +100,7 @@ class EditedPolicy(Policy):
     def forward(self, observation: Tensor, state: Tensor | None = None) -> PolicyOutput:
         """Evaluate a batch with the edits in force; see ``Policy.forward``."""
         with applied(self.inner, self.edits):
-            output = self.inner(observation, state)
+            output: PolicyOutput = self.inner(observation, state)
         after = output.state
         for edit in self.edits:
             if edit.place.kind == "memory" and after is not None:

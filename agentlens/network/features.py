@@ -58,6 +58,8 @@ class SparseFeatures(nn.Module):
         Deviations: no auxiliary loss for dead features; their share is reported instead.
     """
 
+    scale: Tensor
+
     def __init__(self, units: int, plan: FeaturePlan) -> None:
         super().__init__()
         self.plan = plan
@@ -78,11 +80,13 @@ class SparseFeatures(nn.Module):
     def decode(self, features: Tensor) -> Tensor:
         """The layer that features stand for: [T, F] -> [T, C]."""
         directions = self.directions / self.directions.norm(dim=1, keepdim=True)
-        return (features @ directions + self.centre) * self.scale
+        layer: Tensor = (features @ directions + self.centre) * self.scale
+        return layer
 
     def forward(self, layer: Tensor) -> Tensor:
         """The layer as its sparse features give it: [T, C]."""
-        return self.decode(self.encode(layer))
+        rebuilt: Tensor = self.decode(self.encode(layer))
+        return rebuilt
 
 
 def learn_features(layer: np.ndarray, plan: FeaturePlan) -> SparseFeatures:

@@ -49,7 +49,7 @@ def linear_cka(first: np.ndarray, second: np.ndarray) -> float:
 def _gram(layer: np.ndarray) -> np.ndarray:
     """Products of centred rows without their diagonal: float64 [T, T]."""
     centred = layer.astype(np.float64) - layer.mean(0, dtype=np.float64)
-    gram = centred @ centred.T
+    gram: np.ndarray = centred @ centred.T
     np.fill_diagonal(gram, 0)
     return gram
 

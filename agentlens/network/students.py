@@ -75,12 +75,12 @@ class WinnerTakesAll(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """[B, C] or [B, C, h, w] -> the same shape, C / U of its channels not zero."""
-        parted = values.unflatten(1, (-1, self.block))
+        parted = values.reshape(len(values), -1, self.block, *values.shape[2:])
         hard = one_hot(parted.argmax(2), self.block).movedim(-1, 2).to(values.dtype)
         if not torch.is_grad_enabled():
-            return (parted * hard).flatten(1, 2)
+            return torch.flatten(parted * hard, 1, 2)
         soft = (parted / self.temperature).softmax(2)
-        return (parted * (hard + soft - soft.detach())).flatten(1, 2)
+        return torch.flatten(parted * (hard + soft - soft.detach()), 1, 2)
 
 
 class Student(Policy):
@@ -147,9 +147,9 @@ def learn_student(
         observation = batches(update)
         with torch.no_grad():
             wanted = teacher(observation, None).preferences
-        loss = imitation_loss(wanted, student(observation).preferences, teacher.kind)
+        loss: Tensor = imitation_loss(wanted, student(observation).preferences, teacher.kind)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         losses.append(float(loss.detach()))
     student.requires_grad_(False).eval()
