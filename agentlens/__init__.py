@@ -40,9 +40,11 @@ if TYPE_CHECKING:
     from agentlens.store.recording import Recording as Recording
     from agentlens.store.recording import open_recording as open_recording
     from agentlens.workflows.compare import compare as compare
+    from agentlens.workflows.compare_plan import ComparisonPlan as ComparisonPlan
     from agentlens.workflows.intervene import intervene as intervene
     from agentlens.workflows.intervene_options import Intervention as Intervention
     from agentlens.workflows.intervene_options import PlayOn as PlayOn
+    from agentlens.workflows.participants import CheckpointOptions as CheckpointOptions
     from agentlens.workflows.score import score as score
     from agentlens.workflows.video import video as video
     from agentlens.workflows.watch import watch as watch
@@ -52,6 +54,8 @@ _HOMES = {
     "Agent": "policies.agent",
     "AgentSpec": "spec",
     "AgentlensError": "errors",
+    "CheckpointOptions": "workflows.participants",
+    "ComparisonPlan": "workflows.compare_plan",
     "Draw": "drawing.draw",
     "EnvironmentSpec": "spec",
     "Episode": "store.recording",

@@ -7,18 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from agentlens.comparison.behaviour import behaviour, shared_states
-from agentlens.comparison.comparison import BurnIn, Comparison, Contestant, MassShift
+from agentlens.comparison.behaviour import behaviour
+from agentlens.comparison.comparison import AgentSummary, BurnIn, Comparison
+from agentlens.comparison.mass import map_distance, mass_shift_of
 from agentlens.comparison.moments import map_moments, output_moments
+from agentlens.comparison.outputs import shared_states
 from agentlens.comparison.returns import corrected, paired_difference, played, return_figures
-from agentlens.comparison.similarity import (
-    gaining_region,
-    map_distance,
-    mass_shift,
-    seen,
-    shared_maps,
-    similarity,
-)
+from agentlens.comparison.screen_maps import aligned_maps, to_screen_maps
+from agentlens.comparison.similarity import similarity
 from tests.compare_samples import AGENT, SCREEN, Game, maps, write
 
 LENGTHS = (30, 24, 41, 28, 33, 30)
@@ -38,7 +34,6 @@ def comparison(folder: Path, labels: tuple[str, ...] = ("late", "early")) -> Com
         ]
         recordings.append(write(folder / f"r{i}", games))
         visits[i] = own
-    generator = np.random.default_rng(1)
     games = [played(r, label) for r, label in zip(recordings, labels, strict=True)]
     behaviours, similarities, shifts, moments = [], [], [], []
     for i, j in itertools.combinations(range(len(labels)), 2):
@@ -48,35 +43,24 @@ def comparison(folder: Path, labels: tuple[str, ...] = ("late", "early")) -> Com
             shared = shared_states(
                 recordings[home], labels[home], visit, labels[guest], own_first=home == i
             )
-            behaviours.append(behaviour(shared, generator))
-            moments.extend(output_moments(shared, 2, generator))
+            behaviours.append(behaviour(shared))
+            moments.extend(output_moments(shared, 2))
             energy = generator.exponential(size=(30, 10, 8))
             sets = [
                 maps(energy * generator.exponential(size=energy.shape) ** (1 + k), energy=energy)
                 for k in range(2)
             ]
-            one, two = (seen(m, "actor", AGENT.observation) for m in sets)
-            assert one is not None
-            assert two is not None
-            met = shared_maps(labels[i], one, labels[j], two, states_of=labels[home], role="actor")
-            similarities.append(similarity(met, generator))
-            moments.extend(map_moments(shared, np.arange(30), map_distance(met), 2))
-            region, gain = gaining_region(mass_shift(met), met.grid, SCREEN)
-            shifts.append(
-                MassShift(
-                    first=labels[i],
-                    second=labels[j],
-                    states_of=labels[home],
-                    role="actor",
-                    grid=met.grid,
-                    shift=mass_shift(met),
-                    region=region,
-                    gain=gain,
-                )
-            )
+            first, second = (to_screen_maps(m, "actor", AGENT.observation) for m in sets)
+            assert first is not None
+            assert second is not None
+            pair = (labels[i], labels[j])
+            aligned = aligned_maps(first, second, labels=pair, states_of=labels[home], role="actor")
+            similarities.append(similarity(aligned))
+            moments.extend(map_moments(shared, np.arange(30), map_distance(aligned), 2))
+            shifts.append(mass_shift_of(aligned, SCREEN))
     return Comparison(
-        contestants=tuple(
-            Contestant(
+        agents=tuple(
+            AgentSummary(
                 label=label,
                 name=label,
                 algorithm="PPO",
@@ -90,10 +74,10 @@ def comparison(folder: Path, labels: tuple[str, ...] = ("late", "early")) -> Com
             for label in labels
         ),
         games=tuple(games),
-        returns=tuple(return_figures(g, generator) for g in games),
+        returns=tuple(return_figures(g) for g in games),
         biases=(),
         differences=corrected(
-            [paired_difference(a, b, generator) for a, b in itertools.combinations(games, 2)]
+            [paired_difference(a, b) for a, b in itertools.combinations(games, 2)]
         ),
         behaviours=tuple(behaviours),
         similarities=tuple(similarities),

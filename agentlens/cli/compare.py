@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 
-from agentlens.cli._console import progress
 from agentlens.cli._options import Compute
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location, MapOptions, Name
@@ -50,7 +48,7 @@ class Options:
     """Decisions in each video; 0 for no videos."""
     own_scales: bool = False
     """Draw each agent's heat on its own scale instead of one for all."""
-    floor: Name = None
+    seed_twin: Name = None
     """An agent that differs from the first by its training seed alone: how alike such two are."""
     env: Name = None
     """Environment id such as ALE/Pong-v5, for checkpoints."""
@@ -69,38 +67,49 @@ class Options:
 def run(options: Options) -> int:
     """Compare, then print the summary and where the report lies."""
     from agentlens.cli._agent import use_compute
+    from agentlens.cli._console import ConsoleStages
     from agentlens.comparison.words import standing_notes, summary
-    from agentlens.workflows.compare import compare
-    from agentlens.workflows.entrants import numbered_files
+    from agentlens.compute import Compute
+    from agentlens.workflows.compare import ComparisonPlan, compare
+    from agentlens.workflows.explain import check_maps
     from agentlens.workflows.naming import REPORTS, fresh_path, pair_name
+    from agentlens.workflows.participants import CheckpointOptions, numbered_files
 
-    device = use_compute(options.compute)
-    agents = [*options.agents, *numbered_files(options.checkpoints)]
-    output = options.output or fresh_path(REPORTS, pair_name(agents))
-    found = compare(
-        agents,
-        output=output,
+    compute = Compute(
+        device=use_compute(options.compute),
+        threads=options.compute.threads,
+        engine=options.maps.engine,
+        memory_bytes=int(options.maps.memory_gb * 2**30),
+    )
+    plan = ComparisonPlan(
         episodes=options.episodes,
         seed=options.seed,
         states=options.states,
-        maps=options.map_states,
+        map_states=options.map_states,
         moments=options.moments,
         video_steps=options.video_steps,
         own_scales=options.own_scales,
-        explain=options.maps,
-        floor=options.floor,
-        env=options.env,
-        format=options.format,
-        preset=options.preset,
-        trust_code=options.trust_code,
-        device=device,
-        threads=options.compute.threads,
-        force=options.force,
-        stages=progress,
-        say=lambda line: print(line, file=sys.stderr),
+        method=check_maps(options.maps)[1],
+        seed_twin=options.seed_twin,
+        checkpoints=CheckpointOptions(
+            env=options.env,
+            format=options.format,
+            preset=options.preset,
+            trust_code=options.trust_code,
+        ),
     )
-    print(summary(found))
-    for note in (*found.notes, *standing_notes(found)):
+    agents = [*options.agents, *numbered_files(options.checkpoints)]
+    output = options.output or fresh_path(REPORTS, pair_name(agents))
+    comparison = compare(
+        agents,
+        output=output,
+        plan=plan,
+        compute=compute,
+        force=options.force,
+        progress=ConsoleStages(),
+    )
+    print(summary(comparison))
+    for note in (*comparison.notes, *standing_notes(comparison)):
         print(f"note: {note}")
     print(f"report: {output / 'report.html'}")
     return 0

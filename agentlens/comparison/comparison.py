@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 
 from agentlens.comparison.behaviour import Behaviour
+from agentlens.comparison.mass import MassShift
 from agentlens.comparison.moments import Moment
 from agentlens.comparison.returns import PairedDifference, Played, ReturnFigures
-from agentlens.comparison.similarity import ScreenGrid, Similarity
+from agentlens.comparison.similarity import Similarity
+from agentlens.comparison.statistics import Interval
 from agentlens.comparison.values import ValueBias
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contestant:
+class AgentSummary:
     """One of the agents compared.
 
     ``label``: the name it is shown under, unlike all others. ``protocol``: one line.
@@ -35,24 +37,6 @@ class Contestant:
     memory: bool
     weights: str
     seed: int
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MassShift:
-    """Where the first agent's maps have more of their mass: ``shift`` float64 [gy, gx], sums to 0.
-
-    ``region``: the ninth of the screen that gains most ("upper left"), ``gain``: its gain, as a
-    share of all mass.
-    """
-
-    first: str
-    second: str
-    states_of: str
-    role: str
-    grid: ScreenGrid
-    shift: np.ndarray
-    region: str
-    gain: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +68,7 @@ class Comparison:
         folder: where the report lies, or None.
     """
 
-    contestants: tuple[Contestant, ...]
+    agents: tuple[AgentSummary, ...]
     games: tuple[Played, ...]
     returns: tuple[ReturnFigures, ...]
     biases: tuple[ValueBias, ...]
@@ -101,7 +85,7 @@ class Comparison:
     @property
     def labels(self) -> tuple[str, ...]:
         """Shown names in order."""
-        return tuple(c.label for c in self.contestants)
+        return tuple(a.label for a in self.agents)
 
     @property
     def tables(self) -> dict[str, dict[str, list[Any]]]:
@@ -118,7 +102,7 @@ class Comparison:
             for g in self.games
             for i in range(len(g.returns))
         ]
-        found = {
+        tables = {
             "episodes": _columns(episodes),
             "returns": table(self.returns),
             "value_bias": table(self.biases),
@@ -128,7 +112,7 @@ class Comparison:
             "burn_in": table(self.burn_ins),
             "moments": table(self.moments),
         }
-        return {name: columns for name, columns in found.items() if columns}
+        return {name: columns for name, columns in tables.items() if columns}
 
 
 def table(rows: Sequence[Any]) -> dict[str, list[Any]]:
@@ -137,9 +121,12 @@ def table(rows: Sequence[Any]) -> dict[str, list[Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses, arrays and paths as JSON takes them; what is not finite becomes None."""
+    """Dataclasses, arrays and paths as JSON takes them; what is not finite becomes None.
+
+    The figures of a measure stand beside the other fields of their dataclass.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {name: plain(item) for name, item in _fields(value).items()}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
@@ -151,20 +138,26 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _flat(row: Any) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _fields(row: Any) -> dict[str, Any]:
+    """A dataclass by field, its ``figures`` in their place by name."""
+    fields: dict[str, Any] = {}
     for field in dataclasses.fields(row):
         value = getattr(row, field.name)
-        if "Interval" in str(field.type):
+        fields |= value if field.name == "figures" else {field.name: value}
+    return fields
+
+
+def _flat(row: Any) -> dict[str, Any]:
+    optional = {f.name for f in dataclasses.fields(row) if "Interval" in str(f.type)}
+    columns: dict[str, Any] = {}
+    for name, value in _fields(row).items():
+        if isinstance(value, Interval) or name in optional or name in getattr(row, "figures", ()):
             parts = (None,) * 3 if value is None else (value.estimate, value.low, value.high)
-            flat |= zip(
-                (field.name, f"{field.name}_low", f"{field.name}_high"),
-                map(plain, parts),
-                strict=True,
-            )
+            names = (name, f"{name}_low", f"{name}_high")
+            columns |= zip(names, map(plain, parts), strict=True)
         else:
-            flat[field.name] = plain(value)
-    return flat
+            columns[name] = plain(value)
+    return columns
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

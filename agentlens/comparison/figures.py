@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 
 from agentlens.comparison import svg
-from agentlens.comparison.comparison import Comparison, MassShift
+from agentlens.comparison.comparison import Comparison
+from agentlens.comparison.mass import MassShift
 from agentlens.comparison.returns import PairedDifference, Played, ReturnFigures
 from agentlens.comparison.statistics import Interval
 from agentlens.comparison.svg import AGENT_COLOURS, FAINT, Axis, axis_over
@@ -24,8 +25,8 @@ def returns_figure(games: Sequence[Played], returns: Sequence[ReturnFigures]) ->
     bottom = 16 + ROW * len(games)
     parts = [svg.bottom_axis(axis, 10, bottom, "raw return of an episode")]
     middles = [16 + ROW * i + ROW / 2 for i in range(len(games))]
-    for i, (one, two) in enumerate(itertools.pairwise(games)):
-        place = dict(zip(two.starts, two.returns, strict=True))
+    for i, (upper, lower) in enumerate(itertools.pairwise(games)):
+        place = dict(zip(lower.starts, lower.returns, strict=True))
         parts += [
             svg.line(
                 axis(own),
@@ -35,7 +36,7 @@ def returns_figure(games: Sequence[Played], returns: Sequence[ReturnFigures]) ->
                 colour=FAINT,
                 opacity=0.45,
             )
-            for start, own in zip(one.starts, one.returns, strict=True)
+            for start, own in zip(upper.starts, upper.returns, strict=True)
             if start in place
         ]
     for i, (game, figures) in enumerate(zip(games, returns, strict=True)):
@@ -59,17 +60,17 @@ def differences_figure(differences: Sequence[PairedDifference]) -> str:
     parts = [svg.bottom_axis(axis, 8, bottom, "paired difference of returns, with 95 % interval")]
     zero = axis(0.0)
     parts.append(svg.line(zero, 4, zero, bottom, colour=svg.INK, width=1.5))
-    for i, found in enumerate(differences):
+    for i, paired in enumerate(differences):
         y = 12 + ROW * i + ROW / 2
-        unclear = found.verdict in ("cannot tell", "equal")
-        colour = FAINT if unclear else MORE if found.difference.estimate > 0 else LESS
-        name = f"{found.first} minus {found.second}"
+        unclear = paired.verdict in ("cannot tell", "equal")
+        colour = FAINT if unclear else MORE if paired.difference.estimate > 0 else LESS
+        name = f"{paired.first} minus {paired.second}"
         parts.append(svg.text(left - 16, y - 2, name, anchor="end", bold=True))
         parts.append(
-            svg.text(left - 16, y + 14, verdict_text(found), size=12, anchor="end", colour=FAINT)
+            svg.text(left - 16, y + 14, verdict_text(paired), size=12, anchor="end", colour=FAINT)
         )
-        parts.append(_whisker(axis, found.difference, y, colour))
-        x = axis(found.difference.estimate)
+        parts.append(_whisker(axis, paired.difference, y, colour))
+        x = axis(paired.difference.estimate)
         fill = "var(--page,#ffffff)" if unclear else colour
         parts.append(
             f'<circle cx="{x}" cy="{y}" r="6" style="fill:{fill};stroke:{colour};stroke-width:2"/>'
@@ -81,7 +82,7 @@ def training_figures(comparison: Comparison) -> dict[str, str]:
     """Curves over the order given: returns, entropy on own states, agreement with the last."""
     labels = comparison.labels
     last = labels[-1]
-    found = {
+    curves = {
         "return": _curve(
             "Mean return", "mean raw return", labels, [r.mean for r in comparison.returns]
         )
@@ -89,31 +90,31 @@ def training_figures(comparison: Comparison) -> dict[str, str]:
     entropies: list[Interval | None] = [None] * len(labels)
     agreement: list[Interval | None] = [None] * len(labels)
     for b in comparison.behaviours:
-        own = b.first_entropy if b.states_of == b.first else b.second_entropy
+        own = b.figures["first_entropy" if b.states_of == b.first else "second_entropy"]
         entropies[labels.index(b.states_of)] = own
         if b.second == last and b.states_of == last:
             agreement[labels.index(b.first)] = b.greedy_agreement
     if any(entropies):
-        found["entropy"] = _curve(
+        curves["entropy"] = _curve(
             "Entropy on own states", "entropy of action probabilities, nats", labels, entropies
         )
     if any(agreement):
-        found["agreement"] = _curve(
+        curves["agreement"] = _curve(
             f"Same greedy action as {last}", f"share of {last}'s states", labels, agreement
         )
-    return found
+    return curves
 
 
-def shift_figure(found: MassShift, screen: tuple[int, int], picture: str = "") -> str:
+def shift_figure(moved: MassShift, screen: tuple[int, int], picture: str = "") -> str:
     """Where the first agent's maps have more (warm) or less (cool) of their mass, on the screen.
 
     Args:
-        found: the shift.
+        moved: the shift.
         screen: rows and columns of the native screen.
         picture: a data URI of a screen to lay it on, or "".
     """
     rows, columns = screen
-    grid, strongest = found.grid, float(abs(found.shift).max()) or 1.0
+    grid, strongest = moved.grid, float(abs(moved.shift).max()) or 1.0
     edges = [_edges(centres, end) for centres, end in ((grid.rows, rows), (grid.columns, columns))]
     parts = [f'<rect width="{columns}" height="{rows}" style="fill:#1c2129"/>']
     if picture:
@@ -123,7 +124,7 @@ def shift_figure(found: MassShift, screen: tuple[int, int], picture: str = "") -
         )
     for i in range(grid.shape[0]):
         for j in range(grid.shape[1]):
-            value = float(found.shift[i, j])
+            value = float(moved.shift[i, j])
             opacity = 0.9 * abs(value) / strongest
             if opacity < 0.03:
                 continue
@@ -133,9 +134,9 @@ def shift_figure(found: MassShift, screen: tuple[int, int], picture: str = "") -
                 f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" '
                 f'height="{bottom - top:.1f}" style="fill:{colour};fill-opacity:{opacity:.2f}"/>'
             )
-    key = f"{found.first} more (orange), {found.second} more (blue)"
+    key = f"{moved.first} more (orange), {moved.second} more (blue)"
     title = (
-        f"{found.role} on {found.states_of}'s states: {key}; strongest cell "
+        f"{moved.role} on {moved.states_of}'s states: {key}; strongest cell "
         f"{percent(strongest)} of the mass"
     )
     return svg.figure(columns, rows, title, parts).replace(
@@ -163,8 +164,8 @@ def _curve(title: str, label: str, names: Sequence[str], values: Sequence[Interv
         parts.append(svg.area(outline, colour=AGENT_COLOURS[0]))
     parts.append(svg.run([(x, axis(v.estimate)) for x, v in places], colour=AGENT_COLOURS[0]))
     for x, v in places:
-        said = f"<g><title>{interval_text(v)}</title>"
-        parts.append(said + svg.mark(x, axis(v.estimate), 0) + "</g>")
+        label_open = f"<g><title>{interval_text(v)}</title>"
+        parts.append(label_open + svg.mark(x, axis(v.estimate), 0) + "</g>")
     stride = max(1, -(-len(names) // 5))
     for i, name in enumerate(names):
         if i % stride == 0 or i == len(names) - 1:

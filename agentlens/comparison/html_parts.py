@@ -22,11 +22,11 @@ def safe(value: str) -> Html:
 
 def element(name: str, *children: str, **attributes: str) -> Html:
     """An element; ``_`` in attribute names stands for ``-``, and ``class_`` for ``class``."""
-    said = "".join(
+    written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(value)}"'
         for key, value in attributes.items()
     )
-    return Html(f"<{name}{said}>{''.join(safe(c) for c in children)}</{name}>")
+    return Html(f"<{name}{written}>{''.join(safe(c) for c in children)}</{name}>")
 
 
 def join(parts: Sequence[str]) -> Html:
@@ -57,14 +57,16 @@ def small(words: str, below: str) -> Html:
     return join([words, element("span", below, class_="range")])
 
 
-def pair(first: str, second: str) -> Html:
-    """A figure of each agent, one below the other."""
-    return join([element("span", first, class_="one"), element("span", second, class_="one")])
+def each(cells: Sequence[str]) -> Html:
+    """A cell of each agent, one below the other."""
+    return join([element("span", content, class_="each") for content in cells])
 
 
-def definitions(entries: Mapping[str, str]) -> Html:
-    """A list of terms."""
-    pairs = [join([element("dt", name), element("dd", said)]) for name, said in entries.items()]
+def glossary(entries: Mapping[str, str]) -> Html:
+    """A list of terms with what they mean."""
+    pairs = [
+        join([element("dt", name), element("dd", meaning)]) for name, meaning in entries.items()
+    ]
     return element("dl", *pairs)
 
 

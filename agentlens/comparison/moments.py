@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from agentlens.arrays import check_shape
-from agentlens.comparison.behaviour import SharedStates, state_measures
+from agentlens.comparison.behaviour import state_measures
+from agentlens.comparison.outputs import SharedStates
+from agentlens.comparison.statistics import resampling
 
 Kind = Literal["policy", "value", "maps", "random"]
 
@@ -20,6 +22,8 @@ MEANINGS: dict[Kind, str] = {
     "maps": "the saliency maps have most of their mass in different places",
     "random": "drawn at random, to hold against the others",
 }
+StepsByEpisode = Mapping[int, Sequence[int]]
+"""Step numbers by episode."""
 APART = 20
 """Decisions between two moments of one kind in one episode, so that no event is shown twice."""
 
@@ -46,26 +50,23 @@ class Moment:
     step: int
 
 
-def output_moments(
-    shared: SharedStates, count: int, generator: np.random.Generator
-) -> tuple[Moment, ...]:
+def output_moments(shared: SharedStates, count: int) -> tuple[Moment, ...]:
     """The ``count`` states each with the largest policy and value difference, and at random.
 
     Args:
         shared: both agents' outputs.
         count: of each kind; fewer where there are not as many states apart from each other.
-        generator: draws the random ones.
     """
     measures = state_measures(shared)
     name = next(n for n in _NAMES if n in measures)
     policy = measures[name] if name != "greedy_agreement" else 1.0 - measures[name]
-    found = _pick(shared, "policy", _NAMES[name], policy, count)
-    one, two = shared.first_outputs.values, shared.second_outputs.values
-    if one is not None and two is not None:
-        gap = np.abs(_standardised(one) - _standardised(two))
-        found += _pick(shared, "value", "standardised value difference", gap, count)
-    drawn = generator.permutation(len(shared.steps)).astype(np.float64) + 1.0
-    return found + tuple(
+    moments = _pick(shared, "policy", _NAMES[name], policy, count)
+    first, second = shared.first_outputs.values, shared.second_outputs.values
+    if first is not None and second is not None:
+        gap = np.abs(_standardised(first) - _standardised(second))
+        moments += _pick(shared, "value", "standardised value difference", gap, count)
+    drawn = resampling().permutation(len(shared.steps)).astype(np.float64) + 1.0
+    return moments + tuple(
         _moment(shared, "random", "drawn at random", i, 0.0)
         for i in largest(drawn, shared.episodes, shared.steps, count)
     )
@@ -148,7 +149,7 @@ def _standardised(values: np.ndarray) -> np.ndarray:
 
 def steps_by_episode(moments: Sequence[Moment]) -> dict[int, list[int]]:
     """Steps of the moments by episode, sorted, none twice."""
-    found: dict[int, set[int]] = {}
+    steps: dict[int, set[int]] = {}
     for moment in moments:
-        found.setdefault(moment.episode, set()).add(moment.step)
-    return {episode: sorted(steps) for episode, steps in sorted(found.items())}
+        steps.setdefault(moment.episode, set()).add(moment.step)
+    return {episode: sorted(numbers) for episode, numbers in sorted(steps.items())}

@@ -8,23 +8,25 @@ from dataclasses import dataclass
 from agentlens.comparison.comparison import Comparison
 from agentlens.comparison.html_parts import (
     Html,
-    cell,
-    definitions,
     element,
+    glossary,
     image,
     join,
     listing,
-    pair,
     picture,
     safe,
-    small,
-    table,
 )
 from agentlens.comparison.moments import MEANINGS, Kind, Moment
-from agentlens.comparison.statistics import Interval
+from agentlens.comparison.page_tables import (
+    actions_section,
+    bias_table,
+    differences_table,
+    maps_table,
+    returns_table,
+)
 from agentlens.comparison.style import STYLE
 from agentlens.comparison.words import (
-    DEFINITIONS,
+    definitions,
     methods,
     number,
     percent,
@@ -68,7 +70,7 @@ class Drawn:
 
 def page(comparison: Comparison, drawn: Drawn) -> str:
     """Build the whole document."""
-    game = comparison.contestants[0].game
+    game = comparison.agents[0].game
     labels = comparison.labels
     title = f"{labels[0]} and {labels[1]}" if len(labels) == 2 else f"{len(labels)} agents in order"
     sections = [s for s in _sections(comparison, drawn) if s[2]]
@@ -106,7 +108,7 @@ def _sections(comparison: Comparison, drawn: Drawn) -> list[tuple[str, str, Html
     return [
         ("returns", "Returns", _returns(comparison, drawn)),
         ("order", "In the order given", _training(drawn)),
-        ("actions", "Actions on shared states", _actions(comparison)),
+        ("actions", "Actions on shared states", actions_section(comparison)),
         ("maps", "What they look at", _maps(comparison, drawn)),
         ("moments", "Moments", _moments(drawn)),
         ("videos", "Videos", _videos(drawn)),
@@ -116,38 +118,38 @@ def _sections(comparison: Comparison, drawn: Drawn) -> list[tuple[str, str, Html
 
 
 def _cards(comparison: Comparison) -> Html:
-    cards = []
-    if len(comparison.contestants) == 2:
-        found = comparison.differences[0]
-        low, high = (number(e, signed=True) for e in (found.difference.low, found.difference.high))
-        about = f"95 % interval {low} to {high}: {verdict_text(found)}"
-        cards.append(
-            _card(
-                "difference of returns",
-                number(found.difference.estimate, signed=True),
-                about if low != "-" else "one pair of episodes: cannot tell",
-            )
+    if len(comparison.agents) != 2:
+        return Html("")
+    paired = comparison.differences[0]
+    low, high = (number(e, signed=True) for e in (paired.difference.low, paired.difference.high))
+    about = f"95 % interval {low} to {high}: {verdict_text(paired)}"
+    cards = [
+        _card(
+            "difference of returns",
+            number(paired.difference.estimate, signed=True),
+            about if low != "-" else "one pair of episodes: cannot tell",
         )
-    for b in comparison.behaviours[:2] if len(comparison.contestants) == 2 else ():
-        cards.append(
-            _card(
-                "same greedy action",
-                percent(b.greedy_agreement.estimate),
-                f"of {b.states_of}'s {b.states} states",
-            )
+    ]
+    cards += [
+        _card(
+            "same greedy action",
+            percent(b.greedy_agreement.estimate),
+            f"of {b.states_of}'s {b.states} states",
         )
+        for b in comparison.behaviours[:2]
+    ]
     actor = [s for s in comparison.similarities if s.role == "actor"]
-    if actor and len(comparison.contestants) == 2:
-        control = actor[0].spearman_partial or actor[0].spearman
+    raw = actor[0].figures.get("spearman") if actor else None
+    if raw is not None:
+        controlled = actor[0].figures.get("spearman_partial")
         cards.append(
             _card(
-                "similarity of maps" + (" without energy" if actor[0].spearman_partial else ""),
-                number(control.estimate) if control else "-",
-                f"rank correlation, {actor[0].states} states; raw "
-                f"{number(actor[0].spearman.estimate) if actor[0].spearman else '-'}",
+                "similarity of maps" + (" without energy" if controlled else ""),
+                number((controlled or raw).estimate),
+                f"rank correlation, {actor[0].states} states; raw {number(raw.estimate)}",
             )
         )
-    return element("div", *cards, class_="cards") if cards else Html("")
+    return element("div", *cards, class_="cards")
 
 
 def _card(what: str, figure: str, about: str) -> Html:
@@ -166,76 +168,23 @@ def _notes(comparison: Comparison) -> Html:
 
 
 def _returns(comparison: Comparison, drawn: Drawn) -> Html:
-    rows = [
-        (
-            r.agent,
-            cell(r.mean),
-            cell(r.median),
-            cell(r.interquartile_mean),
-            f"{number(r.least)} to {number(r.most)}",
-            f"{r.distinct} of {r.episodes}",
-            number(r.steps),
-        )
-        for r in comparison.returns
-    ]
-    pairs = [
-        (
-            f"{d.first} minus {d.second}",
-            cell(d.difference, signed=True),
-            verdict_text(d),
-            cell(d.improvement, share=True),
-            "below 0.001" if d.p_holm < 0.001 else f"{d.p_holm:.3f}",
-            f"{d.distinct_pairs} of {d.pairs}",
-        )
-        for d in comparison.differences
-    ]
-    parts = [
-        picture(
-            drawn.returns,
-            "Small marks: whole games; lines join games from the same seed. Large marks and bars: "
-            "means with 95 % intervals.",
-        ),
-        table(
-            "Returns by agent",
-            (
-                "agent",
-                "mean",
-                "median",
-                "interquartile mean",
-                "range",
-                "distinct episodes",
-                "steps",
+    return join(
+        [
+            picture(
+                drawn.returns,
+                "Small marks: whole games; lines join games from the same seed. Large marks and "
+                "bars: means with 95 % intervals.",
             ),
-            rows,
-        ),
-        picture(
-            drawn.differences,
-            "Differences on the same seeds, with the interval of the difference itself; "
-            "hollow: cannot "
-            "tell, once corrected for the number of differences.",
-        ),
-        table(
-            "Paired differences of returns",
-            (
-                "pair",
-                "difference",
-                "verdict",
-                "probability of improvement",
-                "p, Holm",
-                "distinct pairs",
+            returns_table(comparison),
+            picture(
+                drawn.differences,
+                "Differences on the same seeds, with the interval of the difference itself; "
+                "hollow: cannot tell, once corrected for the number of differences.",
             ),
-            pairs,
-        ),
-    ]
-    biases = [
-        (b.agent, cell(b.bias, signed=True), f"{b.reward}, gamma {b.gamma:g}", str(b.states))
-        for b in comparison.biases
-    ]
-    if biases:
-        parts.append(
-            table("Value bias", ("agent", "value minus return", "reward", "own states"), biases)
-        )
-    return join(parts)
+            differences_table(comparison),
+            bias_table(comparison),
+        ]
+    )
 
 
 def _training(drawn: Drawn) -> Html:
@@ -250,113 +199,19 @@ def _training(drawn: Drawn) -> Html:
     )
 
 
-def _actions(comparison: Comparison) -> Html:
-    if not comparison.behaviours:
-        return Html("")
-    rows = [
-        (
-            f"{b.first} and {b.second}",
-            small(f"{b.states_of}'s", f"{b.states} states, {_games(b.episodes)}"),
-            cell(b.greedy_agreement, share=True),
-            cell(b.sampled_agreement, share=True),
-            pair(_share(b.first_self), _share(b.second_self)),
-            cell(b.kl_first_second),
-            cell(b.kl_second_first),
-            cell(b.total_variation),
-            cell(b.value_correlation),
-            pair(_number(b.first_entropy), _number(b.second_entropy)),
-        )
-        for b in comparison.behaviours
-    ]
-    headings = (
-        "pair",
-        "on the states of",
-        "same greedy action",
-        "same sampled action",
-        "each with itself",
-        "KL first to second",
-        "KL second to first",
-        "total variation",
-        "value correlation",
-        "entropies",
-    )
-    said = element(
-        "p",
-        "Each agent was asked about the states that the other lived through. Rows are kept apart "
-        "by whose states they are: an agent is at home on its own and a guest on the other's.",
-    )
-    parts = [said, table("Actions on shared states", headings, rows)]
-    if comparison.burn_ins:
-        parts.append(element("h3", "Memory on another's states"))
-        parts.append(
-            table(
-                "Effect of a burn-in",
-                ("agent", "on the states of", "memory of the last", "total variation", "states"),
-                [
-                    (
-                        b.agent,
-                        b.states_of,
-                        f"{b.steps} decisions",
-                        number(b.total_variation),
-                        str(b.states),
-                    )
-                    for b in comparison.burn_ins
-                ],
-            )
-        )
-    return join(parts)
-
-
 def _maps(comparison: Comparison, drawn: Drawn) -> Html:
-    if not comparison.similarities:
-        return Html("")
-    rows = [
-        (
-            f"{s.first} and {s.second}",
-            s.role,
-            small(f"{s.states_of}'s", f"{s.states - s.undefined} states"),
-            cell(s.spearman),
-            cell(s.spearman_partial),
-            cell(s.top_overlap, share=True),
-            cell(s.elsewhere),
-            pair(_number(s.first_energy), _number(s.second_energy)),
-            cell(s.floor),
-        )
-        for s in comparison.similarities
-    ]
-    headings = (
-        "pair",
-        "maps of the",
-        "on the states of",
-        "rank correlation",
-        "without energy",
-        "top 5 %",
-        "other moments",
-        "each with energy",
-        "floor",
-    )
-    said = element(
-        "p",
-        "A similarity is never read alone: maps of any two agents agree where both follow the "
-        "picture. Hold the first column against the ones after it.",
-    )
     captions = [
         f"{s.role}, {s.states_of}'s states: {s.first}'s maps have {number(100 * s.gain)} "
         f"percentage points more of their mass in the {s.region}"
         for s in comparison.shifts
     ]
     figures = [picture(f, c) for f, c in zip(drawn.shifts, captions, strict=True)]
+    legend = "Orange: the first agent's maps have more of their mass there; blue: the second's."
     return join(
         [
-            said,
-            table("Similarity of saliency maps", headings, rows),
-            element(
-                "p",
-                "Orange: the first agent's maps have more of their mass there; blue: the second's.",
-            )
-            if figures
-            else "",
-            element("div", *figures, class_="shifts"),
+            maps_table(comparison),
+            element("p", legend) if figures else "",
+            element("div", *figures, class_="shifts") if figures else "",
         ]
     )
 
@@ -397,8 +252,8 @@ def _videos(drawn: Drawn) -> Html:
     return (
         listing(
             [
-                join([element("a", name, href=name), f": {said}"])
-                for name, said in drawn.videos.items()
+                join([element("a", name, href=name), f": {meaning}"])
+                for name, meaning in drawn.videos.items()
             ]
         )
         if drawn.videos
@@ -411,7 +266,7 @@ def _methods(comparison: Comparison) -> Html:
         [
             element("p", methods(comparison)),
             element(
-                "details", element("summary", "What each measure means"), definitions(DEFINITIONS)
+                "details", element("summary", "What each measure means"), glossary(definitions())
             ),
         ]
     )
@@ -423,7 +278,7 @@ def _provenance(comparison: Comparison) -> Html:
             f"{c.name}, {c.algorithm or 'algorithm not stated'}; {c.protocol}; "
             f"weights {c.weights[:16] or 'none'}; recording seed {c.seed}"
         )
-        for c in comparison.contestants
+        for c in comparison.agents
     }
     made = {
         key: str(comparison.made[key])
@@ -431,16 +286,4 @@ def _provenance(comparison: Comparison) -> Html:
         if key in comparison.made
     }
     versions = ", ".join(f"{n} {v}" for n, v in comparison.made.get("versions", {}).items())
-    return definitions({**agents, **made, "versions": versions})
-
-
-def _games(count: int) -> str:
-    return f"{count} game{'s' if count != 1 else ''}"
-
-
-def _share(interval: Interval | None) -> str:
-    return percent(interval.estimate) if interval is not None else "-"
-
-
-def _number(interval: Interval | None) -> str:
-    return number(interval.estimate) if interval is not None else "-"
+    return glossary({**agents, **made, "versions": versions})

@@ -23,7 +23,7 @@ from agentlens.comparison.figures import (
 )
 from agentlens.comparison.moments import Moment
 from agentlens.comparison.page import Drawn, Still, page
-from agentlens.comparison.words import DEFINITIONS, methods, standing_notes, summary
+from agentlens.comparison.words import definitions, methods, standing_notes, summary
 from agentlens.errors import InvalidArgument
 from agentlens.store.atomic import make_folder, write_file
 from agentlens.store.tables import write_table
@@ -53,7 +53,7 @@ def write_report(
     """Write report.html, report.json, tables/ and figures/ into an existing folder.
 
     Args:
-        comparison: what was found.
+        comparison: all figures.
         folder: where to.
         screen_shape: rows and columns of the native screen.
         pictures: stills of the moments.
@@ -81,7 +81,7 @@ def write_report(
     drawn = Drawn(
         returns=returns_figure(comparison.games, comparison.returns),
         differences=differences_figure(comparison.differences),
-        training=training_figures(comparison) if len(comparison.contestants) > 2 else {},
+        training=training_figures(comparison) if len(comparison.agents) > 2 else {},
         shifts=shifts,
         stills=stills,
         videos=videos or {},
@@ -129,14 +129,14 @@ def file_name(label: str) -> str:
 def _json(comparison: Comparison) -> str:
     fields = {f.name: getattr(comparison, f.name) for f in dataclasses.fields(comparison)}
     del fields["folder"]
-    said = {
+    words = {
         "summary": summary(comparison),
         "methods": methods(comparison),
         "notes": [*comparison.notes, *standing_notes(comparison)],
-        "definitions": dict(DEFINITIONS),
+        "definitions": dict(definitions()),
     }
     return json.dumps(
-        plain({**said, **{k: v for k, v in fields.items() if k != "notes"}}),
+        plain({**words, **{k: v for k, v in fields.items() if k != "notes"}}),
         indent=1,
         allow_nan=False,
         ensure_ascii=False,

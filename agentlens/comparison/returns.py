@@ -18,6 +18,7 @@ from agentlens.comparison.statistics import (
     median,
     of_improvement,
     of_values,
+    resampling,
 )
 from agentlens.errors import InvalidArgument
 from agentlens.store.recording import Recording
@@ -113,12 +114,12 @@ def played(recording: Recording, agent: str) -> Played:
     )
 
 
-def return_figures(games: Played, generator: np.random.Generator) -> ReturnFigures:
+def return_figures(games: Played) -> ReturnFigures:
     """Mean, median and interquartile mean over distinct episodes, with intervals."""
     firsts = sorted({f: i for i, f in reversed(list(enumerate(games.fingerprints)))}.values())
     returns = np.array(games.returns, np.float64)[firsts]
     intervals = [
-        bootstrap(of_values(returns, figure), len(returns), generator).interval()
+        bootstrap(of_values(returns, figure), len(returns), resampling()).interval()
         for figure in (mean, median, interquartile_mean)
     ]
     return ReturnFigures(
@@ -134,9 +135,7 @@ def return_figures(games: Played, generator: np.random.Generator) -> ReturnFigur
     )
 
 
-def paired_difference(
-    first: Played, second: Played, generator: np.random.Generator
-) -> PairedDifference:
+def paired_difference(first: Played, second: Played) -> PairedDifference:
     """Compare two agents on the seeds that both finished.
 
     Raises:
@@ -153,8 +152,8 @@ def paired_difference(
     ours = np.array([first.returns[i] for i, _ in distinct])
     theirs = np.array([second.returns[j] for _, j in distinct])
     units = len(distinct)
-    difference = bootstrap(of_values(ours - theirs, mean), units, generator)
-    improvement = bootstrap(of_improvement(ours, theirs), units, generator)
+    difference = bootstrap(of_values(ours - theirs, mean), units, resampling())
+    improvement = bootstrap(of_improvement(ours, theirs), units, resampling())
     p_value = max(difference.p_value(), 2.0 ** (1 - units))
     return PairedDifference(
         first=first.agent,

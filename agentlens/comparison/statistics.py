@@ -27,6 +27,9 @@ from agentlens.errors import InvalidArgument
 
 LEVEL = 0.95
 RESAMPLES = 10_000
+SEED = 0
+"""Of the resamples: every figure draws the same ones, so that none depends on which others are
+made."""
 FEW_UNITS = 6
 """Below this many units an interval is shown but said to be rough."""
 
@@ -163,6 +166,11 @@ def _acceleration(left_out: np.ndarray) -> float:
     return float(np.sum(deviations**3) / (6.0 * spread**1.5))
 
 
+def resampling() -> np.random.Generator:
+    """A fresh generator of the seed that all figures of a comparison resample with."""
+    return np.random.default_rng(SEED)
+
+
 def of_values(values: np.ndarray, figure: Callable[[np.ndarray], np.ndarray]) -> Statistic:
     """A statistic of one number a unit.
 
@@ -261,18 +269,6 @@ def interquartile_mean(values: np.ndarray) -> np.ndarray:
     kept = np.sort(values, axis=-1)[..., cut : values.shape[-1] - cut]
     result: np.ndarray = kept.mean(axis=-1)
     return result
-
-
-def probability_of_improvement(first: np.ndarray, second: np.ndarray) -> float:
-    """Chance that an episode of the first agent returns more than one of the second, ties half.
-
-    Example:
-        >>> probability_of_improvement(np.array([1.0, 3.0]), np.array([1.0, 2.0]))
-        0.625
-    """
-    return float(
-        np.mean((first[:, None] > second[None, :]) + 0.5 * (first[:, None] == second[None, :]))
-    )
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

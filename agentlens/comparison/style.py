@@ -57,7 +57,7 @@ th, td { text-align: left; padding: .45rem .85rem .45rem 0; border-bottom: 1px s
   vertical-align: top; }
 th { font-weight: 600; }
 th[scope=row] { min-width: 8rem; overflow-wrap: anywhere; }
-td .one { display: block; white-space: nowrap; }
+td .each { display: block; white-space: nowrap; }
 thead th { color: var(--faint); font-size: .85rem; vertical-align: bottom; }
 td .range { color: var(--faint); display: block; font-size: .82rem; white-space: nowrap; }
 .moments { display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr));

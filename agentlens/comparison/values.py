@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agentlens.arrays import check_shape
-from agentlens.comparison.statistics import Interval, bootstrap, of_means
+from agentlens.comparison.statistics import Interval, bootstrap, of_means, resampling
 from agentlens.store.recording import Recording
 
 
@@ -27,9 +27,7 @@ class ValueBias:
     bias: Interval
 
 
-def value_bias(
-    recording: Recording, agent: str, generator: np.random.Generator
-) -> ValueBias | None:
+def value_bias(recording: Recording, agent: str) -> ValueBias | None:
     """Measure the bias; None where gamma or the reward's scaling is not known, or no value is."""
     value = recording.header.agent.value
     if value.gamma is None or value.reward not in ("raw", "clipped"):
@@ -48,7 +46,7 @@ def value_bias(
         episodes=len(gaps),
         gamma=value.gamma,
         reward=value.reward,
-        bias=bootstrap(of_means(sums, counts), len(gaps), generator).interval(),
+        bias=bootstrap(of_means(sums, counts), len(gaps), resampling()).interval(),
     )
 
 

@@ -1,4 +1,4 @@
-"""The comparison in sentences: what was found, how it was measured, what each measure means."""
+"""The comparison in sentences: what it says, how it was measured, what each measure means."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Mapping
 
 from agentlens.comparison.behaviour import Behaviour
 from agentlens.comparison.comparison import Comparison
+from agentlens.comparison.measure import SUBJECTS, measures_of
 from agentlens.comparison.returns import PairedDifference
 from agentlens.comparison.statistics import FEW_UNITS, LEVEL, RESAMPLES, Interval
 
 WORTH_SAYING = 0.03
 """Share of a map's mass: a smaller shift is called none."""
 
-DEFINITIONS: Mapping[str, str] = {
+_RETURNS: Mapping[str, str] = {
     "return": "Sum of the raw rewards of a whole game.",
     "interquartile mean": "Mean of the middle half of the episodes.",
     "difference": "Mean over seeds of the first agent's return minus the second's.",
@@ -21,30 +22,18 @@ DEFINITIONS: Mapping[str, str] = {
     "one of the second; ties count half; 50 % means alike.",
     "p, Holm": "One minus the level at which the difference's interval first holds 0, never below "
     "the chance that as many fair coins fall alike, corrected for all differences of this page.",
-    "same greedy action": "Share of states in which both agents' most probable action is the "
-    "same; actions that do the same in the game count as one.",
-    "same sampled action": "How often actions drawn from both agents would be equal (sum of "
-    "p_A p_B). Read it beside each agent with itself (sum of p squared).",
-    "KL": "Kullback-Leibler divergence in nats: what is lost when one agent's action "
-    "probabilities stand for the other's. 0 when equal, no upper end.",
-    "total variation": "Half the sum of absolute differences of the action probabilities: 0 "
-    "equal, 1 nothing in common.",
-    "value correlation": "Pearson correlation of the two critics' values over states.",
-    "entropy": "Of the action probabilities, in nats: 0 certain; the logarithm of the number of "
-    "actions undecided.",
     "value bias": "Mean of value minus the discounted return that followed, in the critic's own "
     "reward units.",
-    "rank correlation": "Spearman correlation of the two saliency maps over the screen grid, by "
-    "state, then averaged.",
-    "without energy": "The same with the agent-free energy maps (how much the perturbation "
-    "changes the picture itself) partialled out: what the agents share beyond the input.",
-    "top 5 %": "Shared part of the 5 % of grid cells with the largest values; 5 % by chance.",
-    "other moments": "Rank correlation of one agent's map with the other's at another moment: "
-    "what the game's fixed layout alone gives.",
-    "with energy": "Rank correlation of an agent's map with its energy map: near 1, the map says "
-    "little about the agent.",
-    "floor": "'without energy' between the first agent and one that differs by its training seed.",
 }
+_SEED_TWIN = (
+    "'without energy' between the first agent and one that differs by its training seed alone."
+)
+
+
+def definitions() -> dict[str, str]:
+    """What each figure means, by its heading: of returns, then of every registered measure."""
+    measures = {m.heading: m.definition for s in SUBJECTS for m in measures_of(s)}
+    return {**_RETURNS, **measures, "seed twin": _SEED_TWIN}
 
 
 def number(value: float, *, signed: bool = False) -> str:
@@ -96,24 +85,24 @@ def share_text(interval: Interval | None) -> str:
     return f"{percent(interval.estimate)} [{percent(interval.low)}, {percent(interval.high)}]"
 
 
-def verdict_text(found: PairedDifference) -> str:
+def verdict_text(paired: PairedDifference) -> str:
     """What a difference amounts to, in words."""
     return {
-        "higher": f"{found.first} returns more",
-        "lower": f"{found.second} returns more",
+        "higher": f"{paired.first} returns more",
+        "lower": f"{paired.second} returns more",
         "cannot tell": "cannot tell",
         "equal": "the same in every pair",
-    }[found.verdict]
+    }[paired.verdict]
 
 
 def summary(comparison: Comparison) -> str:
     """The comparison in one sentence or a few."""
-    if len(comparison.contestants) > 2:
+    if len(comparison.agents) > 2:
         return _summary_of_many(comparison)
     first, second = comparison.returns
-    found = comparison.differences[0]
-    pairs = f"{found.distinct_pairs} paired seed{'s' if found.distinct_pairs != 1 else ''}"
-    if found.verdict == "equal":
+    paired = comparison.differences[0]
+    pairs = f"{paired.distinct_pairs} paired seed{'s' if paired.distinct_pairs != 1 else ''}"
+    if paired.verdict == "equal":
         text = (
             f"{first.agent} and {second.agent} return the same, "
             f"{number(first.mean.estimate)}, in all {pairs}"
@@ -121,9 +110,9 @@ def summary(comparison: Comparison) -> str:
     else:
         text = (
             f"{first.agent} returns {number(first.mean.estimate)} against "
-            f"{number(second.mean.estimate)} of {second.agent} ({_difference(found)}, {pairs}"
+            f"{number(second.mean.estimate)} of {second.agent} ({_difference(paired)}, {pairs}"
         )
-        text += ": cannot tell which returns more)" if found.verdict == "cannot tell" else ")"
+        text += ": cannot tell which returns more)" if paired.verdict == "cannot tell" else ")"
     return text + _agreement(comparison.behaviours) + _looks(comparison) + "."
 
 
@@ -151,8 +140,8 @@ def _summary_of_many(comparison: Comparison) -> str:
     return text
 
 
-def _difference(found: PairedDifference) -> str:
-    interval = found.difference
+def _difference(paired: PairedDifference) -> str:
+    interval = paired.difference
     text = number(interval.estimate, signed=True)
     if math.isnan(interval.low):
         return text
@@ -188,8 +177,8 @@ def _looks(comparison: Comparison) -> str:
 
 def methods(comparison: Comparison) -> str:
     """One paragraph that names protocol, seeds, measures and versions."""
-    made, one = comparison.made, comparison.contestants[0]
-    protocols = {c.protocol for c in comparison.contestants}
+    made, agent = comparison.made, comparison.agents[0]
+    protocols = {c.protocol for c in comparison.agents}
     versions = made.get("versions", {})
     named = ", ".join(
         f"{name} {versions[name]}"
@@ -200,8 +189,8 @@ def methods(comparison: Comparison) -> str:
         f"{r.agent}: {r.episodes} ({r.distinct} distinct)" for r in comparison.returns
     )
     parts = [
-        f"Game {one.game}. Protocol: {'; '.join(sorted(protocols))}.",
-        f"Whole games from the same seeds (recording seed {made.get('seed', one.seed)}), "
+        f"Game {agent.game}. Protocol: {'; '.join(sorted(protocols))}.",
+        f"Whole games from the same seeds (recording seed {made.get('seed', agent.seed)}), "
         f"episodes by agent: {counts}; returns are raw.",
         f"Intervals are {LEVEL:.0%} BCa bootstrap intervals ({RESAMPLES} resamples, generator "
         f"seed {made.get('statistics_seed', 0)}) with Student quantiles for few units; returns "

@@ -1,58 +1,58 @@
-"""The whole job: agents play the same seeds, meet on each other's states, and are reported on."""
+"""The whole job: agents play the same seeds, are asked about each other's states, and are reported
+on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from agentlens.comparison.behaviour import behaviour, shared_states
+from agentlens.comparison.behaviour import behaviour
 from agentlens.comparison.comparison import BurnIn, Comparison
 from agentlens.comparison.moments import output_moments
+from agentlens.comparison.outputs import shared_states
 from agentlens.comparison.report import write_report
 from agentlens.comparison.returns import corrected, paired_difference, played, return_figures
+from agentlens.comparison.statistics import SEED
 from agentlens.comparison.values import value_bias
-from agentlens.errors import InvalidArgument
+from agentlens.compute import Compute
+from agentlens.progress import SILENT_STAGES, StageReporter
 from agentlens.provenance import provenance
 from agentlens.rollout.burn_in import burn_in_distances
+from agentlens.saliency.configure import configure
 from agentlens.store.recording import Recording
-from agentlens.workflows.compare_job import Job, contestant, recordings_of
-from agentlens.workflows.compare_maps import explain_everyone, map_findings, sampled
+from agentlens.workflows.compare_maps import compare_maps, explain_all, shared_steps
 from agentlens.workflows.compare_pictures import Gallery, disagreement, draw_moments, draw_videos
-from agentlens.workflows.entrants import Comparable, check_comparable, enter, same_cadence
-from agentlens.workflows.options import MapOptions
+from agentlens.workflows.compare_plan import (
+    ComparisonPlan,
+    ComparisonRun,
+    agent_summary,
+    own_recordings,
+)
+from agentlens.workflows.participants import (
+    AgentLike,
+    check_comparable,
+    load_participants,
+    same_cadence,
+)
 from agentlens.workflows.report_folder import whole_folder
-from agentlens.workflows.shared_ground import Meeting, meet, pairs_of
-from agentlens.workflows.video import Stages, unwatched
+from agentlens.workflows.revisits import Revisits, pairs_of, revisit_all
 
 BURN_INS = (1, 4, 16, 64)
-STATISTICS_SEED = 0
+_NO_SHARED_STATES = (
+    "Frame skips differ, so no agent can be asked about another's decisions: there are no figures "
+    "on shared states."
+)
 
 
 def compare(
-    agents: Sequence[Comparable],
+    agents: Sequence[AgentLike],
     *,
     output: Path | str,
-    episodes: int = 10,
-    seed: int = 0,
-    states: int = 20_000,
-    maps: int = 200,
-    moments: int = 3,
-    video_steps: int = 240,
-    own_scales: bool = False,
-    explain: MapOptions = MapOptions(),  # noqa: B008 (frozen)
-    floor: Comparable | None = None,
-    env: str | None = None,
-    format: str | None = None,
-    preset: str | None = None,
-    trust_code: bool = False,
-    device: str = "auto",
-    threads: int = 0,
+    plan: ComparisonPlan = ComparisonPlan(),  # noqa: B008 (frozen)
+    compute: Compute = Compute(),  # noqa: B008 (frozen)
     force: bool = False,
-    stages: Stages = unwatched,
-    say: Callable[[str], None] = lambda line: None,
+    progress: StageReporter = SILENT_STAGES,
 ) -> Comparison:
     """Compare two or more agents on the same seeds and on the same states, and write a report.
 
@@ -60,114 +60,79 @@ def compare(
         agents: agents, names, agent folders, checkpoints, or recordings of whole games made with
             one seed; in the order of training where there is one.
         output: folder of the report; it appears whole or not at all.
-        episodes, seed: games of each agent that has no recording yet.
-        states: about so many states of each agent are shared (whole episodes); 0 for all.
-        maps: states of each agent that everyone it meets is explained on; 0 for no maps.
-        moments: of each kind, for each pair and side.
-        video_steps: decisions in each video; 0 for no videos.
-        own_scales: draw each agent's heat on its own scale instead of one for all.
-        explain, device, threads: which saliency maps, computed where.
-        floor: an agent that differs from the first by its training seed alone.
-        env, format, preset, trust_code: as ``load_agent``, for checkpoints.
+        plan: on how much they are compared, with which maps, and what is drawn.
+        compute: where.
         force: replace an earlier report, and compare agents under different protocols.
-        stages, say: make a stage's progress report; are told a line for the user.
+        progress: follows the stages, and is told what a user should read meanwhile.
 
     Returns:
         The comparison; its ``folder`` holds report, tables, figures, videos, recordings and maps.
 
     Raises:
         InvalidArgument: fewer than two agents, different games or protocols, recordings without
-            a finished episode or a common seed, a number out of range.
+            a finished episode or a common seed.
         AlreadyExists, UnknownName, CheckpointError, Corrupt, DiskError: as the stages.
     """
-    _check_counts(
-        episodes=(episodes, 1),
-        states=(states, 0),
-        maps=(maps, 0),
-        moments=(moments, 0),
-        video_steps=(video_steps, 0),
-    )
-    everyone = enter(
-        agents, env=env, format=format, preset=preset, trust_code=trust_code, floor=floor
-    )
-    entrants, rest = everyone[: len(agents)], everyone[len(agents) :]
-    notes = check_comparable(everyone, force=force)
+    _, method = configure(plan.method, {})
+    everybody = load_participants(agents, plan.checkpoints, seed_twin=plan.seed_twin)
+    participants, rest = everybody[: len(agents)], everybody[len(agents) :]
+    notes = check_comparable(everybody, force=force)
     for note in notes:
-        say(note)
+        progress.say(note)
     with whole_folder(Path(output), force=force) as folder:
-        found = _run(
-            Job(
-                entrants=entrants,
-                notes=notes,
-                episodes=episodes,
-                seed=seed,
-                states=states,
-                maps=maps,
-                moments=moments,
-                video_steps=video_steps,
-                own_scales=own_scales,
-                explain=explain,
-                floor=rest[0] if rest else None,
-                device=device,
-                threads=threads,
-                stages=stages,
-                folder=folder,
-            )
+        run = ComparisonRun(
+            participants=participants,
+            seed_twin=rest[0] if rest else None,
+            notes=notes,
+            plan=plan,
+            method=method,
+            compute=compute,
+            progress=progress,
+            folder=folder,
         )
-    return replace(found, folder=Path(output))
+        comparison = _compare(run)
+    return replace(comparison, folder=Path(output))
 
 
-def _check_counts(**counts: tuple[int, int]) -> None:
-    """Each a number and the least it may be."""
-    for name, (value, least) in counts.items():
-        if type(value) is not int or value < least:
-            raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")
-
-
-def _run(job: Job) -> Comparison:
-    generator = np.random.default_rng(STATISTICS_SEED)
-    recordings = recordings_of(job)
-    found = _on_returns(job, recordings, generator)
+def _compare(run: ComparisonRun) -> Comparison:
+    recordings = own_recordings(run)
+    comparison = _on_returns(run, recordings)
     gallery = Gallery(
-        recordings=recordings, labels=job.labels, meetings={}, maps={}, own_scales=job.own_scales
+        recordings=recordings,
+        labels=run.labels,
+        revisits={},
+        maps={},
+        own_scales=run.plan.own_scales,
     )
-    cadences = [same_cadence(e.spec, job.entrants[0].spec) for e in job.entrants]
-    if all(cadences):
-        found, gallery = _on_shared_states(job, found, gallery, generator)
+    if all(same_cadence(p.spec, run.participants[0].spec) for p in run.participants):
+        comparison, gallery = _on_shared_states(run, comparison, gallery)
     else:
-        said = (
-            "Frame skips differ, so no agent can be asked about another's decisions: there are "
-            "no figures on shared states."
-        )
-        found = replace(found, notes=(*found.notes, said))
-    with job.stages("drawing", "pictures") as report:
-        videos = draw_videos(gallery, job.folder, steps=job.video_steps, progress=report)
-        pictures = draw_moments(gallery, found.moments, videos)
-    screens = {label: gallery.screen(i) for i, label in enumerate(job.labels)}
+        comparison = replace(comparison, notes=(*comparison.notes, _NO_SHARED_STATES))
+    with run.progress.stage("drawing", "pictures") as report:
+        videos = draw_videos(gallery, run.folder, steps=run.plan.video_steps, progress=report)
+        pictures = draw_moments(gallery, comparison.moments, videos)
     write_report(
-        found,
-        job.folder,
+        comparison,
+        run.folder,
         screen_shape=recordings[0].header.screen_shape,
         pictures=pictures,
-        screens=screens,
+        screens={label: gallery.screen(i) for i, label in enumerate(run.labels)},
         videos=videos,
     )
-    return found
+    return comparison
 
 
-def _on_returns(
-    job: Job, recordings: Sequence[Recording], generator: np.random.Generator
-) -> Comparison:
+def _on_returns(run: ComparisonRun, recordings: Sequence[Recording]) -> Comparison:
     """The comparison as far as games from the same seeds say it."""
-    games = tuple(played(r, label) for r, label in zip(recordings, job.labels, strict=True))
-    differences = [
-        paired_difference(games[i], games[j], generator) for i, j in pairs_of(len(games))
-    ]
-    biases = [value_bias(r, g.agent, generator) for r, g in zip(recordings, games, strict=True)]
+    games = tuple(played(r, label) for r, label in zip(recordings, run.labels, strict=True))
+    differences = [paired_difference(games[i], games[j]) for i, j in pairs_of(len(games))]
+    biases = [value_bias(r, g.agent) for r, g in zip(recordings, games, strict=True)]
     return Comparison(
-        contestants=tuple(contestant(e, r) for e, r in zip(job.entrants, recordings, strict=True)),
+        agents=tuple(
+            agent_summary(p, r) for p, r in zip(run.participants, recordings, strict=True)
+        ),
         games=games,
-        returns=tuple(return_figures(g, generator) for g in games),
+        returns=tuple(return_figures(g) for g in games),
         biases=tuple(b for b in biases if b is not None),
         differences=corrected(differences),
         behaviours=(),
@@ -175,77 +140,69 @@ def _on_returns(
         burn_ins=(),
         shifts=(),
         moments=(),
-        notes=job.notes,
-        made=provenance(seed=recordings[0].header.seed, statistics_seed=STATISTICS_SEED),
+        notes=run.notes,
+        made=provenance(seed=recordings[0].header.seed, statistics_seed=SEED),
     )
 
 
 def _on_shared_states(
-    job: Job, found: Comparison, gallery: Gallery, generator: np.random.Generator
+    run: ComparisonRun, comparison: Comparison, gallery: Gallery
 ) -> tuple[Comparison, Gallery]:
     """The comparison with everything that shared states say."""
-    with job.stages("revisiting", "decisions") as report:
-        meetings = meet(
-            job.entrants,
-            gallery.recordings,
-            job.folder / "recordings",
-            states=job.states,
-            device=job.device,
+    plan, labels, recordings = run.plan, run.labels, gallery.recordings
+    with run.progress.stage("revisiting", "decisions") as report:
+        revisits = revisit_all(
+            run.participants,
+            recordings,
+            run.folder / "recordings",
+            states=plan.states,
+            device=run.compute.device,
             progress=report,
         )
     shared = {
-        key: shared_states(
-            gallery.recordings[m.home],
-            job.labels[m.home],
-            m.recording,
-            job.labels[m.guest],
-            own_first=m.home < m.guest,
+        (guest, home): shared_states(
+            recordings[home], labels[home], visit, labels[guest], own_first=home < guest
         )
-        for key, m in meetings.items()
+        for (guest, home), visit in revisits.items()
     }
-    order = [key for a, b in pairs_of(len(job.entrants)) for key in ((b, a), (a, b))]
-    moments = [m for key in order for m in output_moments(shared[key], job.moments, generator)]
-    found = replace(
-        found,
-        behaviours=tuple(behaviour(shared[key], generator) for key in order),
-        burn_ins=_burn_ins(job, meetings),
+    order = [key for a, b in pairs_of(len(labels)) for key in ((b, a), (a, b))]
+    moments = [m for key in order for m in output_moments(shared[key], plan.moments)]
+    comparison = replace(
+        comparison,
+        behaviours=tuple(behaviour(shared[key]) for key in order),
+        burn_ins=_burn_ins(run, revisits),
         moments=tuple(moments),
-        notes=(*found.notes, *_memory_notes(job)),
+        notes=(*comparison.notes, *_memory_notes(run)),
     )
-    window = disagreement(shared, len(job.entrants) - 1, job.video_steps)
-    gallery = replace(gallery, meetings=meetings, disagreement=window)
-    if job.maps == 0:
-        return found, gallery
-    states = sampled(job, gallery)
-    gallery = replace(gallery, maps=explain_everyone(job, gallery, states, moments))
-    said = map_findings(job, gallery, states, shared, generator)
-    found = replace(
-        found,
-        similarities=said.similarities,
-        shifts=said.shifts,
-        moments=(*found.moments, *said.moments),
-        made={**found.made, "maps": said.text},
+    window = disagreement(shared, len(labels) - 1, plan.video_steps)
+    gallery = replace(gallery, revisits=revisits, disagreement=window)
+    if plan.map_states == 0:
+        return comparison, gallery
+    steps = shared_steps(run, gallery)
+    gallery = replace(gallery, maps=explain_all(run, gallery, steps, moments))
+    figures = compare_maps(run, gallery, steps, shared)
+    comparison = replace(
+        comparison,
+        similarities=figures.similarities,
+        shifts=figures.shifts,
+        moments=(*comparison.moments, *figures.moments),
+        made={**comparison.made, "maps": figures.text},
     )
-    return found, gallery
+    return comparison, gallery
 
 
-def _burn_ins(job: Job, meetings: Mapping[tuple[int, int], Meeting]) -> tuple[BurnIn, ...]:
+def _burn_ins(run: ComparisonRun, revisits: Revisits) -> tuple[BurnIn, ...]:
     """For every recurrent guest: how far back its choices on another's states reach."""
     rows = []
-    for meeting in meetings.values():
-        policy = job.entrants[meeting.guest].agent.policy
-        if policy.state_size == 0 or policy.kind != "logits":
+    for (guest, home), visit in revisits.items():
+        agent = run.participants[guest].agent
+        if agent.policy.state_size == 0 or agent.policy.kind != "logits":
             continue
-        distances = burn_in_distances(
-            meeting.recording,
-            job.entrants[meeting.guest].agent,
-            steps=BURN_INS,
-            device=job.device,
-        )
+        distances = burn_in_distances(visit, agent, steps=BURN_INS, device=run.compute.device)
         rows += [
             BurnIn(
-                agent=job.labels[meeting.guest],
-                states_of=job.labels[meeting.home],
+                agent=run.labels[guest],
+                states_of=run.labels[home],
                 steps=k,
                 states=count,
                 total_variation=distance,
@@ -255,12 +212,11 @@ def _burn_ins(job: Job, meetings: Mapping[tuple[int, int], Meeting]) -> tuple[Bu
     return tuple(rows)
 
 
-def _memory_notes(job: Job) -> tuple[str, ...]:
-    recurrent = [e.label for e in job.entrants if e.agent.policy.state_size > 0]
+def _memory_notes(run: ComparisonRun) -> tuple[str, ...]:
+    recurrent = [p.label for p in run.participants if p.agent.policy.state_size > 0]
     if not recurrent:
         return ()
     return (
-        f"{', '.join(recurrent)}: recurrent. On another agent's states the memory is "
-        "off-policy: it "
-        "ran through a game that this agent would not have played.",
+        f"{', '.join(recurrent)}: recurrent. On another agent's states the memory is off-policy: "
+        "it ran through a game that this agent would not have played.",
     )

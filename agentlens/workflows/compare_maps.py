@@ -8,41 +8,29 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agentlens.comparison.behaviour import SharedStates
-from agentlens.comparison.comparison import MassShift
-from agentlens.comparison.moments import Moment, map_moments, steps_by_episode
-from agentlens.comparison.similarity import (
-    SharedMaps,
-    Similarity,
-    gaining_region,
-    map_distance,
-    mass_shift,
-    seen,
-    shared_maps,
-    similarity,
-)
+from agentlens.comparison.mass import MassShift, map_distance, mass_shift_of
+from agentlens.comparison.moments import Moment, StepsByEpisode, map_moments, steps_by_episode
+from agentlens.comparison.outputs import SharedStates
+from agentlens.comparison.screen_maps import SharedMaps, aligned_maps, to_screen_maps
+from agentlens.comparison.similarity import Similarity, similarity
+from agentlens.comparison.statistics import Interval
 from agentlens.rollout.revisit import revisit
+from agentlens.saliency.base import SaliencyMethod
+from agentlens.saliency.explain import explain
 from agentlens.spec import AgentSpec
 from agentlens.store.maps import MapSet
-from agentlens.workflows.compare_job import Job
+from agentlens.store.recording import Recording
 from agentlens.workflows.compare_pictures import Gallery
-from agentlens.workflows.options import MapOptions
-from agentlens.workflows.shared_ground import (
-    States,
-    explain_states,
-    fitted_masks,
-    footprint,
-    joined,
-    pairs_of,
-    restricted,
-    sampled_states,
-)
+from agentlens.workflows.compare_plan import ComparisonRun
+from agentlens.workflows.map_sizes import fitted_method, footprint
+from agentlens.workflows.participants import Participant
+from agentlens.workflows.revisits import after, joined, pairs_of, restricted, sampled_steps
 
 ROLES = ("actor", "critic")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MapFindings:
+class MapFigures:
     """What maps add to a comparison; ``text``: how they were made."""
 
     similarities: tuple[Similarity, ...]
@@ -51,183 +39,182 @@ class MapFindings:
     text: str
 
 
-def sampled(job: Job, gallery: Gallery) -> dict[int, States]:
-    """Evenly spread states of everyone's play: the ones that similarities are measured on."""
-    found: dict[int, States] = {}
-    for home in range(len(job.entrants)):
-        guest = next(m for m in gallery.meetings.values() if m.home == home)
-        episodes = [e.index for e in guest.recording.episodes if e.complete]
-        found[home] = sampled_states(gallery.recordings[home], episodes, job.maps)
-    return found
+def shared_steps(run: ComparisonRun, gallery: Gallery) -> dict[int, StepsByEpisode]:
+    """Evenly spread states of each agent's play: those that similarities are measured on."""
+    steps: dict[int, StepsByEpisode] = {}
+    for home in range(len(run.participants)):
+        visit = next(v for (_, h), v in gallery.revisits.items() if h == home)
+        episodes = [e.index for e in visit.episodes if e.complete]
+        steps[home] = sampled_steps(gallery.recordings[home], episodes, run.plan.map_states)
+    return steps
 
 
-def explain_everyone(
-    job: Job, gallery: Gallery, states: Mapping[int, States], moments: Sequence[Moment]
+def explain_all(
+    run: ComparisonRun,
+    gallery: Gallery,
+    steps: Mapping[int, StepsByEpisode],
+    moments: Sequence[Moment],
 ) -> dict[tuple[int, int], MapSet]:
-    """Everyone's maps by (agent, home): of sampled states, of moments and for the videos."""
-    wanted = {(home, home): gallery.recordings[home] for home in states}
-    wanted |= {key: m.recording for key, m in gallery.meetings.items()}
+    """All maps by (agent, home): of shared steps, of moments and for the videos."""
+    played = {(home, home): gallery.recordings[home] for home in steps}
     maps = {}
-    for (agent, home), recording in wanted.items():
-        own = [m for m in moments if m.states_of == job.labels[home]]
+    for (agent, home), recording in {**played, **gallery.revisits}.items():
+        own = [m for m in moments if m.states_of == run.labels[home]]
+        in_videos = agent in (0, len(run.participants) - 1)
         chosen = joined(
-            states[home],
+            steps[home],
             steps_by_episode(own),
-            gallery.disagreement.get(home, {}) if agent in (0, len(job.entrants) - 1) else {},
-            gallery.opening(home, job.video_steps) if agent == home else {},
+            gallery.disagreement.get(home, {}) if in_videos else {},
+            gallery.opening(home, run.plan.video_steps) if agent == home else {},
         )
-        options = _masks(job, gallery, job.entrants[agent].spec)
-        with job.stages(f"explaining {job.labels[agent]}", "states") as report:
-            maps[agent, home] = explain_states(
-                recording,
-                job.entrants[agent].agent,
-                chosen,
-                options,
-                folder=job.folder / "maps" / f"{agent + 1}-on-{home + 1}",
-                device=job.device,
-                threads=job.threads,
-                progress=report,
-            )
+        folder = run.folder / "maps" / f"{agent + 1}-on-{home + 1}"
+        maps[agent, home] = _explain(
+            run, gallery, run.participants[agent], recording, chosen, folder
+        )
     return maps
 
 
-def map_findings(
-    job: Job,
+def compare_maps(
+    run: ComparisonRun,
     gallery: Gallery,
-    states: Mapping[int, States],
+    steps: Mapping[int, StepsByEpisode],
     shared: Mapping[tuple[int, int], SharedStates],
-    generator: np.random.Generator,
-) -> MapFindings:
+) -> MapFigures:
     """How alike the maps are, where their mass lies, and where they differ most."""
     similarities: list[Similarity] = []
     shifts: list[MassShift] = []
     moments: list[Moment] = []
     screen = gallery.recordings[0].header.screen_shape
-    sets = {key: restricted(found, states[key[1]]) for key, found in gallery.maps.items()}
-    for (i, j), role in itertools.product(pairs_of(len(job.entrants)), ROLES):
+    sets = {key: restricted(maps, steps[key[1]]) for key, maps in gallery.maps.items()}
+    for (i, j), role in itertools.product(pairs_of(len(run.participants)), ROLES):
         for home in (i, j):
-            met = _met(job, screen, (i, sets[i, home]), (j, sets[j, home]), home, role)
-            if met is None:
+            pair = (run.participants[i], run.participants[j])
+            aligned = _aligned(pair, (sets[i, home], sets[j, home]), run.labels[home], role, screen)
+            if aligned is None:
                 continue
-            similarities.append(similarity(met, generator))
-            shift = mass_shift(met)
-            region, gain = gaining_region(shift, met.grid, screen)
-            shifts.append(
-                MassShift(
-                    first=met.first,
-                    second=met.second,
-                    states_of=met.states_of,
-                    role=role,
-                    grid=met.grid,
-                    shift=shift,
-                    region=region,
-                    gain=gain,
-                )
-            )
+            similarities.append(similarity(aligned))
+            shifts.append(mass_shift_of(aligned, screen))
             if role == "actor":
-                states_here = shared[(j, home) if home == i else (i, home)]
-                rows = _rows(states_here, met)
-                moments.extend(map_moments(states_here, rows, map_distance(met), job.moments))
-    if job.floor is not None:
-        similarities = _with_floor(job, gallery, states[0], similarities, generator)
-    return MapFindings(
-        similarities=tuple(similarities),
+                states = shared[(j, home) if home == i else (i, home)]
+                rows, distance = _rows(states, aligned), map_distance(aligned)
+                moments.extend(map_moments(states, rows, distance, run.plan.moments))
+    twins = _seed_twin(run, gallery, steps[0])
+    own = run.labels[0]
+    return MapFigures(
+        similarities=tuple(
+            replace(s, seed_twin=twins.get(s.role)) if s.first == s.states_of == own else s
+            for s in similarities
+        ),
         shifts=tuple(shifts),
         moments=tuple(moments),
-        text=_text(job, gallery),
+        text=_text(run, gallery),
     )
 
 
-def _met(
-    job: Job,
-    screen: tuple[int, int],
-    one: tuple[int, MapSet],
-    two: tuple[int, MapSet],
-    home: int,
+def _explain(
+    run: ComparisonRun,
+    gallery: Gallery,
+    participant: Participant,
+    recording: Recording,
+    steps: StepsByEpisode,
+    name: str,
+) -> MapSet:
+    """Maps of chosen states of one agent's own play or revisit: the map set ``name``."""
+    total, done = sum(map(len, steps.values())), 0
+    maps: MapSet | None = None
+    with run.progress.stage(f"explaining {participant.label}", "states") as report:
+        for episode, numbers in steps.items():
+            maps = explain(
+                recording,
+                _method(run, gallery, participant.spec),
+                steps=list(numbers),
+                episodes=[episode],
+                device=run.compute.device,
+                engine=run.compute.engine,
+                threads=run.compute.threads,
+                memory_bytes=run.compute.memory_bytes,
+                output=run.folder / "maps" / name,
+                progress=after(report, done, total),
+                agent=participant.agent,
+            )
+            done += len(numbers)
+    assert maps is not None, "steps hold at least one"
+    return maps
+
+
+def _aligned(
+    pair: tuple[Participant, Participant],
+    sets: tuple[MapSet, MapSet],
+    states_of: str,
     role: str,
+    screen: tuple[int, int],
 ) -> SharedMaps | None:
+    """Two agents' maps of one role on one grid; None where one of them has no such role."""
     first, second = (
-        seen(maps, role, job.entrants[agent].spec.observation, screen) for agent, maps in (one, two)
+        to_screen_maps(maps, role, participant.spec.observation, screen)
+        for participant, maps in zip(pair, sets, strict=True)
     )
     if first is None or second is None:
         return None
-    return shared_maps(
-        job.labels[one[0]], first, job.labels[two[0]], second, states_of=job.labels[home], role=role
-    )
+    labels = (pair[0].label, pair[1].label)
+    return aligned_maps(first, second, labels=labels, states_of=states_of, role=role)
 
 
-def _rows(shared: SharedStates, met: SharedMaps) -> np.ndarray:
+def _rows(shared: SharedStates, aligned: SharedMaps) -> np.ndarray:
     """Where each explained state stands among all shared ones."""
     places = zip(shared.episodes.tolist(), shared.steps.tolist(), strict=True)
     where = {place: i for i, place in enumerate(places)}
-    wanted = zip(met.episodes.tolist(), met.steps.tolist(), strict=True)
-    return np.array([where[place] for place in wanted], np.int64)
+    explained = zip(aligned.episodes.tolist(), aligned.steps.tolist(), strict=True)
+    return np.array([where[place] for place in explained], np.int64)
 
 
-def _with_floor(
-    job: Job,
-    gallery: Gallery,
-    states: States,
-    similarities: Sequence[Similarity],
-    generator: np.random.Generator,
-) -> list[Similarity]:
-    """The similarities, with that of the first agent and another training seed beside its own."""
-    assert job.floor is not None
-    home, screen = gallery.recordings[0], gallery.recordings[0].header.screen_shape
-    with job.stages(f"asking {job.floor.label}", "decisions") as report:
+def _seed_twin(
+    run: ComparisonRun, gallery: Gallery, steps: StepsByEpisode
+) -> dict[str, Interval | None]:
+    """By role: how alike the first agent's maps are to those of its seed twin, on its states."""
+    twin = run.seed_twin
+    if twin is None:
+        return {}
+    home = gallery.recordings[0]
+    with run.progress.stage(f"asking {twin.label}", "decisions") as report:
         visit = revisit(
             home,
-            job.floor.agent,
-            output=job.folder / "recordings" / "floor-on-1",
-            episodes=sorted(states),
-            device=job.device,
+            twin.agent,
+            output=run.folder / "recordings" / "seed-twin-on-1",
+            episodes=sorted(steps),
+            device=run.compute.device,
             progress=report,
         )
-    with job.stages(f"explaining {job.floor.label}", "states") as report:
-        maps = explain_states(
-            visit,
-            job.floor.agent,
-            states,
-            _masks(job, gallery, job.floor.spec),
-            folder=job.folder / "maps" / "floor-on-1",
-            device=job.device,
-            threads=job.threads,
-            progress=report,
-        )
-    floors = {}
+    maps = _explain(run, gallery, twin, visit, steps, "seed-twin-on-1")
+    sets = (restricted(gallery.maps[0, 0], steps), maps)
+    figures = {}
     for role in ROLES:
-        one = seen(
-            restricted(gallery.maps[0, 0], states), role, job.entrants[0].spec.observation, screen
-        )
-        two = seen(maps, role, job.floor.spec.observation, screen)
-        if one is not None and two is not None:
-            met = shared_maps(
-                job.labels[0], one, job.floor.label, two, states_of=job.labels[0], role=role
-            )
-            found = similarity(met, generator)
-            floors[role] = found.spearman_partial or found.spearman
-    return [
-        replace(s, floor=floors.get(s.role)) if s.first == s.states_of == job.labels[0] else s
-        for s in similarities
-    ]
+        pair = (run.participants[0], twin)
+        aligned = _aligned(pair, sets, run.labels[0], role, home.header.screen_shape)
+        if aligned is not None:
+            measured = similarity(aligned).figures
+            figures[role] = measured["spearman_partial"] or measured["spearman"]
+    return figures
 
 
-def _masks(job: Job, gallery: Gallery, spec: AgentSpec) -> MapOptions:
+def _method(run: ComparisonRun, gallery: Gallery, spec: AgentSpec) -> SaliencyMethod:
     first = gallery.recordings[0].header
-    return fitted_masks(job.explain, spec, first.agent, first.screen_shape)
+    return fitted_method(run.method, spec, first.agent, first.screen_shape)
 
 
-def _text(job: Job, gallery: Gallery) -> str:
+def _text(run: ComparisonRun, gallery: Gallery) -> str:
     """How the maps were made, for the methods paragraph."""
     screen = gallery.recordings[0].header.screen_shape
     header = gallery.maps[0, 0].header
     targets = ", ".join(f"{t.name} ({t.unit})" for t in header.targets if t.role != "control")
-    sizes = {e.label: footprint(_masks(job, gallery, e.spec), e.spec, screen) for e in job.entrants}
+    sizes = {
+        p.label: footprint(_method(run, gallery, p.spec), p.spec, screen) for p in run.participants
+    }
     masks = "; ".join(
         f"{label} {rows:.1f} x {columns:.1f}" for label, (rows, columns) in sizes.items()
     )
     return (
-        f"Saliency maps: {header.method}, {targets}, on {job.maps} evenly spread states of each "
-        f"agent; mask radius on the screen (rows x columns, pixels): {masks}; maps are compared "
-        "at the same places of the screen."
+        f"Saliency maps: {header.method}, {targets}, on {run.plan.map_states} evenly spread states "
+        f"of each agent; mask radius on the screen (rows x columns, pixels): {masks}; maps are "
+        "compared at the same places of the screen."
     )

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from agentlens.comparison.behaviour import SharedStates, state_measures
-from agentlens.comparison.moments import Moment
+from agentlens.comparison.behaviour import state_measures
+from agentlens.comparison.moments import Moment, StepsByEpisode
+from agentlens.comparison.outputs import SharedStates
 from agentlens.comparison.report import Picture
 from agentlens.drawing.colour import darkened_grey
 from agentlens.drawing.film import Film
@@ -25,7 +26,7 @@ from agentlens.errors import InvalidArgument
 from agentlens.progress import Progress
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
-from agentlens.workflows.shared_ground import Meeting, States
+from agentlens.workflows.revisits import Revisits
 
 OWN, SAME, DIFFERENCE = "side_by_side.mp4", "same_states.mp4", "difference.mp4"
 _ONE_SCALE = "heat of all on one scale"
@@ -36,21 +37,21 @@ _OWN_SCALES = "each agent's heat on its own scale: their bars differ"
 class Gallery:
     """Everything there is to draw.
 
-    ``recordings``: everyone's own play. ``meetings``: revisits by (guest, home). ``maps``: map
+    ``recordings``: each agent's own play. ``revisits``: by (guest, home). ``maps``: map
     sets by (agent, home). ``disagreement``: the steps of the first agent's play in which it and
     the last one differ most, by home. ``own_scales``: give every agent's heat its own scale.
     """
 
     recordings: Sequence[Recording]
     labels: Sequence[str]
-    meetings: Mapping[tuple[int, int], Meeting]
+    revisits: Revisits
     maps: Mapping[tuple[int, int], MapSet]
-    disagreement: Mapping[int, States] = field(default_factory=dict)
+    disagreement: Mapping[int, StepsByEpisode] = field(default_factory=dict)
     own_scales: bool = False
 
     def played(self, agent: int, home: int) -> Recording:
         """An agent's own play, or its revisit of another's."""
-        return self.recordings[home] if agent == home else self.meetings[agent, home].recording
+        return self.recordings[home] if agent == home else self.revisits[agent, home]
 
     def screen(self, agent: int) -> np.ndarray:
         """A grey screen from the middle of an agent's first finished game: uint8 [Y, X, 3]."""
@@ -58,7 +59,7 @@ class Gallery:
         grey = darkened_grey(episode.screens[len(episode) // 2])
         return np.repeat(grey[..., None], 3, axis=2)
 
-    def opening(self, home: int, steps: int) -> States:
+    def opening(self, home: int, steps: int) -> StepsByEpisode:
         """The first decisions of an agent's first game."""
         episode = self.recordings[home].episodes[0]
         return {0: range(min(steps, len(episode)))} if steps else {}
@@ -73,7 +74,7 @@ class Gallery:
 
 def disagreement(
     shared: Mapping[tuple[int, int], SharedStates], last: int, steps: int
-) -> dict[int, States]:
+) -> dict[int, StepsByEpisode]:
     """The run of ``steps`` decisions of the first agent's play in which the last agent differs
     most."""
     if steps == 0 or (last, 0) not in shared:
@@ -109,10 +110,10 @@ def draw_videos(
         for kind in ((SAME, False), (DIFFERENCE, True))
     ):
         ((episode, span),) = states.items()
-        found = _same_states(gallery, 0, [0, last], episode, list(span), difference=difference)
-        if found is None:
+        page = _same_states(gallery, 0, [0, last], episode, list(span), difference=difference)
+        if page is None:
             continue
-        side_by_side(found, folder / name, progress=progress)
+        side_by_side(page, folder / name, progress=progress)
         where = (
             f"{gallery.labels[0]}'s episode {episode}, steps {span[0]} to {span[-1]}, "
             "where they differ most"
@@ -134,18 +135,18 @@ def draw_moments(
     for moment in moments:
         home = places[moment.states_of]
         agents = [places[moment.first], places[moment.second]]
-        found = _same_states(gallery, home, agents, moment.episode, [moment.step], difference=False)
-        if found is None:
+        page = _same_states(gallery, home, agents, moment.episode, [moment.step], difference=False)
+        if page is None:
             continue
-        contexts = [c.film.context(0) for c in found.columns]
-        pixels = found.draw(contexts, [False] * len(contexts))
+        contexts = [c.film.context(0) for c in page.columns]
+        pixels = page.draw(contexts, [False] * len(contexts))
         link = _link(gallery, home, agents, moment) if SAME in videos else ""
         pictures.append(Picture(moment=moment, pixels=pixels, video=link))
     return pictures
 
 
 def _cast(count: int) -> list[int]:
-    """Who appears together: everyone, or the first, the last and those evenly between."""
+    """Which agents appear together: all, or the first, the last and those evenly between."""
     return [round(place) for place in np.linspace(0, count - 1, min(count, MOST))]
 
 

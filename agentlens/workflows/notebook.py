@@ -92,7 +92,7 @@ def comparison_html(comparison: Comparison) -> str:
             b.states_of,
             str(b.states),
             share_text(b.greedy_agreement),
-            interval_text(b.total_variation),
+            interval_text(b.figures.get("total_variation")),
         )
         for b in comparison.behaviours
     ]

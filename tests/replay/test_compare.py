@@ -12,6 +12,7 @@ import pytest
 
 from agentlens.cli import main
 from agentlens.comparison.comparison import Comparison
+from agentlens.comparison.statistics import Interval
 from agentlens.comparison.words import standing_notes
 from agentlens.drawing.video import count_frames
 from agentlens.errors import AlreadyExists, CheckpointError, InvalidArgument
@@ -20,17 +21,23 @@ from agentlens.policies.importing import import_agent
 from agentlens.rollout.recorder import record
 from agentlens.store.tables import read_table
 from agentlens.workflows.compare import compare
-from agentlens.workflows.entrants import numbered_files
+from agentlens.workflows.compare_plan import ComparisonPlan
+from agentlens.workflows.participants import numbered_files
 from tests.rollout_agents import tiny_agent
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
-QUICK: dict[str, Any] = {"maps": 6, "moments": 1, "video_steps": 5, "states": 0}
+QUICK = ComparisonPlan(map_states=6, moments=1, video_steps=5, states=0)
 
 
 def short(tmp_path: Path, name: str, agent: Agent, episodes: int = 3, seed: int = 0) -> Path:
     """A recording of episodes cut after 40 decisions."""
     record(agent, episodes=episodes, seed=seed, output=tmp_path / name, max_steps=40)
     return tmp_path / name
+
+
+def estimate(figure: Interval | None) -> float:
+    assert figure is not None
+    return figure.estimate
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,7 @@ def shipped() -> Agent:
 def itself(tmp_path_factory: pytest.TempPathFactory, shipped: Agent) -> tuple[Comparison, Path]:
     folder = tmp_path_factory.mktemp("itself")
     own = short(folder, "own", shipped)
-    return compare([own, own], output=folder / "report", **QUICK), folder
+    return compare([own, own], output=folder / "report", plan=QUICK), folder
 
 
 def test_a_policy_is_like_itself(itself: tuple[Comparison, Path]) -> None:
@@ -56,28 +63,19 @@ def test_a_policy_is_like_itself(itself: tuple[Comparison, Path]) -> None:
     for b in found.behaviours:
         assert b.states == 120
         assert b.greedy_agreement.estimate == 1.0
-        for measure in (
-            b.kl_first_second,
-            b.kl_second_first,
-            b.total_variation,
-            b.value_difference,
-        ):
-            assert measure is not None
-            assert (measure.estimate, measure.low, measure.high) == (0.0, 0.0, 0.0)
-        assert b.value_correlation is not None
-        assert b.value_correlation.estimate == pytest.approx(1.0)
-        assert b.sampled_agreement == b.first_self == b.second_self
+        for name in ("kl_first_second", "kl_second_first", "total_variation", "value_difference"):
+            figure = b.figures[name]
+            assert figure is not None
+            assert (figure.estimate, figure.low, figure.high) == (0.0, 0.0, 0.0)
+        assert estimate(b.figures["value_correlation"]) == pytest.approx(1.0)
+        assert b.figures["sampled_agreement"] == b.figures["first_self"] == b.figures["second_self"]
     assert {s.role for s in found.similarities} == {"actor", "critic"}
     for s in found.similarities:
         assert s.states == 6
-        assert s.spearman is not None
-        assert s.spearman.estimate == pytest.approx(1.0)
-        assert s.spearman_partial is not None
-        assert s.spearman_partial.estimate == pytest.approx(1.0)
-        assert s.top_overlap is not None
-        assert s.top_overlap.estimate == 1.0
-        assert s.elsewhere is not None
-        assert s.elsewhere.estimate < 0.99
+        assert estimate(s.figures["spearman"]) == pytest.approx(1.0)
+        assert estimate(s.figures["spearman_partial"]) == pytest.approx(1.0)
+        assert estimate(s.figures["top_overlap"]) == 1.0
+        assert estimate(s.figures["elsewhere"]) < 0.99
     assert all(abs(s.gain) < 1e-12 for s in found.shifts)
 
 
@@ -102,12 +100,12 @@ def test_an_earlier_report_is_replaced_only_by_force_and_nothing_else_ever(
 ) -> None:
     _, folder = itself
     own = folder / "own"
-    quick = {**QUICK, "maps": 0, "video_steps": 0, "moments": 0}
+    quick = dataclasses.replace(QUICK, map_states=0, video_steps=0, moments=0)
     with pytest.raises(AlreadyExists, match="--force replaces it"):
-        compare([own, own], output=folder / "report", **quick)
+        compare([own, own], output=folder / "report", plan=quick)
     with pytest.raises(AlreadyExists, match="is no report"):
-        compare([own, own], output=own, force=True, **quick)
-    again = compare([own, own], output=folder / "report", force=True, **quick)
+        compare([own, own], output=own, force=True, plan=quick)
+    again = compare([own, own], output=folder / "report", force=True, plan=quick)
     assert again.similarities == ()
     assert not (folder / "report" / "side_by_side.mp4").exists()
 
@@ -115,7 +113,7 @@ def test_an_earlier_report_is_replaced_only_by_force_and_nothing_else_ever(
 def test_agents_with_other_eyes_memory_and_actions_meet(tmp_path: Path) -> None:
     """A recurrent agent on cropped 80 x 80 frames against a stack of four 84 x 84 ones.
 
-    The floor is the first agent itself, so its similarity must be 1.
+    The seed twin is the first agent itself, so its similarity must be 1.
     """
     rules: dict[str, Any] = {"frame_skip": (4, 4), "repeat_action_probability": 0.0}
     flat = tiny_agent(tmp_path / "flat", "ALE/Breakout-v5", preset="sb3-atari", **rules)
@@ -126,10 +124,9 @@ def test_agents_with_other_eyes_memory_and_actions_meet(tmp_path: Path) -> None:
     found = compare(
         [flat, dataclasses.replace(deep, spec=spec)],
         output=tmp_path / "report",
-        episodes=1,
-        floor=flat,
-        own_scales=True,
-        **{**QUICK, "maps": 3, "video_steps": 2},
+        plan=dataclasses.replace(
+            QUICK, episodes=1, seed_twin=flat, own_scales=True, map_states=3, video_steps=2
+        ),
     )
     assert any("off-policy" in note for note in found.notes)
     assert any("what happens after a lost life differs" in note for note in found.notes)
@@ -137,11 +134,11 @@ def test_agents_with_other_eyes_memory_and_actions_meet(tmp_path: Path) -> None:
     assert all(b.agent == "deep" for b in found.burn_ins)
     actor = [s for s in found.similarities if s.role == "actor"]
     assert len(actor) == 2
-    assert all(s.spearman is not None for s in actor)
-    floors = {s.states_of: s.floor for s in actor}
-    assert floors["tiny"] is not None
-    assert floors["tiny"].estimate == pytest.approx(1.0)
-    assert floors["deep"] is None
+    assert all(s.figures["spearman"] is not None for s in actor)
+    twins = {s.states_of: s.seed_twin for s in actor}
+    assert twins["tiny"] is not None
+    assert twins["tiny"].estimate == pytest.approx(1.0)
+    assert twins["deep"] is None
     assert found.labels == ("tiny", "deep")
     assert "mask radius on the screen" in found.made["maps"]
     videos = {p.name for p in (tmp_path / "report").glob("*.mp4")}
@@ -169,9 +166,9 @@ def test_what_cannot_be_compared_is_one_clear_error_and_leaves_nothing(
         ([one, other], InvalidArgument, "share no seed: record both with the same --seed"),
     ):
         with pytest.raises(kind, match=message):
-            compare(agents, output=out, **QUICK)
+            compare(agents, output=out, plan=QUICK)
     with pytest.raises(InvalidArgument, match="episodes 0: expected a whole number from 1"):
-        compare([shipped, shipped], output=out, episodes=0)
+        ComparisonPlan(episodes=0)
     left = {p.name for p in tmp_path.iterdir()}
     assert left == {"b", "s", "empty", "one", "two"}
 
@@ -202,8 +199,8 @@ def test_another_frame_skip_by_force_compares_returns_alone(tmp_path: Path, ship
     fast = dataclasses.replace(shipped, spec=spec, folder=None)
     ones = [short(tmp_path, f"r{i}", a, 2) for i, a in enumerate((shipped, fast))]
     with pytest.raises(InvalidArgument, match="frame skip 4 and 3"):
-        compare(ones, output=tmp_path / "report", **QUICK)
-    found = compare(ones, output=tmp_path / "report", force=True, **QUICK)
+        compare(ones, output=tmp_path / "report", plan=QUICK)
+    found = compare(ones, output=tmp_path / "report", force=True, plan=QUICK)
     assert found.behaviours == found.similarities == found.moments == ()
     assert any("frame skip 4 and 3" in note for note in found.notes)
     assert any("no figures on shared states" in note for note in found.notes)
@@ -227,12 +224,11 @@ def test_public_breakout_stages_meet_on_each_others_states(
         agent = load_agent(folder)
         out = tmp_path / f"r{stage}"
         recordings.append(record(agent, episodes=2, seed=1, output=out, max_steps=150))
-    found = compare(recordings, output=tmp_path / "report", **QUICK)
+    found = compare(recordings, output=tmp_path / "report", plan=QUICK)
     assert found.labels == ("stage1", "stage5")
     for b in found.behaviours:
         assert 0.2 < b.greedy_agreement.estimate < 1.0
-        assert b.kl_first_second is not None
-        assert b.kl_first_second.estimate > 0.0
+        assert estimate(b.figures["kl_first_second"]) > 0.0
     assert any("cut before the game's end" in note for note in standing_notes(found))
     assert all(abs(s.shift.sum()) < 1e-9 for s in found.shifts)
 

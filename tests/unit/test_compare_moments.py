@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlens.comparison.behaviour import shared_states
 from agentlens.comparison.moments import largest, output_moments, spread_states, steps_by_episode
+from agentlens.comparison.outputs import shared_states
 from agentlens.comparison.svg import Axis, axis_over, nice_step
 from agentlens.comparison.values import discounted, value_bias
 from agentlens.spec import ValueSpec
@@ -43,12 +43,12 @@ def test_moments_find_the_planted_disagreement_and_random_ones_stand_beside(
     odd[0].values[5] = 500.0  # type: ignore[index]
     one, two = write(tmp_path / "a", games), write(tmp_path / "b", odd, player="A")
     shared = shared_states(one, "A", two, "B", own_first=True)
-    found = output_moments(shared, 2, np.random.default_rng(0))
+    found = output_moments(shared, 2)
     first = {m.kind: (m.episode, m.step) for m in reversed(found)}
     assert first["policy"] == (1, 17)
     assert first["value"] == (0, 5)
     assert sum(m.kind == "random" for m in found) == 2
-    assert found == output_moments(shared, 2, np.random.default_rng(0))
+    assert found == output_moments(shared, 2)
     assert 17 in steps_by_episode(found)[1]
 
 
@@ -58,11 +58,11 @@ def test_value_bias_is_value_minus_what_followed(tmp_path: Path) -> None:
     game = Game(outputs=np.zeros((4, 6)), values=np.array([9.0, 1.0, 1.0, 1.0]), total=8.0)
     cut = replace(game, values=np.full(4, 99.0), end="max_steps")
     recording = write(tmp_path / "a", [game, cut], agent=agent)
-    found = value_bias(recording, "A", np.random.default_rng(0))
+    found = value_bias(recording, "A")
     assert found is not None
     assert found.bias.estimate == 1.0
     assert (found.episodes, found.states) == (1, 4)
-    assert value_bias(write(tmp_path / "b", [game]), "A", np.random.default_rng(0)) is None
+    assert value_bias(write(tmp_path / "b", [game]), "A") is None
 
 
 def test_discounting_by_hand() -> None:

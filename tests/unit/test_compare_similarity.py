@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agentlens.comparison.similarity import (
+from agentlens.comparison.mass import map_distance, mass_shift
+from agentlens.comparison.ranks import spearman, top_overlap
+from agentlens.comparison.screen_maps import (
     ScreenGrid,
+    ScreenMaps,
     SharedMaps,
-    map_distance,
-    mass_shift,
+    aligned_maps,
     resample,
-    seen,
-    shared_maps,
-    similarity,
-    spearman,
-    top_overlap,
+    to_screen_maps,
 )
+from agentlens.comparison.similarity import Similarity, similarity
+from agentlens.comparison.statistics import Interval
 from agentlens.errors import InvalidArgument
+from agentlens.spec import ObservationSpec
+from agentlens.store.maps import MapSet
 from tests.compare_samples import AGENT, maps
 
 GENERATOR = np.random.default_rng(0)
@@ -28,10 +30,20 @@ OBSERVATION = AGENT.observation
 
 
 def shared(first: np.ndarray, second: np.ndarray, energy: np.ndarray | None = None) -> SharedMaps:
-    one, two = (seen(maps(m, energy=energy), "actor", OBSERVATION) for m in (first, second))
-    assert one is not None
-    assert two is not None
-    return shared_maps("A", one, "B", two, states_of="A", role="actor")
+    ours, theirs = (on_screen(maps(m, energy=energy)) for m in (first, second))
+    return aligned_maps(ours, theirs, labels=("A", "B"), states_of="A", role="actor")
+
+
+def on_screen(maps: MapSet, observation: ObservationSpec = OBSERVATION) -> ScreenMaps:
+    placed = to_screen_maps(maps, "actor", observation)
+    assert placed is not None
+    return placed
+
+
+def figure(of: Similarity, name: str) -> Interval:
+    interval = of.figures[name]
+    assert interval is not None
+    return interval
 
 
 def test_spearman_is_scipys_with_ties_too() -> None:
@@ -52,27 +64,21 @@ def test_partial_spearman_is_the_formula_for_one_control() -> None:
 def test_maps_that_only_follow_the_input_are_alike_until_energy_is_partialled_out() -> None:
     energy = GENERATOR.exponential(size=(60, 6, 6))
     first, second = (energy + 0.3 * GENERATOR.exponential(size=energy.shape) for _ in "ab")
-    found = similarity(shared(first, second, energy), np.random.default_rng(0))
-    assert found.spearman is not None
-    assert found.spearman.estimate > 0.7
-    assert found.spearman_partial is not None
-    assert abs(found.spearman_partial.estimate) < 0.1
-    assert found.first_energy is not None
-    assert found.first_energy.estimate > 0.8
-    assert found.elsewhere is not None
-    assert abs(found.elsewhere.estimate) < 0.1
+    alike = similarity(shared(first, second, energy))
+    assert figure(alike, "spearman").estimate > 0.7
+    assert abs(figure(alike, "spearman_partial").estimate) < 0.1
+    assert figure(alike, "first_energy").estimate > 0.8
+    assert abs(figure(alike, "elsewhere").estimate) < 0.1
 
 
 def test_a_map_is_like_itself_and_a_constant_one_is_left_out() -> None:
     values = GENERATOR.exponential(size=(4, 5, 5))
     values[2] = 0.0
-    found = similarity(shared(values, values), np.random.default_rng(0))
-    assert (found.states, found.undefined) == (4, 1)
-    assert found.spearman is not None
-    assert found.spearman.estimate == pytest.approx(1.0)
-    assert found.top_overlap is not None
-    assert found.top_overlap.estimate == 1.0
-    assert found.spearman_partial is None
+    alike = similarity(shared(values, values))
+    assert (alike.states, alike.undefined) == (4, 1)
+    assert figure(alike, "spearman").estimate == pytest.approx(1.0)
+    assert figure(alike, "top_overlap").estimate == 1.0
+    assert alike.figures["spearman_partial"] is None
     distances = map_distance(shared(values, values))
     assert np.isnan(distances[2])
     assert distances[0] == 0.0
@@ -80,9 +86,9 @@ def test_a_map_is_like_itself_and_a_constant_one_is_left_out() -> None:
 
 
 def test_nothing_but_constant_maps_has_no_similarity() -> None:
-    found = similarity(shared(*np.zeros((2, 3, 4, 4))), np.random.default_rng(0))
-    assert found.spearman is None
-    assert found.undefined == 3
+    alike = similarity(shared(*np.zeros((2, 3, 4, 4))))
+    assert alike.figures["spearman"] is None
+    assert alike.undefined == 3
 
 
 def test_top_overlap_by_hand() -> None:
@@ -101,9 +107,8 @@ def test_mass_moves_from_left_to_right() -> None:
 
 def test_signed_maps_count_by_magnitude() -> None:
     values = GENERATOR.normal(size=(3, 4, 4))
-    found = similarity(shared(values, -values), np.random.default_rng(0))
-    assert found.spearman is not None
-    assert found.spearman.estimate == pytest.approx(1.0)
+    alike = similarity(shared(values, -values))
+    assert figure(alike, "spearman").estimate == pytest.approx(1.0)
 
 
 def test_maps_of_cropped_and_whole_observations_meet_at_the_same_place_of_the_screen() -> None:
@@ -117,16 +122,14 @@ def test_maps_of_cropped_and_whole_observations_meet_at_the_same_place_of_the_sc
         rows, columns = np.array(grid.rows)[:, None], np.array(grid.columns)[None, :]
         return np.exp(-((rows - spot[0]) ** 2 + (columns - spot[1]) ** 2) / (2 * 15.0**2))
 
-    one, two = seen(whole_set, "actor", OBSERVATION), seen(crop_set, "actor", cropped)
-    assert one is not None
-    assert two is not None
+    one, two = on_screen(whole_set), on_screen(crop_set, cropped)
     one, two = replace(one, values=bump(one.grid)[None]), replace(two, values=bump(two.grid)[None])
-    met = shared_maps("A", one, "B", two, states_of="A", role="actor")
-    peak = np.unravel_index(met.first_values[0].argmax(), met.grid.shape)
-    assert abs(met.grid.rows[peak[0]] - spot[0]) < 8
-    assert abs(met.grid.columns[peak[1]] - spot[1]) < 8
-    assert np.abs(met.first_values - met.second_values).max() < 0.08
-    assert met.grid.rows[0] >= 35
+    both = aligned_maps(one, two, labels=("A", "B"), states_of="A", role="actor")
+    peak = np.unravel_index(both.first_values[0].argmax(), both.grid.shape)
+    assert abs(both.grid.rows[peak[0]] - spot[0]) < 8
+    assert abs(both.grid.columns[peak[1]] - spot[1]) < 8
+    assert np.abs(both.first_values - both.second_values).max() < 0.08
+    assert both.grid.rows[0] >= 35
 
 
 def test_resampling_is_exact_for_a_plane() -> None:
@@ -139,10 +142,7 @@ def test_resampling_is_exact_for_a_plane() -> None:
 
 def test_missing_things_are_said() -> None:
     values = GENERATOR.exponential(size=(2, 4, 4))
-    assert seen(maps(values), "critic", OBSERVATION) is None
-    one = seen(maps(values), "actor", OBSERVATION)
-    two = seen(maps(values, steps=[7, 8]), "actor", OBSERVATION)
-    assert one is not None
-    assert two is not None
+    assert to_screen_maps(maps(values), "critic", OBSERVATION) is None
+    one, two = on_screen(maps(values)), on_screen(maps(values, steps=[7, 8]))
     with pytest.raises(InvalidArgument, match="A and B have no state in common"):
-        shared_maps("A", one, "B", two, states_of="A", role="actor")
+        aligned_maps(one, two, labels=("A", "B"), states_of="A", role="actor")

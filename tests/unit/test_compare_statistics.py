@@ -19,7 +19,6 @@ from agentlens.comparison.statistics import (
     of_improvement,
     of_means,
     of_values,
-    probability_of_improvement,
     student_quantile,
 )
 from agentlens.errors import InvalidArgument, NotFinite
@@ -111,16 +110,26 @@ def test_figures_by_hand() -> None:
     assert median(values) == 3.5
     assert interquartile_mean(values) == 3.5  # (2 + 3 + 4 + 5) / 4
     assert interquartile_mean(values) == stats.trim_mean(values, 0.25)
-    assert probability_of_improvement(np.array([1.0, 1.0]), np.array([1.0, 1.0])) == 0.5
-    assert probability_of_improvement(np.array([2.0, 5.0]), np.array([1.0, 3.0])) == 0.75
+
+
+def improvement(first: np.ndarray, second: np.ndarray) -> float:
+    """By definition: over all pairs of an episode of each, ties half."""
+    wins = [float(a > b) + 0.5 * float(a == b) for a in first for b in second]
+    return float(np.mean(wins))
+
+
+def test_probability_of_improvement_by_hand() -> None:
+    everything = np.arange(2)[None]
+    assert of_improvement(np.ones(2), np.ones(2))(everything)[0] == 0.5
+    assert of_improvement(np.array([2.0, 5.0]), np.array([1.0, 3.0]))(everything)[0] == 0.75
 
 
 def test_improvement_as_a_statistic_is_the_figure_on_all_units() -> None:
     first, second = np.random.default_rng(0).integers(0, 9, size=(2, 12)).astype(float)
     statistic = of_improvement(first, second)
-    assert statistic(np.arange(12)[None])[0] == probability_of_improvement(first, second)
+    assert statistic(np.arange(12)[None])[0] == improvement(first, second)
     drawn = np.array([[3, 3, 1], [0, 5, 11]])
-    assert statistic(drawn)[1] == probability_of_improvement(first[drawn[1]], second[drawn[1]])
+    assert statistic(drawn)[1] == improvement(first[drawn[1]], second[drawn[1]])
 
 
 def test_states_are_resampled_by_episode() -> None:

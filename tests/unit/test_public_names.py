@@ -12,6 +12,8 @@ def test_public_names_are_these() -> None:
         "Agent",
         "AgentSpec",
         "AgentlensError",
+        "CheckpointOptions",
+        "ComparisonPlan",
         "Draw",
         "EnvironmentSpec",
         "Episode",

@@ -1,4 +1,4 @@
-"""Who is compared: agents, checkpoints or recordings, and whether they can be compared at all."""
+"""Which agents are compared, and whether they can be compared at all."""
 
 from __future__ import annotations
 
@@ -13,11 +13,25 @@ from agentlens.policies.agent import RANDOM, Agent, load_agent
 from agentlens.spec import AgentSpec
 from agentlens.store.recording import Recording, open_recording
 
-Comparable = Agent | Recording | str | Path
+AgentLike = Agent | Recording | str | Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointOptions:
+    """What a checkpoint file cannot say of itself; see ``load_agent``."""
+
+    env: str | None = None
+    """Environment id such as ALE/Pong-v5; also for the random agent."""
+    format: str | None = None
+    """Format; found out if not given."""
+    preset: str | None = None
+    """Preprocessing; also for the random agent."""
+    trust_code: bool = False
+    """Allow an import string (module:Class) to run its code."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Entrant:
+class Participant:
     """One agent of a comparison: ``label`` is unlike all others; ``recording`` if it has played."""
 
     label: str
@@ -30,57 +44,46 @@ class Entrant:
         return self.recording.header.agent if self.recording is not None else self.agent.spec
 
 
-def enter(
-    given: Sequence[Comparable],
+def load_participants(
+    agents: Sequence[AgentLike],
+    checkpoints: CheckpointOptions = CheckpointOptions(),
     *,
-    env: str | None = None,
-    format: str | None = None,
-    preset: str | None = None,
-    trust_code: bool = False,
-    floor: Comparable | None = None,
-) -> tuple[Entrant, ...]:
-    """Load everyone who is to be compared.
+    seed_twin: AgentLike | None = None,
+) -> tuple[Participant, ...]:
+    """Load every agent that is to be compared.
 
     Args:
-        given: two or more agents, recordings, names, agent folders, recording folders or
+        agents: two or more agents, recordings, names, agent folders, recording folders or
             checkpoints.
-        env, format, preset: for checkpoints and the random agent, as ``load_agent``.
-        trust_code: as ``load_agent``.
-        floor: one more, who comes last and is no party of the comparison.
+        checkpoints: how checkpoint files are read.
+        seed_twin: one more, which comes last and is no party of the comparison.
 
     Raises:
         InvalidArgument: fewer than two, a folder that is neither agent nor recording, a recording
             without a finished episode, or a revisit.
         UnknownName, CheckpointError, Corrupt: as ``load_agent`` and ``open_recording``.
     """
-    if isinstance(given, str | Path) or len(given) < 2:
-        count = 1 if isinstance(given, str | Path) else len(given)
+    if isinstance(agents, str | Path) or len(agents) < 2:
+        count = 1 if isinstance(agents, str | Path) else len(agents)
         raise InvalidArgument(
             f"{count} agent{'s' if count != 1 else ''} to compare: expected two or more, such as "
             "`agentlens compare pong-ppo pong-ppo-early`."
         )
-    entrants: list[Entrant] = []
-    for one in [*given, floor] if floor is not None else given:
-        if isinstance(one, Agent):
-            agent, recording = one, None
-        else:
-            recording = _recording(one)
-            agent = (
-                load_agent(recording.folder / "agent", trust_code=trust_code)
-                if recording is not None
-                else _agent(one, env, format, preset, trust_code)
-            )
+    participants: list[Participant] = []
+    for given in [*agents, seed_twin] if seed_twin is not None else agents:
+        recording = None if isinstance(given, Agent) else _recording(given)
+        agent = _agent(given, recording, checkpoints)
         name = recording.header.agent.name if recording is not None else agent.spec.name
-        label = _unlike(name, [e.label for e in entrants])
-        entrants.append(Entrant(label=label, agent=agent, recording=recording))
-    return tuple(entrants)
+        label = _unlike(name, [p.label for p in participants])
+        participants.append(Participant(label=label, agent=agent, recording=recording))
+    return tuple(participants)
 
 
-def check_comparable(entrants: Sequence[Entrant], *, force: bool) -> tuple[str, ...]:
+def check_comparable(participants: Sequence[Participant], *, force: bool) -> tuple[str, ...]:
     """Refuse what cannot be compared; say what differs where it may be.
 
     Args:
-        entrants: two or more.
+        participants: two or more.
         force: compare agents whose protocols differ all the same.
 
     Returns:
@@ -89,9 +92,9 @@ def check_comparable(entrants: Sequence[Entrant], *, force: bool) -> tuple[str, 
     Raises:
         InvalidArgument: different games or, without ``force``, different protocols.
     """
-    first = entrants[0]
+    first = participants[0]
     notes = []
-    for other in entrants[1:]:
+    for other in participants[1:]:
         if other.spec.environment.game != first.spec.environment.game:
             raise InvalidArgument(
                 f"{first.label} plays {first.spec.environment.game} and {other.label} plays "
@@ -121,15 +124,15 @@ def numbered_files(pattern: str | None) -> tuple[str, ...]:
     """
     if pattern is None:
         return ()
-    found = sorted(glob.glob(pattern, recursive=True), key=_natural)
-    if not found:
+    files = sorted(glob.glob(pattern, recursive=True), key=_natural)
+    if not files:
         raise InvalidArgument(f"no file matches {pattern!r}; quote the pattern for the shell.")
-    return tuple(found)
+    return tuple(files)
 
 
-def same_cadence(one: AgentSpec, two: AgentSpec) -> bool:
+def same_cadence(first: AgentSpec, second: AgentSpec) -> bool:
     """Whether decisions of one agent can be asked of the other: the same frame skip."""
-    return one.environment.frame_skip == two.environment.frame_skip
+    return first.environment.frame_skip == second.environment.frame_skip
 
 
 def _recording(given: Recording | str | Path) -> Recording | None:
@@ -157,19 +160,23 @@ def _recording(given: Recording | str | Path) -> Recording | None:
     return recording
 
 
-def _agent(
-    given: Recording | str | Path,
-    env: str | None,
-    format: str | None,
-    preset: str | None,
-    trust_code: bool,
-) -> Agent:
+def _agent(given: AgentLike, recording: Recording | None, options: CheckpointOptions) -> Agent:
+    if isinstance(given, Agent):
+        return given
+    if recording is not None:
+        return load_agent(recording.folder / "agent", trust_code=options.trust_code)
     assert not isinstance(given, Recording)
     if Path(given).is_file():
-        return load_agent(given, format=format, env=env, preset=preset, trust_code=trust_code)
+        return load_agent(
+            given,
+            format=options.format,
+            env=options.env,
+            preset=options.preset,
+            trust_code=options.trust_code,
+        )
     if str(given) == RANDOM:
-        return load_agent(given, env=env, preset=preset)
-    return load_agent(given, trust_code=trust_code)
+        return load_agent(given, env=options.env, preset=options.preset)
+    return load_agent(given, trust_code=options.trust_code)
 
 
 def _natural(name: str) -> list[tuple[str, int]]:
@@ -185,9 +192,9 @@ def _unlike(name: str, taken: Sequence[str]) -> str:
     return label
 
 
-def _differences(one: AgentSpec, two: AgentSpec) -> list[str]:
-    ours, theirs = one.environment, two.environment
-    found = [
+def _differences(first: AgentSpec, second: AgentSpec) -> list[str]:
+    ours, theirs = first.environment, second.environment
+    differences = [
         f"{name} {mine} and {other}"
         for name, mine, other in (
             ("frame skip", ours.frame_skip_text, theirs.frame_skip_text),
@@ -199,18 +206,18 @@ def _differences(one: AgentSpec, two: AgentSpec) -> list[str]:
         )
         if mine != other
     ]
-    mine, other = set(one.action.meanings), set(two.action.meanings)
+    mine, other = set(first.action.meanings), set(second.action.meanings)
     if mine != other:
-        found.append(f"{len(mine)} actions and {len(other)}")
-    return found
+        differences.append(f"{len(mine)} actions and {len(other)}")
+    return differences
 
 
-def _lesser_differences(one: AgentSpec, two: AgentSpec) -> list[str]:
-    ours, theirs = one.environment, two.environment
+def _lesser_differences(first: AgentSpec, second: AgentSpec) -> list[str]:
+    ours, theirs = first.environment, second.environment
     pairs = (
         ("the start of an episode", ours.start, theirs.start),
         ("what happens after a lost life", ours.after_life_loss, theirs.after_life_loss),
         ("the longest game", ours.max_frames, theirs.max_frames),
-        ("how actions are chosen", one.action.selection, two.action.selection),
+        ("how actions are chosen", first.action.selection, second.action.selection),
     )
     return [f"{name} differs" for name, mine, other in pairs if mine != other]

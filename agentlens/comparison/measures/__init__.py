@@ -1,0 +1,1 @@
+"""Comparison measures, one file each; see ``agentlens.comparison.measure``."""

@@ -1,0 +1,115 @@
+"""What one comparison has to do, and its first stage: every agent plays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agentlens.comparison.comparison import AgentSummary
+from agentlens.comparison.report import file_name
+from agentlens.compute import Compute
+from agentlens.errors import InvalidArgument
+from agentlens.progress import StageReporter
+from agentlens.rollout.recorder import record
+from agentlens.saliency.base import SaliencyMethod
+from agentlens.store.recording import Recording
+from agentlens.workflows.participants import AgentLike, CheckpointOptions, Participant
+from agentlens.workflows.summary import protocol_text
+
+_LEAST = {"episodes": 1, "states": 0, "map_states": 0, "moments": 0, "video_steps": 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonPlan:
+    """What is compared, on how much, and what is drawn.
+
+    Raises:
+        InvalidArgument: a number out of range.
+    """
+
+    episodes: int = 10
+    """Whole games of each agent that has no recording yet."""
+    seed: int = 0
+    """Seed of those recordings; the same for every agent."""
+    states: int = 20_000
+    """About so many states of each agent are shown to the others (whole episodes); 0 for all."""
+    map_states: int = 200
+    """States of each agent on which saliency maps are compared; 0 for no maps."""
+    moments: int = 3
+    """Stills of each kind, for each pair and side."""
+    video_steps: int = 240
+    """Decisions in each video; 0 for no videos."""
+    own_scales: bool = False
+    """Draw each agent's heat on its own scale instead of one for all."""
+    method: SaliencyMethod | str = "perturbation"
+    """Which saliency maps: a configured method, or a name for a method's defaults."""
+    seed_twin: AgentLike | None = None
+    """An agent that differs from the first by its training seed alone: how alike such two are."""
+    checkpoints: CheckpointOptions = field(default_factory=CheckpointOptions)
+    """How checkpoint files are read."""
+
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ComparisonRun:
+    """Everything settled before the first game is played.
+
+    ``seed_twin``: a participant that only serves the similarity of two training seeds.
+    ``folder``: where the results grow until they are whole.
+    """
+
+    participants: tuple[Participant, ...]
+    seed_twin: Participant | None
+    notes: tuple[str, ...]
+    plan: ComparisonPlan
+    method: SaliencyMethod
+    compute: Compute
+    progress: StageReporter
+    folder: Path
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Shown names in order."""
+        return tuple(p.label for p in self.participants)
+
+
+def own_recordings(run: ComparisonRun) -> tuple[Recording, ...]:
+    """Every agent's own play: recorded now, or as given."""
+    recordings = []
+    for number, participant in enumerate(run.participants, start=1):
+        recording = participant.recording
+        if recording is None:
+            where = run.folder / "recordings" / f"{number}-{file_name(participant.label)}"
+            with run.progress.stage(f"playing {participant.label}", "decisions") as report:
+                recording = record(
+                    participant.agent,
+                    episodes=run.plan.episodes,
+                    seed=run.plan.seed,
+                    output=where,
+                    n_envs=4,
+                    device=run.compute.device,
+                    progress=report,
+                )
+        recordings.append(recording)
+    return tuple(recordings)
+
+
+def agent_summary(participant: Participant, recording: Recording) -> AgentSummary:
+    """What the report says of an agent."""
+    spec = recording.header.agent
+    return AgentSummary(
+        label=participant.label,
+        name=spec.name,
+        algorithm=spec.algorithm,
+        game=spec.environment.game,
+        protocol=protocol_text(spec),
+        selection=spec.action.selection,
+        memory=participant.agent.policy.state_size > 0,
+        weights=spec.sha256,
+        seed=recording.header.seed,
+    )
