@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from agentlens.comparison.behaviour import Behaviour
 from agentlens.comparison.comparison import Comparison
@@ -131,7 +132,9 @@ def _burn_ins(comparison: Comparison) -> Html:
     return table("Effect of a burn-in", headings, rows)
 
 
-def _measures(subject: Subject, rows: Sequence[Behaviour] | Sequence[Similarity]) -> list[Measure]:
+def _measures(
+    subject: Subject, rows: Sequence[Behaviour] | Sequence[Similarity]
+) -> list[Measure[Any]]:
     """The measures on the page of which any row has a figure."""
     return [
         m
@@ -140,7 +143,7 @@ def _measures(subject: Subject, rows: Sequence[Behaviour] | Sequence[Similarity]
     ]
 
 
-def _figure(measure: Measure, row: Behaviour | Similarity) -> Html:
+def _figure(measure: Measure[Any], row: Behaviour | Similarity) -> Html:
     """A measure's cell: one figure, or one of each agent below each other."""
     share = measure.unit == "share"
     cells = [cell(row.figures.get(name), share=share) for name in measure.names]

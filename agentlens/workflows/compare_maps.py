@@ -67,10 +67,8 @@ def explain_all(
             gallery.disagreement.get(home, {}) if in_videos else {},
             gallery.opening(home, run.plan.video_steps) if agent == home else {},
         )
-        folder = run.folder / "maps" / f"{agent + 1}-on-{home + 1}"
-        maps[agent, home] = _explain(
-            run, gallery, run.participants[agent], recording, chosen, folder
-        )
+        name, participant = f"{agent + 1}-on-{home + 1}", run.participants[agent]
+        maps[agent, home] = _explain(run, gallery, participant, recording, chosen, name)
     return maps
 
 

@@ -13,7 +13,8 @@ def entropy(shared: SharedStates) -> np.ndarray | None:
     p = shared.first_outputs.probabilities
     if p is None:
         return None
-    return -np.sum(p * np.log(np.where(p > 0, p, 1.0)), axis=1)
+    undecided: np.ndarray = -np.sum(p * np.log(np.where(p > 0, p, 1.0)), axis=1)
+    return undecided
 
 
 MEASURE = Measure(
