@@ -1,8 +1,9 @@
 # make setup   .venv with the locked dependencies and agentlens itself
 # make demo    record the shipped Pong agent, explain every step, write the video
 # make test    lint, types, import contracts, tests
+# make gpu     maps, captum, recording and the tests that need it, on a GPU (about two minutes)
 # make bench   all benchmarks (some minutes on an idle machine) and docs/performance.md
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint gpu bench clean
 .DEFAULT_GOAL := demo
 
 PYTHON ?= python3
@@ -27,6 +28,9 @@ lint: setup
 
 test: lint
 	$(BIN)/python -m pytest
+
+gpu: setup
+	$(BIN)/python -m benchmarks.gpu
 
 bench: setup
 	$(BIN)/python -m benchmarks.recording --games 1 --steps 500 --rounds 5

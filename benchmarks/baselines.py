@@ -74,10 +74,10 @@ class CaptumMap:
     ) -> Tensor:
         """The map [M] of one observation [K, H, W]."""
         self._frame = (observation, reference - observation, state)
-        self._action = torch.tensor([action])
+        self._action = torch.tensor([action], device=self._masks.device)
         with torch.inference_mode():
             self._base = self._policy(observation[None], state)
-            kept = torch.ones(1, len(self._masks))
+            kept = torch.ones(1, len(self._masks), device=self._masks.device)
             found = self._ablation.attribute(
                 kept, baselines=0, perturbations_per_eval=perturbations_per_eval
             )

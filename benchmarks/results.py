@@ -31,15 +31,16 @@ def gpu_model() -> str:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
 
 
-def write_result(name: str, figures: Mapping[str, Any]) -> Path:
-    """Write ``results/<name>.json``.
+def write_result(name: str, figures: Mapping[str, Any], *, folder: Path = RESULTS) -> Path:
+    """Write ``<name>.json``.
 
     Args:
         name: of the benchmark.
         figures: plain numbers, nested as the benchmark likes.
+        folder: where to.
     """
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     document = {
         "benchmark": name,
         "command": shlex.join(
