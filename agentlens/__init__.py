@@ -18,6 +18,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentlens.compute import Compute as Compute
     from agentlens.drawing.draw import Draw as Draw
     from agentlens.drawing.render import render as render
     from agentlens.drawing.still import still as still
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from agentlens.rollout.recorder import record as record
     from agentlens.rollout.replay import verify as verify
     from agentlens.rollout.revisit import revisit as revisit
+    from agentlens.saliency import methods as methods
     from agentlens.saliency.explain import explain as explain
     from agentlens.spec import ActionSpec as ActionSpec
     from agentlens.spec import AgentSpec as AgentSpec
@@ -56,6 +58,7 @@ _HOMES = {
     "AgentlensError": "errors",
     "CheckpointOptions": "workflows.participants",
     "ComparisonPlan": "workflows.compare_plan",
+    "Compute": "compute",
     "Draw": "drawing.draw",
     "EnvironmentSpec": "spec",
     "Episode": "store.recording",
@@ -70,6 +73,7 @@ _HOMES = {
     "import_agent": "policies.importing",
     "list_agents": "policies.agent",
     "load_agent": "policies.agent",
+    "methods": "saliency",
     "open_maps": "store.maps",
     "open_recording": "store.recording",
     "record": "rollout.recorder",
@@ -82,13 +86,20 @@ _HOMES = {
     "watch": "workflows.watch",
 }
 
+_MODULES = {"methods"}
+"""The names that are modules themselves."""
+
 __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'agentlens' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"agentlens.{_HOMES[name]}"), name)
+    home = f"agentlens.{_HOMES[name]}"
+    if name in _MODULES:
+        value: Any = importlib.import_module(f"{home}.{name}")
+    else:
+        value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     if "IPython" in sys.modules:
         importlib.import_module("agentlens.workflows.notebook").install()

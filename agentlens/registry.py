@@ -18,6 +18,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
+import sys
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
@@ -63,6 +64,21 @@ class Registry(Generic[T]):
                 f"{self.kind} {name!r} of another package ({points[name].value}) cannot be "
                 f"loaded: {error}."
             ) from error
+
+    def name_of(self, plugin: object) -> str | None:
+        """The public name of a plug-in that was loaded; None for what this registry does not list.
+
+        Imports nothing.
+        """
+        names = self._modules()
+        modules = {name: f"{self.package}.{file}" for name, file in names.items()}
+        for name, module in modules.items():
+            if getattr(sys.modules.get(module), self.attribute, None) is plugin:
+                return name
+        for name, point in self._entry_points().items():
+            if point.module in sys.modules and point.load() is plugin:
+                return name
+        return None
 
     def _modules(self) -> dict[str, str]:
         paths = importlib.import_module(self.package).__path__

@@ -26,6 +26,7 @@ import imageio.v3 as iio
 import numpy as np
 import torch
 
+from agentlens.compute import Compute
 from agentlens.drawing.draw import Draw
 from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
@@ -38,6 +39,7 @@ from agentlens.rollout.seeds import episode_seed
 from agentlens.rollout.selection import choose_action
 from agentlens.saliency.engine.settings import torch_threads
 from agentlens.saliency.explain import explain
+from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.store.recording import Episode
 from benchmarks.baselines import literature_map
 from benchmarks.render import Rival
@@ -121,7 +123,7 @@ def measure(steps: int, sample: int, folder: Path) -> dict[str, object]:
     with serial.stage("two maps"):
         part(chosen[::2])
     with ours.stage("explain"):
-        maps = explain(recording, targets=MAPS, device="cpu")
+        maps = explain(recording, Perturbation(targets=MAPS), compute=Compute(device="cpu"))
     with ours.stage("render"):
         render(recording, maps, folder / "ours.mp4")
     with serial.stage("two maps"):

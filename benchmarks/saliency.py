@@ -29,16 +29,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agentlens.compute import Compute
 from agentlens.policies.agent import load_agent
 from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.rollout.recorder import record
 from agentlens.saliency import scores
-from agentlens.saliency.base import FrameBatch, Setup
+from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.engine import batched, incremental
 from agentlens.saliency.engine.base import Perturbation
 from agentlens.saliency.engine.settings import torch_threads
 from agentlens.saliency.masks import gaussian_masks, plane_selections
-from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+from agentlens.saliency.options import AskedOptions
+from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
 from agentlens.saliency.references import blur
 from benchmarks.baselines import BLUR, RADIUS, STRIDE, CaptumMap, Score, literature_map
 from benchmarks.results import write_result
@@ -146,8 +148,14 @@ def medians(
 def explainer(policy: Policy, targets: tuple[str, ...], threads: int) -> PerturbationExplainer:
     """Our maps as a user gets them."""
     masks = gaussian_masks(policy.observation_shape[1:], RADIUS, STRIDE)
-    recipe = Recipe(masks=masks, planes="all", reference=f"blur:{BLUR}", targets=targets)
-    return PerturbationExplainer(policy, Setup(threads=threads, memory_bytes=MEMORY), recipe)
+    spec = PerturbationSpec(
+        masks=masks,
+        planes="all",
+        reference=f"blur:{BLUR}",
+        asked=AskedOptions(targets=targets),
+    )
+    compute = Compute(threads=threads, memory_bytes=MEMORY)
+    return PerturbationExplainer(policy, compute, RecordingFacts(), spec)
 
 
 def some(frames: FrameBatch, count: int) -> FrameBatch:

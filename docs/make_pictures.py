@@ -18,6 +18,7 @@ import agentlens
 from agentlens.drawing.draw import Draw
 from agentlens.errors import AgentlensError
 from agentlens.saliency.base import METHODS
+from agentlens.saliency.methods.perturbation import Perturbation
 
 DOCS = Path(__file__).resolve().parent
 RECIPES = DOCS.parent / "tests" / "recipes"
@@ -95,7 +96,9 @@ def gallery(policies: Path, folder: Path) -> None:
     """One still an agent."""
     for scene in (PONG, BREAKOUT, STACKED, DQN):
         recording = record(scene, policies, folder)
-        maps = agentlens.explain(recording, steps=steps_around(scene), planes=scene.planes)
+        maps = agentlens.explain(
+            recording, Perturbation(planes=scene.planes), steps=steps_around(scene)
+        )
         output = DOCS / "images" / "gallery" / f"{scene.name}.png"
         agentlens.still(recording, maps, output, step=scene.step, draw=Draw(scale=2), force=True)
         print(output)

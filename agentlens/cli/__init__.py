@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import tyro
 
 from agentlens.cli._console import fail, print_help, print_version
+from agentlens.cli._method import with_method_flags
 from agentlens.cli._verb import VERBS, Verb
 from agentlens.errors import AgentlensError, Interrupted
 
@@ -48,8 +49,11 @@ def _dispatch(words: list[str]) -> int:
 def _run(verb: Verb, name: str, flags: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        again = _given_twice(flags)
+        if again:
+            return fail(f"{again} is given twice: give it once, with all its values.", code=2)
         options: object = tyro.cli(
-            verb.options,
+            with_method_flags(verb.options, flags),
             prog=f"agentlens {name}",
             args=flags,
             config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
@@ -61,6 +65,12 @@ def _run(verb: Verb, name: str, flags: list[str]) -> int:
         return fail("interrupted.", code=130)
     except AgentlensError as error:
         return fail(str(error))
+
+
+def _given_twice(words: Sequence[str]) -> str:
+    """A flag that stands on the command line more than once, of which only the last would count."""
+    flags = [word.partition("=")[0] for word in words if word.startswith("--") and word != "--"]
+    return next((flag for flag in flags if flags.count(flag) > 1), "")
 
 
 def _drop_output() -> None:

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 
 import torch
 
-from agentlens.cli._options import AgentChoice, Compute
-from agentlens.errors import InvalidArgument
+from agentlens.cli._options import AgentChoice, DeviceFlags
+from agentlens.compute import Compute
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.device import choose_device
 
 
-def use_compute(compute: Compute) -> str:
+def use_compute(flags: DeviceFlags) -> Compute:
     """Set the thread count, choose the device and say both.
 
     Raises:
-        InvalidArgument: a negative number of threads, or no such device.
+        InvalidArgument: a negative number of threads, no memory, or no such device.
     """
-    if compute.threads < 0:
-        raise InvalidArgument(f"{compute.threads} threads: expected 0 (one a core) or more.")
-    threads = compute.threads or os.cpu_count() or 1
+    chosen = flags.compute
+    threads = chosen.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
-    device = choose_device(compute.device)
+    device = choose_device(chosen.device)
     name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
     print(f"device: {device}{name}, {threads} CPU threads", file=sys.stderr)
-    return str(device)
+    return dataclasses.replace(chosen, device=str(device))
 
 
-def load_chosen(choice: AgentChoice, compute: Compute) -> tuple[Agent, str]:
-    """Load the agent that the flags name; returns it with the device's name."""
-    device = use_compute(compute)
+def load_chosen(choice: AgentChoice, flags: DeviceFlags) -> tuple[Agent, Compute]:
+    """Load the agent that the flags name; returns it with what computes."""
+    chosen = use_compute(flags)
     agent = load_agent(
         choice.agent,
         format=choice.format,
@@ -41,4 +41,4 @@ def load_chosen(choice: AgentChoice, compute: Compute) -> tuple[Agent, str]:
     )
     for line in agent.spec.assumed:
         print(f"assumed: {line}", file=sys.stderr)
-    return agent, device
+    return agent, chosen

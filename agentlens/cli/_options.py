@@ -8,6 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from agentlens.compute import Compute, EngineName
+from agentlens.errors import InvalidArgument
 from agentlens.workflows.options import Name, Whole
 
 RecordingFolder = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECORDING")]
@@ -31,13 +33,46 @@ class AgentChoice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compute:
+class DeviceFlags:
     """Where the work is done."""
 
     device: str = "auto"
     """auto, cpu, cuda or cuda:N; the choice is printed."""
     threads: int = 0
     """CPU threads; 0 for one a core."""
+
+    @property
+    def compute(self) -> Compute:
+        """What computes, as these flags say it."""
+        return Compute(device=self.device, threads=self.threads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeFlags(DeviceFlags):
+    """Where and how maps are computed."""
+
+    engine: EngineName = "auto"
+    """How perturbed inputs are evaluated; all give the same numbers."""
+    memory_gb: float = 1.0
+    """Memory that the engine may use beyond the model, in GB."""
+
+    @property
+    def compute(self) -> Compute:
+        """What computes, as these flags say it.
+
+        Raises:
+            InvalidArgument: no memory, or more than there is anywhere.
+        """
+        if not 0 < self.memory_gb <= 1_000_000:
+            raise InvalidArgument(
+                f"memory of {self.memory_gb:g} GB: expected more than 0, at most 1000000."
+            )
+        return Compute(
+            device=self.device,
+            threads=self.threads,
+            engine=self.engine,
+            memory_bytes=int(self.memory_gb * 2**30),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import tyro
 
-from agentlens.cli._options import Compute
+from agentlens.cli._method import MethodFlags
+from agentlens.cli._options import ComputeFlags
 from agentlens.cli._verb import Verb
-from agentlens.workflows.options import Location, MapOptions, Name
+from agentlens.workflows.options import Location, Name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,8 @@ class Options:
         tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[AGENT|RECORDING ...]")
     ] = ()
     """Names, agent folders, checkpoint files or recording folders."""
-    maps: MapOptions
-    compute: Compute
+    maps: MethodFlags
+    compute: ComputeFlags
     checkpoints: Name = None
     """Pattern of more checkpoints, taken in the order of the numbers in their names."""
     episodes: int = 10
@@ -69,18 +70,11 @@ def run(options: Options) -> int:
     from agentlens.cli._agent import use_compute
     from agentlens.cli._console import ConsoleStages
     from agentlens.comparison.words import standing_notes, summary
-    from agentlens.compute import Compute
     from agentlens.workflows.compare import ComparisonPlan, compare
-    from agentlens.workflows.explain import check_maps
     from agentlens.workflows.naming import REPORTS, fresh_path, pair_name
     from agentlens.workflows.participants import CheckpointOptions, numbered_files
 
-    compute = Compute(
-        device=use_compute(options.compute),
-        threads=options.compute.threads,
-        engine=options.maps.engine,
-        memory_bytes=int(options.maps.memory_gb * 2**30),
-    )
+    compute = use_compute(options.compute)
     plan = ComparisonPlan(
         episodes=options.episodes,
         seed=options.seed,
@@ -89,7 +83,7 @@ def run(options: Options) -> int:
         moments=options.moments,
         video_steps=options.video_steps,
         own_scales=options.own_scales,
-        method=check_maps(options.maps)[1],
+        method=options.maps.configured(),
         seed_twin=options.seed_twin,
         checkpoints=CheckpointOptions(
             env=options.env,

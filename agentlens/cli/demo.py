@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import Compute
+from agentlens.cli._options import DeviceFlags
 from agentlens.cli._verb import Verb
 
 AGENT = "pong-ppo"
@@ -19,7 +19,7 @@ START, END = 75, 225
 class Options:
     """Record the shipped Pong agent, explain ten seconds of play and draw the video."""
 
-    compute: Compute
+    compute: DeviceFlags
 
 
 def run(options: Options) -> int:
@@ -29,23 +29,23 @@ def run(options: Options) -> int:
     from agentlens.drawing.render import render
     from agentlens.rollout.recorder import record
     from agentlens.saliency.explain import explain
+    from agentlens.saliency.methods.perturbation import Perturbation
     from agentlens.workflows.naming import RECORDINGS, fresh_path
     from agentlens.workflows.summary import recording_summary
 
     began = time.monotonic()
-    agent, device = load_chosen(AgentChoice(agent=AGENT), options.compute)
+    agent, compute = load_chosen(AgentChoice(agent=AGENT), options.compute)
     folder = fresh_path(RECORDINGS, f"{AGENT}-seed{SEED}")
     with progress("recording", "steps") as report:
         recording = record(
-            agent, seed=SEED, max_steps=END, output=folder, device=device, progress=report
+            agent, seed=SEED, max_steps=END, output=folder, device=compute.device, progress=report
         )
     with progress("explaining", "steps") as report:
         maps = explain(
             recording,
+            Perturbation(planes="each"),
             steps=range(START, END),
-            planes="each",
-            device=device,
-            threads=options.compute.threads,
+            compute=compute,
             progress=report,
         )
     with progress("drawing", "frames") as report:

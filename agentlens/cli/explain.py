@@ -6,9 +6,10 @@ import sys
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import Compute, RecordingFolder, Span
+from agentlens.cli._method import MethodFlags
+from agentlens.cli._options import ComputeFlags, RecordingFolder, Span
 from agentlens.cli._verb import Verb
-from agentlens.workflows.options import Location, MapOptions, Whole
+from agentlens.workflows.options import Location, Whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +23,9 @@ class Options:
 
     recording: RecordingFolder
     """Folder of a recording."""
-    maps: MapOptions
+    maps: MethodFlags
     span: Span
-    compute: Compute
+    compute: ComputeFlags
     episode: Whole = None
     """Only this episode; all if not given."""
     output: Location = None
@@ -39,16 +40,15 @@ def run(options: Options) -> int:
     from agentlens.store.recording import open_recording
     from agentlens.workflows.explain import explain_as
 
-    device = use_compute(options.compute)
+    compute = use_compute(options.compute)
     recording = open_recording(options.recording)
     with progress("explaining", "steps") as report:
         maps = explain_as(
             recording,
-            options.maps,
+            options.maps.configured(),
             steps=options.span.steps,
-            episode=options.episode,
-            device=device,
-            threads=options.compute.threads,
+            episodes=None if options.episode is None else [options.episode],
+            compute=compute,
             output=options.output,
             force=options.force,
             progress=report,

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from agentlens.cli._console import progress, table
-from agentlens.cli._options import Compute, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingFolder
 from agentlens.cli._verb import Verb
 from agentlens.errors import InvalidArgument
 from agentlens.workflows.intervene_options import Intervention, PlayOn
@@ -57,7 +57,7 @@ class Options:
     """Decisions to play on, or whole for the rest of the game."""
     repeats: int = 20
     """Pairs of games or continuations."""
-    compute: Compute
+    compute: DeviceFlags
     output: Location = None
     """Where the table of decisions goes (.parquet and .csv) with the figures (.json)."""
 
@@ -65,7 +65,6 @@ class Options:
 def run(options: Options) -> int:
     """Play, print the table and the verdict."""
     from agentlens.cli._agent import use_compute
-    from agentlens.compute import Compute as ComputePlan
     from agentlens.workflows.intervene import intervene
 
     intervention = Intervention(
@@ -82,13 +81,13 @@ def run(options: Options) -> int:
         steps=_steps(options.steps),
         repeats=options.repeats,
     )
-    device = use_compute(options.compute)
+    compute = use_compute(options.compute)
     with progress("playing", "games") as report:
         result = intervene(
             options.recording,
             intervention,
             play,
-            compute=ComputePlan(device=device, threads=options.compute.threads),
+            compute=compute,
             output=options.output,
             progress=report,
         )

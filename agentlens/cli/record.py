@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import AgentChoice, Compute
+from agentlens.cli._options import AgentChoice, DeviceFlags
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location, PlayOptions
 
@@ -19,7 +19,7 @@ class Options:
 
     source: AgentChoice
     play: PlayOptions
-    compute: Compute
+    compute: DeviceFlags
     episodes: int = 1
     """Whole games to play."""
     max_steps: int = 0
@@ -41,7 +41,7 @@ def run(options: Options) -> int:
     from agentlens.workflows.naming import RECORDINGS, fresh_path
     from agentlens.workflows.summary import recording_summary
 
-    agent, device = load_chosen(options.source, options.compute)
+    agent, compute = load_chosen(options.source, options.compute)
     output = options.output or fresh_path(RECORDINGS, f"{agent.spec.name}-seed{options.play.seed}")
     with progress("recording", "steps") as report:
         recording = record(
@@ -51,7 +51,7 @@ def run(options: Options) -> int:
             output=output,
             max_steps=options.max_steps,
             n_envs=options.n_envs,
-            device=device,
+            device=compute.device,
             selection=options.play.chosen,
             epsilon=options.play.epsilon,
             resume=options.resume,

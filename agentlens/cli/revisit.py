@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import Compute, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingFolder
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location, Name
 
@@ -27,7 +27,7 @@ class Options:
     """Folder of a recording of whole games."""
     agent: Annotated[str, tyro.conf.arg(metavar="AGENT")]
     """Who is asked: an agent's name, an agent folder, or a checkpoint file."""
-    compute: Compute
+    compute: DeviceFlags
     env: Name = None
     """Environment id such as ALE/Pong-v5, for a checkpoint."""
     format: Name = None
@@ -48,14 +48,19 @@ def run(options: Options) -> int:
     from agentlens.store.recording import open_recording
     from agentlens.workflows.naming import RECORDINGS, fresh_path
 
-    device = use_compute(options.compute)
+    compute = use_compute(options.compute)
     recording = open_recording(options.recording)
     agent = load_agent(options.agent, env=options.env, format=options.format, preset=options.preset)
     player = recording.header.agent.name
     output = options.output or fresh_path(RECORDINGS, f"{agent.spec.name}-on-{player}")
     with progress("revisiting", "decisions") as report:
         revisit(
-            recording, agent, output=output, device=device, force=options.force, progress=report
+            recording,
+            agent,
+            output=output,
+            device=compute.device,
+            force=options.force,
+            progress=report,
         )
     print(f"{agent.spec.name} was asked about {player}'s play")
     print(f"recording: {output}")

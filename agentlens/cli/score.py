@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import AgentChoice, Compute
+from agentlens.cli._options import AgentChoice, DeviceFlags
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import PlayOptions
 
@@ -19,7 +19,7 @@ class Options:
 
     source: AgentChoice
     play: PlayOptions
-    compute: Compute
+    compute: DeviceFlags
     episodes: int = 20
     """Whole games."""
     n_envs: int = 8
@@ -32,14 +32,14 @@ def run(options: Options) -> int:
     from agentlens.workflows.score import score, score_lines
     from agentlens.workflows.summary import protocol_text
 
-    agent, device = load_chosen(options.source, options.compute)
+    agent, compute = load_chosen(options.source, options.compute)
     with progress("playing", "games") as report:
         measured = score(
             agent,
             episodes=options.episodes,
             seed=options.play.seed,
             n_envs=options.n_envs,
-            device=device,
+            device=compute.device,
             selection=options.play.chosen,
             epsilon=options.play.epsilon,
             progress=report,

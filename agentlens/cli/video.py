@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentlens.cli._console import ConsoleStages
-from agentlens.cli._options import AgentChoice, Compute
+from agentlens.cli._method import MethodFlags
+from agentlens.cli._options import AgentChoice, ComputeFlags
 from agentlens.cli._verb import Verb
-from agentlens.compute import Compute as MachineOptions
 from agentlens.drawing.draw import Draw
-from agentlens.workflows.options import A_MINUTE, GameOptions, Location, MapOptions
+from agentlens.workflows.options import A_MINUTE, GameOptions, Location
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +23,9 @@ class Options:
 
     source: AgentChoice
     play: GameOptions = A_MINUTE
-    maps: MapOptions
+    maps: MethodFlags
     drawing: Draw
-    compute: Compute
+    compute: ComputeFlags
     output: Location = None
     """The video; a fresh name in the recording's folder if not given. mp4, webm, gif, webp, png."""
     force: bool = False
@@ -38,13 +38,13 @@ def run(options: Options) -> int:
     from agentlens.workflows.summary import recording_summary
     from agentlens.workflows.video import video
 
-    agent, device = load_chosen(options.source, options.compute)
+    agent, compute = load_chosen(options.source, options.compute)
     result = video(
         agent,
         options.output,
         play=options.play,
-        maps=options.maps,
-        compute=MachineOptions(device=device, threads=options.compute.threads),
+        method=options.maps.configured(),
+        compute=compute,
         draw=options.drawing,
         force=options.force,
         reporter=ConsoleStages(),

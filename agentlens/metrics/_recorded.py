@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from agentlens.arrays import scale_planes
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
-from agentlens.saliency.base import Explainer, FrameBatch, SaliencyMethod, Setup
+from agentlens.saliency.base import Explainer, FrameBatch, RecordingFacts, SaliencyMethod
 from agentlens.store.recording import Episode, Recording
 
 PICTURE_PLANES = 256
@@ -106,7 +107,7 @@ def bind(
             f"{type(method).__name__} hides earlier steps too: it makes no map of one state that "
             "could be measured."
         )
-    return method.bind(policy, Setup(threads=threads, pictures=pictures))
+    return method.bind(policy, Compute(threads=threads), RecordingFacts(pictures=pictures))
 
 
 def _observations(episode: Episode, steps: np.ndarray, device: torch.device | str) -> Tensor:

@@ -8,20 +8,19 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
+from agentlens.compute import Compute
 from agentlens.registry import Registry
+from agentlens.saliency.lengths import rescaled_options
 from agentlens.spec import GridSpec, TargetInfo
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from agentlens.policies.base import Policy
-
-METHODS = Registry(package="agentlens.saliency.methods", attribute="METHOD", kind="saliency method")
-"""Every method, by name; each module exports its dataclass as METHOD."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,20 +51,16 @@ class FrameBatch:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Setup:
-    """Where and how to compute, the same for every method.
+class RecordingFacts:
+    """What a recording gives a method beside its steps.
 
-    ``engine``: "auto", "reference", "batched" or "incremental". ``threads``: 0 for torch's own
-    choice. ``groups``: actions that do the same, merged before every score; None keeps them
-    apart. ``pictures``: float32 [H, W] by name ("median", "mean"), where ``pictures`` of the
-    method asks for them.
+    ``pictures``: float32 [H, W] by name ("median", "mean"), those that ``pictures`` of the method
+    asks for. ``action_groups``: actions that do the same in this game, as indices into the
+    policy's; None where nobody knows. They are merged where the method says so.
     """
 
-    engine: str = "auto"
-    threads: int = 0
-    memory_bytes: int = 1 << 30
-    groups: tuple[tuple[int, ...], ...] | None = None
     pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
+    action_groups: tuple[tuple[int, ...], ...] | None = None
 
 
 class MapBatch(NamedTuple):
@@ -132,10 +127,39 @@ class SaliencyMethod(abc.ABC):
         """How many steps before each explained one it needs."""
         return 0
 
+    def rescaled(self, factor: float) -> Self:
+        """The method for observations ``factor`` times as large, over the same game.
+
+        Options that are lengths (made with ``length``) follow; a method without any stays itself.
+        """
+        return rescaled_options(self, factor)
+
+    def footprint(self, observation: tuple[int, int]) -> float | None:
+        """How large the place is that a mask hides, in pixels of an observation of (H, W).
+
+        The standard deviation of a soft disc, the side of a square; None without masks on places.
+        """
+        del observation
+        return None
+
     @abc.abstractmethod
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy, on the device and in the precision where it is.
+
+        Args:
+            policy: the network that is asked.
+            compute: engine, threads and memory; the policy is on its device already.
+            facts: what the recording gives.
 
         Raises:
             InvalidArgument: an option that is out of range or that this policy does not allow.
         """
+
+
+METHODS: Registry[type[SaliencyMethod]] = Registry(
+    package="agentlens.saliency.methods",
+    attribute="METHOD",
+    kind="saliency method",
+    group="agentlens.methods",
+)
+"""Every method, by name; each module exports its dataclass as METHOD."""

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agentlens.compute import Compute
 from agentlens.errors import NotFinite, OutputMismatch
 from agentlens.policies.base import Policy
-from agentlens.saliency.base import Explainer, FrameBatch, MapBatch, SaliencyMethod, Setup
+from agentlens.saliency.base import Explainer, FrameBatch, MapBatch, RecordingFacts, SaliencyMethod
 from agentlens.spec import TargetInfo
 
 OUTPUT_TOLERANCE = 5e-4
@@ -95,7 +96,12 @@ def check_maps(
 
 
 def measure_noise(
-    method: SaliencyMethod, policy: Policy, setup: Setup, explainer: Explainer, frames: FrameBatch
+    method: SaliencyMethod,
+    policy: Policy,
+    compute: Compute,
+    facts: RecordingFacts,
+    explainer: Explainer,
+    frames: FrameBatch,
 ) -> tuple[TargetInfo, ...]:
     """The targets with the largest difference of these frames' maps from their float64 selves.
 
@@ -103,7 +109,7 @@ def measure_noise(
         Costs the frames' maps once more in float32 and once in float64.
     """
     exact_policy = copy.deepcopy(policy).double()
-    exact = method.bind(exact_policy, dataclasses.replace(setup, engine="auto"))
+    exact = method.bind(exact_policy, dataclasses.replace(compute, engine="auto"), facts)
     doubled = dataclasses.replace(
         frames,
         observations=frames.observations.double(),

@@ -1,9 +1,9 @@
-"""From a method's name and a few options to a configured method."""
+"""From a method's name, or a method of the caller's own, to a checked method and its name."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import re
 
 from agentlens.errors import InvalidArgument, ManifestError
 from agentlens.mapping import decode
@@ -11,44 +11,23 @@ from agentlens.saliency.base import METHODS, SaliencyMethod
 from agentlens.saliency.references import parse_reference
 
 
-def configure(
-    method: str | SaliencyMethod, options: Mapping[str, object]
-) -> tuple[str, SaliencyMethod]:
-    """The method's public name and the method with these options.
-
-    Args:
-        method: a name, or a configured method, which then takes no further options.
-        options: by field name, sequences as tuples; None leaves the method's own default.
+def configure(method: str | SaliencyMethod) -> SaliencyMethod:
+    """The method of a name with its defaults, or the given one with every option checked.
 
     Raises:
         UnknownName: no such method.
-        InvalidArgument: the method lacks an option, or an option's value is impossible.
+        InvalidArgument: an option of the wrong kind or an impossible value, or no method at all.
     """
-    given = {
-        name: tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-        for name, value in options.items()
-        if value is not None
-    }
-    if isinstance(method, SaliencyMethod):
-        if given:
-            raise InvalidArgument(
-                f"{', '.join(given)} given beside a configured {type(method).__name__}: "
-                "set them on the method itself."
-            )
-        return method_name(method), method
-    cls = METHODS.load(method)
-    known = [field.name for field in dataclasses.fields(cls)]
-    for name in given:
-        if name not in known:
-            has = f"its options are {', '.join(known)}" if known else "it has no options"
-            raise InvalidArgument(f"method {method!r} has no option {name!r}: {has}.")
-    return method, _checked(method, cls, given)
-
-
-def _checked(name: str, cls: type[SaliencyMethod], given: Mapping[str, object]) -> SaliencyMethod:
-    """The method with these options, each of the kind that its field says."""
+    if isinstance(method, str):
+        return METHODS.load(method)()
+    if not (isinstance(method, SaliencyMethod) and dataclasses.is_dataclass(method)):
+        raise InvalidArgument(
+            f"method {method!r}: expected a name, or a method such as "
+            "agentlens.methods.Perturbation(radius=3)."
+        )
+    given = {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.init}
     try:
-        return decode(cls, given, name)
+        return decode(type(method), given, method_name(method))
     except ManifestError as error:
         if isinstance(error.__cause__, InvalidArgument):
             raise error.__cause__ from None
@@ -56,14 +35,31 @@ def _checked(name: str, cls: type[SaliencyMethod], given: Mapping[str, object]) 
 
 
 def method_name(method: SaliencyMethod) -> str:
-    """The public name of a method: its file's."""
-    return type(method).__module__.rpartition(".")[2].replace("_", "-")
+    """The public name of a method: the registry's, or its class's where it is in no registry.
+
+    Raises:
+        InvalidArgument: an unregistered class whose name is that of a registered method.
+
+    Example:
+        A class ``MyMethod`` defined in a notebook is "my-method".
+    """
+    cls = type(method)
+    registered = METHODS.name_of(cls)
+    if registered is not None:
+        return registered
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
+    if name in METHODS.names():
+        raise InvalidArgument(
+            f"the class {cls.__name__} of {cls.__module__} would be called {name!r}, and there is "
+            "another method of that name: give the class another one."
+        )
+    return name
 
 
 def options_of(method: SaliencyMethod) -> dict[str, object]:
     """Every option with its value, as a map set's header keeps them.
 
-    Tuples are lists, and references say their number, so that "blur" and "blur:3" are one.
+    Tuples are lists, and references say their number, so that "blur" and "blur:3" are the same.
     """
     options: dict[str, object] = {}
     for name, value in vars(method).items():

@@ -8,12 +8,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import ConvolutionTrunk, Policy
-from agentlens.saliency.base import FrameBatch, MapBatch, Setup
+from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.settings import exact_float32
-from agentlens.saliency.gradients import Reading, derivative, differentiable_targets, single_frame
-from agentlens.saliency.question import Question, quantity
+from agentlens.saliency.gradients import (
+    MapMeaning,
+    derivative,
+    differentiable_targets,
+    single_frame,
+)
+from agentlens.saliency.options import AskedOptions
+from agentlens.saliency.question import ask, quantity
 from agentlens.spec import GridSpec
 
 
@@ -26,14 +33,12 @@ class GradCamExplainer:
     def __init__(
         self,
         policy: Policy,
-        setup: Setup,
-        reading: Reading,
+        compute: Compute,
+        facts: RecordingFacts,
+        map_meaning: MapMeaning,
         *,
         layer: int,
-        targets: tuple[str, ...] | None,
-        action: str,
-        contrast: str | None,
-        temperature: float | None,
+        asked: AskedOptions,
     ) -> None:
         trunk = policy.trunk()
         if trunk is None:
@@ -46,15 +51,9 @@ class GradCamExplainer:
             raise InvalidArgument(f"layer {layer}: expected {-depth} to {depth - 1}.")
         self._policy, self._trunk, self._layer = policy, trunk, layer % depth
         self.engine = f"autograd, features after convolution {self._layer + 1} of {depth}"
-        self.targets = differentiable_targets(policy, targets, temperature, reading)
+        self.targets = differentiable_targets(policy, asked, map_meaning)
         self.grid = feature_grid(trunk, self._layer, policy.observation_shape[1:])
-        self._question = Question(
-            policy=policy,
-            action=action,
-            contrast=contrast,
-            temperature=temperature,
-            groups=setup.groups,
-        )
+        self._question = ask(policy, asked, facts)
 
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""

@@ -13,13 +13,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
-from agentlens.saliency.base import FrameBatch, MapBatch, Setup
+from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.batched import row_bytes
 from agentlens.saliency.engine.settings import device_of, dtype_of, exact_float32
 from agentlens.saliency.masks import plane_selections
-from agentlens.saliency.question import Question, quantity
+from agentlens.saliency.options import AskedOptions
+from agentlens.saliency.question import ask, quantity
 from agentlens.saliency.targets import (
     DIFFERENTIABLE_TARGETS,
     check_targets,
@@ -39,7 +41,7 @@ class Rule(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Reading:
+class MapMeaning:
     """How a gradient method's maps are read.
 
     ``signed``: planes are added, else the largest is taken. ``per_unit``: the unit is the
@@ -61,18 +63,16 @@ class GradientExplainer:
     def __init__(
         self,
         policy: Policy,
-        setup: Setup,
+        compute: Compute,
+        facts: RecordingFacts,
         rule: Rule,
-        reading: Reading,
+        map_meaning: MapMeaning,
         *,
         planes: str,
-        targets: tuple[str, ...] | None,
-        action: str,
-        contrast: str | None,
-        temperature: float | None,
+        asked: AskedOptions,
     ) -> None:
-        self._policy, self._rule, self._signed = policy, rule, reading.signed
-        self.targets = differentiable_targets(policy, targets, temperature, reading)
+        self._policy, self._rule, self._signed = policy, rule, map_meaning.signed
+        self.targets = differentiable_targets(policy, asked, map_meaning)
         height, width = policy.observation_shape[1:]
         self.grid = GridSpec(
             rows=tuple(map(float, range(height))),
@@ -80,15 +80,9 @@ class GradientExplainer:
             observation=(height, width),
         )
         self.planes, self._selections = plane_selections(planes, policy.observation_shape[0])
-        self.forward_passes = reading.passes
-        self._rows = max(1, setup.memory_bytes // 4 // row_bytes(policy))
-        self._question = Question(
-            policy=policy,
-            action=action,
-            contrast=contrast,
-            temperature=temperature,
-            groups=setup.groups,
-        )
+        self.forward_passes = map_meaning.passes
+        self._rows = max(1, compute.memory_bytes // 4 // row_bytes(policy))
+        self._question = ask(policy, asked, facts)
 
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""
@@ -140,17 +134,17 @@ def derivative(total: Tensor, variable: Tensor) -> Tensor:
 
 
 def differentiable_targets(
-    policy: Policy, names: tuple[str, ...] | None, temperature: float | None, reading: Reading
+    policy: Policy, asked: AskedOptions, map_meaning: MapMeaning
 ) -> tuple[TargetInfo, ...]:
     """Descriptions of the differentiated outputs as this method's maps are read.
 
     Raises:
         InvalidArgument: a score that is a change, not an output.
     """
-    wanted = names
+    wanted = asked.targets
     if wanted is None:
         wanted = default_differentiable(policy.kind, policy.has_value)
-    infos = check_targets(wanted, policy.kind, policy.has_value, temperature)
+    infos = check_targets(wanted, policy.kind, policy.has_value, asked.temperature)
     for info in infos:
         if info.name not in DIFFERENTIABLE_TARGETS:
             raise InvalidArgument(
@@ -160,9 +154,9 @@ def differentiable_targets(
     return tuple(
         dataclasses.replace(
             info,
-            signed=reading.signed,
-            unit=f"{info.unit} per observation unit" if reading.per_unit else info.unit,
-            meaning=reading.meaning,
+            signed=map_meaning.signed,
+            unit=f"{info.unit} per observation unit" if map_meaning.per_unit else info.unit,
+            meaning=map_meaning.meaning,
         )
         for info in infos
     )

@@ -14,13 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument, MissingExtra
 from agentlens.policies.base import Policy
-from agentlens.saliency.base import FrameBatch, MapBatch, Setup
+from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.settings import device_of
 from agentlens.saliency.gradients import single_frame
 from agentlens.saliency.masks import plane_selections
-from agentlens.saliency.question import Question, quantity
+from agentlens.saliency.options import AskedOptions
+from agentlens.saliency.question import Question, ask, quantity
 from agentlens.saliency.references import Reference
 from agentlens.saliency.targets import LINEAR_TARGETS, check_targets
 from agentlens.spec import GridSpec, TargetInfo
@@ -52,15 +54,14 @@ class DeepLiftExplainer:
     def __init__(
         self,
         policy: Policy,
-        setup: Setup,
+        compute: Compute,
+        facts: RecordingFacts,
         *,
         reference: Reference,
         planes: str,
-        targets: tuple[str, ...] | None,
-        action: str,
-        contrast: str | None,
+        asked: AskedOptions,
     ) -> None:
-        self.targets = _linear_targets(policy, setup, targets)
+        self.targets = _linear_targets(policy, asked)
         self.planes, self._selections = plane_selections(planes, policy.observation_shape[0])
         height, width = policy.observation_shape[1:]
         self.grid = GridSpec(
@@ -68,11 +69,9 @@ class DeepLiftExplainer:
             columns=tuple(map(float, range(width))),
             observation=(height, width),
         )
-        self._reference, self._pictures = reference, setup.pictures
+        self._reference, self._pictures = reference, facts.pictures
         self._policy = copy.deepcopy(policy).double()
-        self._question = Question(
-            policy=self._policy, action=action, contrast=contrast, groups=setup.groups
-        )
+        self._question = ask(self._policy, asked, facts)
         self._deep_lift = _captum().DeepLift
         self._check_rule()
 
@@ -138,23 +137,21 @@ def _reason(why: str) -> str:
     )
 
 
-def _linear_targets(
-    policy: Policy, setup: Setup, names: tuple[str, ...] | None
-) -> tuple[TargetInfo, ...]:
+def _linear_targets(policy: Policy, asked: AskedOptions) -> tuple[TargetInfo, ...]:
     if policy.state_size:
         raise InvalidArgument(
             "method 'deeplift' has no rule for the gates of a recurrent agent: "
             "use 'integrated-gradients'."
         )
     q_values = policy.kind == "q_values"
-    wanted = names
+    wanted = asked.targets
     if wanted is None:
         critic = ("value",) if policy.has_value else ()
         wanted = ("q_value",) if q_values else ("contrast", *critic)
     infos = check_targets(wanted, policy.kind, policy.has_value, None)
     for name in wanted:
         bent = name not in LINEAR_TARGETS or (name == "value" and q_values)
-        if bent or (setup.groups is not None and name != "value"):
+        if bent or (asked.merge_actions and name != "value"):
             raise InvalidArgument(
                 f"target {name!r} is not linear in the outputs of the last layer, where DeepLIFT "
                 "begins: use contrast or value (q_value or advantage for Q-values), unmerged."

@@ -6,8 +6,9 @@ A method names its own defaults by writing the field again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from agentlens.saliency.lengths import length
 from agentlens.saliency.masks import GridName, MaskSet, gaussian_masks
 from agentlens.saliency.references import parse_reference
 
@@ -18,34 +19,32 @@ Planes = Literal["all", "newest", "each"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedOptions:
+class ActionOptions:
+    """Which action is explained, and how outputs become a distribution over actions."""
+
+    action: str = "taken"
+    """The explained action: taken, greedy or a name such as RIGHT."""
+    temperature: float | None = None
+    """Softmax temperature that softmax targets of Q-values need."""
+    merge_actions: bool = False
+    """Treat actions that do the same in this game as one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedOptions(ActionOptions):
     """What is asked of the outputs."""
 
     targets: tuple[str, ...] | None = None
     """Scores or outputs by name; the default suits the policy."""
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
     contrast: str | None = None
-    """The action that target ``contrast`` compares with; the best other one if not given."""
-    temperature: float | None = None
-    """Softmax temperature that softmax targets of Q-values need."""
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """These options as keyword arguments."""
-        return {
-            "targets": self.targets,
-            "action": self.action,
-            "contrast": self.contrast,
-            "temperature": self.temperature,
-        }
+    """The action that target contrast compares with; the best other one if not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceOptions:
     """What the observation is compared with, or replaced by."""
 
-    reference: str = "blur"
+    reference: str = length("blur")
     """What fills a hidden part, or is compared with: blur[:sigma], constant[:value], median, mean,
     previous, neighbour or noise[:seed]."""
 
@@ -70,9 +69,9 @@ class MaskOptions(ReferenceOptions):
 class DiscOptions(MaskOptions):
     """Soft discs on a grid."""
 
-    radius: float | tuple[float, ...] = 5.0
+    radius: float | tuple[float, ...] = length(5.0)
     """Standard deviation of a disc, observation pixels; several give targets such as kl@3, kl@5."""
-    stride: int = 5
+    stride: int = length(5)
     """Distance of neighbouring discs, observation pixels."""
     grid: GridName = "centred"
     """Where the discs' centres lie."""
@@ -87,6 +86,11 @@ class DiscOptions(MaskOptions):
     def discs(self, policy: Policy) -> MaskSet:
         """The masks for a policy's observations."""
         return gaussian_masks(policy.observation_shape[1:], self.radius, self.spacing, self.grid)
+
+    def footprint(self, observation: tuple[int, int]) -> float | None:
+        """The standard deviation of a disc in observation pixels, of the largest where several."""
+        del observation
+        return max(self.radius) if isinstance(self.radius, tuple) else self.radius
 
 
 @dataclass(frozen=True, kw_only=True)

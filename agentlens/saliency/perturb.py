@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from agentlens.compute import Compute
 from agentlens.policies.base import Policy
-from agentlens.saliency.base import FrameBatch, MapBatch, Setup
+from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.base import Perturbation
 from agentlens.saliency.engine.choose import choose_engine
 from agentlens.saliency.engine.settings import device_of, torch_threads
 from agentlens.saliency.masks import MaskSet, plane_selections
-from agentlens.saliency.question import Question, evaluate
+from agentlens.saliency.options import AskedOptions
+from agentlens.saliency.question import ask, evaluate
 from agentlens.saliency.references import parse_reference
 from agentlens.saliency.targets import (
     INTERACTION,
@@ -34,23 +36,20 @@ _ENERGY_MASKS = 256
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Recipe:
-    """One perturbation method: masks, the planes they fall on, what fills them, what is scored.
+class PerturbationSpec:
+    """One perturbation method: masks, the planes they fall on, what fills them, what is asked.
 
-    ``targets``: scores by name, None for the policy's defaults. The others: see ``Question``.
+    Targets that are not ``asked`` for by name are the policy's defaults.
     """
 
     masks: MaskSet
     planes: str
     reference: str
-    targets: tuple[str, ...] | None
-    action: str = "taken"
-    contrast: str | None = None
-    temperature: float | None = None
+    asked: AskedOptions
 
 
 class PerturbationExplainer:
-    """A recipe bound to a policy; an ``Explainer``.
+    """A spec bound to a policy; an ``Explainer``.
 
     A target "value interaction" is the score's joint effect over all planes less the sum of its
     single ones. Several families of masks (radii) give every target once for each.
@@ -60,41 +59,37 @@ class PerturbationExplainer:
         interactions; none where only the agent-free energy is asked for.
     """
 
-    def __init__(self, policy: Policy, setup: Setup, recipe: Recipe) -> None:
-        wanted = recipe.targets
+    def __init__(
+        self, policy: Policy, compute: Compute, facts: RecordingFacts, spec: PerturbationSpec
+    ) -> None:
+        wanted = spec.asked.targets
         if wanted is None:
             wanted = default_targets(policy.kind, policy.has_value)
-        self._names, self._infos = _described(policy, setup, recipe, tuple(wanted))
-        self._labels = recipe.masks.labels
+        self._names, self._infos = _described(policy, spec, tuple(wanted))
+        self._labels = spec.masks.labels
         self.targets: tuple[TargetInfo, ...] = tuple(
             replace(info, name=info.name + label) for info in self._infos for label in self._labels
         )
-        self.grid: GridSpec = recipe.masks.grid
+        self.grid: GridSpec = spec.masks.grid
         stack = policy.observation_shape[0]
-        self.planes, selections = plane_selections(recipe.planes, stack)
+        self.planes, selections = plane_selections(spec.planes, stack)
         if any(name.endswith(INTERACTION) for name in self._names):
             selections = (*selections, tuple(range(stack)))
-        self._question = Question(
-            policy=policy,
-            action=recipe.action,
-            contrast=recipe.contrast,
-            temperature=recipe.temperature,
-            groups=setup.groups,
-        )
-        self._reference, self._pictures = parse_reference(recipe.reference), setup.pictures
-        masks = torch.from_numpy(recipe.masks.masks).to(device_of(policy))
+        self._question = ask(policy, spec.asked, facts)
+        self._reference, self._pictures = parse_reference(spec.reference), facts.pictures
+        masks = torch.from_numpy(spec.masks.masks).to(device_of(policy))
         self._perturbation = Perturbation(masks=masks, selections=selections)
         self._engine = None
         self.engine, self.forward_passes = "none: agent-free", 0
         if any(name != "energy" for name in self._names):
-            build, name, reason = choose_engine(setup.engine, policy)
+            build, name, reason = choose_engine(compute.engine, policy)
             self.engine = f"{name}: {reason}"
             self.forward_passes = 1 + len(selections) * len(masks)
             self._engine = build(
                 policy,
                 self._perturbation,
-                memory_bytes=setup.memory_bytes,
-                threads=setup.threads or torch.get_num_threads(),
+                memory_bytes=compute.memory_bytes,
+                threads=compute.threads or torch.get_num_threads(),
             )
 
     def __call__(self, frames: FrameBatch) -> MapBatch:
@@ -138,15 +133,15 @@ class PerturbationExplainer:
 
 
 def _described(
-    policy: Policy, setup: Setup, recipe: Recipe, wanted: tuple[str, ...]
+    policy: Policy, spec: PerturbationSpec, wanted: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[TargetInfo, ...]]:
     """Names and descriptions of the targets, once it is clear that the policy can give them."""
     plain = [name for name in wanted if not name.endswith(INTERACTION)]
     joint = [name.removesuffix(INTERACTION) for name in wanted if name.endswith(INTERACTION)]
     scores = plain + [name for name in joint if name not in plain]
-    infos = check_targets(scores, policy.kind, policy.has_value, recipe.temperature)
-    merged = setup.groups is not None
-    check_interactions(joint, policy.kind, policy.observation_shape[0], recipe.planes, merged)
+    infos = check_targets(scores, policy.kind, policy.has_value, spec.asked.temperature)
+    merged = spec.asked.merge_actions
+    check_interactions(joint, policy.kind, policy.observation_shape[0], spec.planes, merged)
     by_name = {info.name: info for info in infos}
     by_name |= {info.name: info for info in map(interaction_info, infos)}
     return wanted, tuple(by_name[name] for name in wanted)

@@ -14,6 +14,8 @@ from torch import Tensor
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.saliency import scores
+from agentlens.saliency.base import RecordingFacts
+from agentlens.saliency.options import ActionOptions, AskedOptions
 from agentlens.saliency.targets import DIFFERENTIABLE_TARGETS
 
 
@@ -100,6 +102,27 @@ def _group_of(groups: Sequence[Sequence[int]]) -> list[int]:
     """For each action the number of its group."""
     found = {member: number for number, group in enumerate(groups) for member in group}
     return [found[a] for a in range(len(found))]
+
+
+def ask(policy: Policy, asked: ActionOptions, facts: RecordingFacts) -> Question:
+    """The question that a method's options put to a policy.
+
+    Raises:
+        UnknownName: no such action.
+        InvalidArgument: impossible, or actions to be merged in a game that has no table of them.
+    """
+    if asked.merge_actions and facts.action_groups is None:
+        raise InvalidArgument(
+            "merge_actions needs to know which actions do the same, and nothing says so here: "
+            "leave it off."
+        )
+    return Question(
+        policy=policy,
+        action=asked.action,
+        contrast=asked.contrast if isinstance(asked, AskedOptions) else None,
+        temperature=asked.temperature,
+        groups=facts.action_groups if asked.merge_actions else None,
+    )
 
 
 def value_of(question: Question, output: PolicyOutput) -> Tensor:

@@ -10,12 +10,13 @@ import dataclasses
 import numpy as np
 import torch
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
-from agentlens.saliency.base import FrameBatch, MapBatch, Setup
+from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.settings import device_of
 from agentlens.saliency.masks import MaskSet, grid_centres
-from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
 from agentlens.spec import GridSpec
 
 
@@ -54,7 +55,14 @@ class RandomisedExplainer:
     """Random masks bound to a policy; an ``Explainer``."""
 
     def __init__(
-        self, policy: Policy, setup: Setup, recipe: Recipe, *, masks: np.ndarray, stride: int
+        self,
+        policy: Policy,
+        compute: Compute,
+        facts: RecordingFacts,
+        spec: PerturbationSpec,
+        *,
+        masks: np.ndarray,
+        stride: int,
     ) -> None:
         count, *observation = masks.shape
         rows, columns = (grid_centres(size, stride, "centred") for size in observation)
@@ -66,8 +74,8 @@ class RandomisedExplainer:
         listed = dataclasses.replace(
             self.grid, rows=tuple(map(float, range(count))), columns=(0.0,)
         )
-        inner = dataclasses.replace(recipe, masks=MaskSet(masks=masks, grid=listed))
-        self._inner = PerturbationExplainer(policy, setup, inner)
+        inner = dataclasses.replace(spec, masks=MaskSet(masks=masks, grid=listed))
+        self._inner = PerturbationExplainer(policy, compute, facts, inner)
         self.targets = tuple(
             dataclasses.replace(
                 info,

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agentlens.errors import InvalidArgument, ShapeError, UnknownName
-from agentlens.saliency.base import FrameBatch
 from agentlens.saliency.masks import gaussian_operator
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from agentlens.saliency.base import FrameBatch
 
 _DEFAULTS = {
     "blur": 3.0,
@@ -54,6 +55,13 @@ class Reference:
         """What of the recording it needs beside the observation."""
         wanted = self.kind in ("median", "mean", "previous")
         return frozenset({self.kind}) if wanted else frozenset()
+
+    def rescaled(self, factor: float) -> Reference:
+        """The same reference for observations ``factor`` times as large: a blur as wide on the
+        screen."""
+        if self.kind != "blur" or self.number is None:
+            return self
+        return Reference(kind=self.kind, number=round(self.number * factor, 3))
 
     def fill(self, frames: FrameBatch, pictures: Mapping[str, np.ndarray]) -> Tensor:
         """The reference of every frame: [F, K, H, W], like the observations.

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agentlens.compute import Compute, EngineName
 from agentlens.errors import MissingExtra
 from agentlens.policies.base import Policy
-from agentlens.saliency.base import FrameBatch, MapBatch, Setup
+from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.gradients import single_frame
 from agentlens.saliency.masks import MaskSet
-from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
 from agentlens.saliency.references import counted_generator
 from agentlens.spec import GridSpec
 
@@ -43,12 +44,19 @@ class Sampling:
 class SuperpixelExplainer:
     """LIME bound to a policy; an ``Explainer`` with a value a pixel, equal within a superpixel."""
 
-    def __init__(self, policy: Policy, setup: Setup, recipe: Recipe, sampling: Sampling) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        compute: Compute,
+        facts: RecordingFacts,
+        spec: PerturbationSpec,
+        sampling: Sampling,
+    ) -> None:
         self._slic = _segmentation().slic
-        self._policy, self._recipe, self._sampling = policy, recipe, sampling
-        engine = "reference" if setup.engine == "reference" else "batched"
-        self._setup = dataclasses.replace(setup, engine=engine)
-        plain = PerturbationExplainer(policy, self._setup, recipe)
+        self._policy, self._spec, self._sampling = policy, spec, sampling
+        engine: EngineName = "reference" if compute.engine == "reference" else "batched"
+        self._compute, self._facts = dataclasses.replace(compute, engine=engine), facts
+        plain = PerturbationExplainer(policy, self._compute, facts, spec)
         self.targets = tuple(
             dataclasses.replace(
                 info,
@@ -91,8 +99,8 @@ class SuperpixelExplainer:
             self.grid, rows=tuple(map(float, range(len(hidden)))), columns=(0.0,)
         )
         masks = MaskSet(masks=hidden[:, labels].astype(np.float32), grid=listed)
-        recipe = dataclasses.replace(self._recipe, masks=masks)
-        scored = PerturbationExplainer(self._policy, self._setup, recipe).score(frame)
+        spec = dataclasses.replace(self._spec, masks=masks)
+        scored = PerturbationExplainer(self._policy, self._compute, self._facts, spec).score(frame)
         found = coefficients(hidden, scored.values[0].double().cpu().numpy())
         maps = torch.from_numpy(found[..., labels].astype(np.float32))
         return MapBatch(maps.to(scored.values.device), scored.explained_actions, scored.halvings)

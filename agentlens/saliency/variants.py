@@ -11,13 +11,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy, PolicyOutput
-from agentlens.saliency.base import FrameBatch, MapBatch, Setup
+from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.settings import exact_float32
 from agentlens.saliency.gradients import single_frame
 from agentlens.saliency.masks import full_mask
-from agentlens.saliency.question import Question, evaluate
+from agentlens.saliency.options import AskedOptions
+from agentlens.saliency.question import ask, evaluate
 from agentlens.saliency.targets import check_targets, default_targets
 
 
@@ -42,31 +44,22 @@ class VariantExplainer:
     def __init__(
         self,
         policy: Policy,
-        setup: Setup,
+        compute: Compute,
+        facts: RecordingFacts,
         situations: Situations,
-        *,
-        targets: tuple[str, ...] | None,
-        action: str,
-        contrast: str | None,
-        temperature: float | None,
+        asked: AskedOptions,
     ) -> None:
-        wanted = targets
+        wanted = asked.targets
         if wanted is None:
             defaults = default_targets(policy.kind, policy.has_value)
             wanted = tuple(name for name in defaults if name != "energy")
-        self.targets = check_targets(wanted, policy.kind, policy.has_value, temperature)
+        self.targets = check_targets(wanted, policy.kind, policy.has_value, asked.temperature)
         if any(info.role == "control" for info in self.targets):
             raise InvalidArgument("this curve has no control scores: leave energy out.")
         self.grid = full_mask(policy.observation_shape[1:]).grid
         self.planes, self.forward_passes = situations.names, 1 + situations.passes
         self._policy, self._situations = policy, situations
-        self._question = Question(
-            policy=policy,
-            action=action,
-            contrast=contrast,
-            temperature=temperature,
-            groups=setup.groups,
-        )
+        self._question = ask(policy, asked, facts)
 
     @torch.inference_mode()
     def __call__(self, frames: FrameBatch) -> MapBatch:

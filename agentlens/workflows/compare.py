@@ -20,6 +20,7 @@ from agentlens.progress import SILENT_STAGES, StageReporter
 from agentlens.provenance import provenance
 from agentlens.rollout.burn_in import burn_in_distances
 from agentlens.saliency.configure import configure
+from agentlens.spec import SCREEN_SHAPE
 from agentlens.store.recording import Recording
 from agentlens.workflows.compare_maps import compare_maps, explain_all, shared_steps
 from agentlens.workflows.compare_pictures import Gallery, disagreement, draw_moments, draw_videos
@@ -29,6 +30,8 @@ from agentlens.workflows.compare_plan import (
     agent_summary,
     own_recordings,
 )
+from agentlens.workflows.explain import check_method
+from agentlens.workflows.map_sizes import fitted_method
 from agentlens.workflows.participants import (
     AgentLike,
     check_comparable,
@@ -50,7 +53,7 @@ def compare(
     *,
     output: Path | str,
     plan: ComparisonPlan = ComparisonPlan(),  # noqa: B008 (frozen)
-    compute: Compute = Compute(),  # noqa: B008 (frozen)
+    compute: Compute = Compute(),
     force: bool = False,
     progress: StageReporter = SILENT_STAGES,
 ) -> Comparison:
@@ -73,10 +76,14 @@ def compare(
             a finished episode or a common seed.
         AlreadyExists, UnknownName, CheckpointError, Corrupt, DiskError: as the stages.
     """
-    _, method = configure(plan.method, {})
+    method = configure(plan.method)
     everybody = load_participants(agents, plan.checkpoints, seed_twin=plan.seed_twin)
     participants, rest = everybody[: len(agents)], everybody[len(agents) :]
     notes = check_comparable(everybody, force=force)
+    if plan.map_states:
+        for each in everybody:
+            fitted = fitted_method(method, each.spec, participants[0].spec, SCREEN_SHAPE)
+            check_method(fitted, each.agent, compute)
     for note in notes:
         progress.say(note)
     with whole_folder(Path(output), force=force) as folder:

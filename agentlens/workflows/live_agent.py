@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Iterator
@@ -20,16 +21,15 @@ from agentlens.rollout.player import Player
 from agentlens.rollout.recorder import STUCK_AFTER, as_played
 from agentlens.rollout.seeds import episode_seed
 from agentlens.rollout.selection import choose_action
-from agentlens.saliency.base import FrameBatch, SaliencyMethod, Setup
+from agentlens.saliency.base import FrameBatch, RecordingFacts, SaliencyMethod
 from agentlens.saliency.checks import check_maps as check_finite_maps
 from agentlens.saliency.checks import measure_noise
-from agentlens.saliency.configure import options_of
+from agentlens.saliency.configure import configure, method_name, options_of
 from agentlens.saliency.engine.settings import exact_float32, torch_threads
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader
 from agentlens.store.recording import RecordingHeader
-from agentlens.workflows.explain import check_maps
-from agentlens.workflows.options import GameOptions, MapOptions
+from agentlens.workflows.options import GameOptions
 
 _PROBED = 30
 """The step on which noise floors are measured: played up to once before the game begins anew."""
@@ -48,8 +48,8 @@ class LiveAgent:
         self,
         agent: Agent,
         play: GameOptions,
-        options: MapOptions,
-        compute: Compute = Compute(),  # noqa: B008 (frozen)
+        method: str | SaliencyMethod,
+        compute: Compute = Compute(),
     ) -> None:
         """Load the game and bind the method; see ``watch`` for arguments and errors."""
         max_steps, threads = play.max_steps, compute.threads
@@ -58,17 +58,14 @@ class LiveAgent:
         self._device = choose_device(compute.device)
         self._agent = as_played(agent, play.chosen, play.epsilon).to(self._device)
         self._seed = episode_seed(play.seed, 0)
-        name, self._method = _configured(options)
+        self._method = _for_a_game_in_play(method)
         spec, policy = self._agent.spec, self._agent.policy
         self._player = Player(spec, policy.state_size, max_steps=max_steps, stuck_after=STUCK_AFTER)
         groups = merge_groups(spec.environment.game, spec.action.meanings)
-        self._setup = Setup(
-            engine=options.engine,
-            threads=threads or max(1, (os.cpu_count() or 1) - 1),
-            memory_bytes=int(options.memory_gb * 2**30),
-            groups=groups if options.merge_actions else None,
-        )
-        self._explainer = self._method.bind(policy, self._setup)
+        threads = threads or max(1, (os.cpu_count() or 1) - 1)
+        self._compute = dataclasses.replace(compute, threads=threads)
+        self._facts = RecordingFacts(action_groups=groups)
+        self._explainer = self._method.bind(policy, self._compute, self._facts)
         self._before: torch.Tensor | None = None
         self.steps, self.frames, self.raw_return, self.end = 0, 0, 0.0, ""
         self.spent = {"play": 0.0, "explain": 0.0}
@@ -83,8 +80,8 @@ class LiveAgent:
             provenance={},
         )
         self.maps = MapHeader(
-            method=name,
-            options={**options_of(self._method), "merge_actions": options.merge_actions},
+            method=method_name(self._method),
+            options=options_of(self._method),
             targets=self._measured_targets(),
             planes=self._explainer.planes,
             grid=self._explainer.grid,
@@ -103,7 +100,7 @@ class LiveAgent:
             said, action = self._decide()
             frames = self._frames(action)
             decided = time.perf_counter()
-            with exact_float32(), torch_threads(self._setup.threads):
+            with exact_float32(), torch_threads(self._compute.threads):
                 maps = self._explainer(frames)
             check_finite_maps(0, frames.steps, maps, self._explainer.targets)
             values = maps.values[0].cpu().numpy()
@@ -165,25 +162,30 @@ class LiveAgent:
             player.play(action, said)
             if player.end:
                 break
-        with exact_float32(), torch_threads(self._setup.threads):
+        with exact_float32(), torch_threads(self._compute.threads):
             return measure_noise(
-                self._method, self._agent.policy, self._setup, self._explainer, frames
+                self._method,
+                self._agent.policy,
+                self._compute,
+                self._facts,
+                self._explainer,
+                frames,
             )
 
 
-def _configured(options: MapOptions) -> tuple[str, SaliencyMethod]:
-    """The method that the options name, if it can do without a whole recording."""
-    name, method = check_maps(options)
-    needed = method.pictures - {"previous"}
+def _for_a_game_in_play(method: str | SaliencyMethod) -> SaliencyMethod:
+    """The configured method, if it can do without a whole recording."""
+    configured = configure(method)
+    needed = configured.pictures - {"previous"}
     if needed:
         raise InvalidArgument(
             f"reference {', '.join(sorted(needed))} is a picture of a whole recording, which "
             "a game "
             "in play is not: choose blur, previous, noise or constant, or use agentlens video."
         )
-    if method.past_steps:
+    if configured.past_steps:
         raise InvalidArgument(
-            f"method {name!r} goes back {method.past_steps} steps, which a game in play does not "
-            "keep: leave last at 1, or use agentlens video."
+            f"method {method_name(configured)!r} goes back {configured.past_steps} steps, which a "
+            "game in play does not keep: leave last at 1, or use agentlens video."
         )
-    return name, method
+    return configured

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 from agentlens.saliency.base import SaliencyMethod
@@ -14,27 +13,22 @@ def fitted_method(
 ) -> SaliencyMethod:
     """The method with masks as large on the screen as they are for the first agent.
 
-    Agents that see the screen at another size or crop get another radius and stride in their own
-    pixels, so that a mask covers the same area of the screen (a mask is round in observation
-    pixels; where rows and columns are resized differently its shape differs a little).
+    Agents that see the screen at another size or crop get lengths in their own pixels, so that a
+    mask covers the same area of the screen (a mask is round in observation pixels; where rows and
+    columns are resized differently its shape differs a little).
     """
-    factor = math.sqrt(_density(spec, screen) / _density(first, screen))
-    if abs(factor - 1) < 1e-9:
-        return method
-    radius, stride = method.radius, method.stride
-    return dataclasses.replace(
-        method, radius=round(radius * factor, 3), stride=max(1, round(stride * factor))
-    )
+    return method.rescaled(math.sqrt(_density(spec, screen) / _density(first, screen)))
 
 
 def footprint(
     method: SaliencyMethod, spec: AgentSpec, screen: tuple[int, int]
 ) -> tuple[float, float]:
-    """Standard deviation of a mask on the screen, (rows, columns) in its pixels."""
+    """How large what a mask hides is on the screen, (rows, columns) in its pixels; 0 without
+    masks."""
     top, bottom, left, right = spec.observation.screen_rectangle(screen)
     rows, columns = spec.observation.resize
-    radius = getattr(method, "radius", 0.0)
-    return radius * (bottom - top) / rows, radius * (right - left) / columns
+    size = method.footprint((rows, columns)) or 0.0
+    return size * (bottom - top) / rows, size * (right - left) / columns
 
 
 def _density(spec: AgentSpec, screen: tuple[int, int]) -> float:

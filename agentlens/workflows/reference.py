@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
-import textwrap
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from agentlens.saliency.base import METHODS
 from agentlens.saliency.targets import TARGETS
+from agentlens.workflows.notes import notes_of
 
 OPENING = """\
 # Saliency methods
@@ -60,7 +58,7 @@ def _scores() -> list[str]:
 
 def _section(name: str, method: Any, pictures: Path | None) -> str:
     lines = [f"## {name}", "", inspect.cleandoc(method.__doc__ or ""), ""]
-    notes = _notes(method)
+    notes = notes_of(method)
     options = [
         f"- `{field.name}` = `{field.default!r}`: {notes[field.name]}"
         for field in dataclasses.fields(method)
@@ -71,19 +69,3 @@ def _section(name: str, method: Any, pictures: Path | None) -> str:
         game = picture.stem.removeprefix(f"{name}-")
         lines += [f"![{name} on a state of {game}](images/methods/{picture.name})", ""]
     return "\n".join(lines)
-
-
-def _notes(method: type) -> dict[str, str]:
-    """The string below each option, by name: of the class that wrote the option last."""
-    found = {}
-    for cls in reversed(method.__mro__):
-        if not dataclasses.is_dataclass(cls):
-            continue
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-        assert isinstance(definition, ast.ClassDef)
-        for option, note in pairwise(definition.body):
-            if isinstance(option, ast.AnnAssign) and isinstance(option.target, ast.Name):
-                match note:
-                    case ast.Expr(value=ast.Constant(value=str(text))):
-                        found[option.target.id] = " ".join(text.split())
-    return found

@@ -13,11 +13,12 @@ from agentlens.drawing.render import check_output, render
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import SILENT_STAGES, Progress, StageReporter, silent
 from agentlens.rollout.recorder import record
+from agentlens.saliency.base import SaliencyMethod
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
-from agentlens.workflows.explain import check_maps, explain_as
+from agentlens.workflows.explain import check_method, explain_as
 from agentlens.workflows.naming import RECORDINGS, fresh_path
-from agentlens.workflows.options import GameOptions, MapOptions
+from agentlens.workflows.options import GameOptions
 
 Stages = Callable[[str, str], AbstractContextManager[Progress]]
 
@@ -41,8 +42,8 @@ def video(
     output: Path | str | None = None,
     *,
     play: GameOptions = GameOptions(),  # noqa: B008 (frozen)
-    maps: MapOptions = MapOptions(),  # noqa: B008 (frozen)
-    compute: Compute = Compute(),  # noqa: B008 (frozen)
+    method: str | SaliencyMethod = "perturbation",
+    compute: Compute = Compute(),
     draw: Draw = Draw(),  # noqa: B008 (frozen)
     force: bool = False,
     reporter: StageReporter = SILENT_STAGES,
@@ -55,8 +56,8 @@ def video(
         agent: an agent, or whatever ``load_agent`` takes.
         output: the video; a fresh name in the recording's folder if not given. Its suffix
             chooses the format.
-        play, maps, draw: the choices of the three stages.
-        compute: device and threads.
+        play, method, draw: the choices of the three stages.
+        compute: device, threads, engine and memory.
         force: overwrite ``output``.
         reporter: follows the stages.
 
@@ -64,9 +65,9 @@ def video(
         The recording, in a fresh folder under ``recordings/``, its maps, and the path of the
         video.
     """
-    check_maps(maps)
     check_output(Path(output or "video.mp4"), force or output is None)
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
+    method = check_method(method, agent, compute)
     name = agent.spec.name
     folder = fresh_path(RECORDINGS, f"{name}-seed{play.seed}")
     with reporter.stage("recording", "steps") as progress:
@@ -84,9 +85,8 @@ def video(
     with reporter.stage("explaining", "steps") as progress:
         map_set = explain_as(
             recording,
-            maps,
-            device=compute.device,
-            threads=compute.threads,
+            method,
+            compute=compute,
             progress=progress,
             say=reporter.say,
         )

@@ -19,9 +19,10 @@ from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND, VideoWriter
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import SILENT_STAGES, StageReporter
 from agentlens.rollout.interruption import Interruption
+from agentlens.saliency.base import SaliencyMethod
 from agentlens.workflows.live_agent import LiveAgent
 from agentlens.workflows.naming import VIDEOS, fresh_path
-from agentlens.workflows.options import GameOptions, MapOptions
+from agentlens.workflows.options import GameOptions
 
 _WAITING = 4
 """Decisions that may wait to be drawn: more would only delay the picture."""
@@ -61,8 +62,8 @@ def watch(
     output: Path | str | None = None,
     *,
     play: GameOptions = GameOptions(),  # noqa: B008 (frozen)
-    maps: MapOptions = MapOptions(),  # noqa: B008 (frozen)
-    compute: Compute = Compute(),  # noqa: B008 (frozen)
+    method: str | SaliencyMethod = "perturbation",
+    compute: Compute = Compute(),
     draw: Draw = Draw(),  # noqa: B008 (frozen)
     force: bool = False,
     reporter: StageReporter = SILENT_STAGES,
@@ -77,8 +78,8 @@ def watch(
         agent: an agent, or whatever ``load_agent`` takes.
         output: the video; a fresh name in ``videos/`` if not given. While it grows it lies beside
             that name in a hidden file, in a form that players can read; the reporter says which.
-        play, maps, draw: as for ``video``.
-        compute: device and threads of the maps; 0 threads for all cores but the one that draws.
+        play, method, draw: as for ``video``.
+        compute: of the maps; 0 threads for all cores but the one that draws.
         force: overwrite ``output``.
         reporter: told of decisions done and to do (0 where nobody knows).
 
@@ -96,7 +97,7 @@ def watch(
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
     path = Path(output) if output else fresh_path(VIDEOS, f"{agent.spec.name}-live", ".mp4")
     with Interruption() as interruption:
-        live = LiveAgent(agent, play, maps, compute)
+        live = LiveAgent(agent, play, method, compute)
         film = LiveFilm(live.recording, live.maps)
         with VideoWriter(path, ticks_per_second=ticks_per_second(draw), force=force) as video:
             reporter.say(f"growing: {video.partial_path}")

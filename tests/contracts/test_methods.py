@@ -11,11 +11,14 @@ import pytest
 import torch
 from torch import nn
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
-from agentlens.saliency.base import METHODS, FrameBatch, SaliencyMethod, Setup
+from agentlens.saliency.base import METHODS, FrameBatch, RecordingFacts, SaliencyMethod
 from tests.planted import SmallPolicy
 from tests.tiny import LinearPolicy
+
+FACTS = RecordingFacts()
 
 SHAPE = (3, 18, 20)
 SMALL = {
@@ -72,7 +75,7 @@ def cut(frames: FrameBatch, at: slice) -> FrameBatch:
 @pytest.mark.parametrize("name", METHODS.names())
 def test_maps_have_the_declared_shape_and_are_the_same_in_any_company(name: str) -> None:
     policy = convolutional(name)
-    explainer = configured(name).bind(policy, Setup(threads=1))
+    explainer = configured(name).bind(policy, Compute(threads=1), FACTS)
     frames = batch(policy)
     before = frames.observations.clone()
     maps = explainer(frames)
@@ -101,7 +104,7 @@ def test_a_policy_that_looks_at_nothing_has_a_map_of_zeros(name: str) -> None:
     policy = convolutional(name)
     for head in (policy.actor, policy.critic):
         head.weight.data.zero_()
-    explainer = configured(name).bind(policy, Setup(threads=1))
+    explainer = configured(name).bind(policy, Compute(threads=1), FACTS)
     maps = explainer(batch(policy)).values
     for info, values in zip(explainer.targets, maps.unbind(1), strict=True):
         if info.name not in CONTROLS:
@@ -115,9 +118,9 @@ def test_q_networks_are_explained_or_refused_with_a_reason(name: str) -> None:
     policy = LinearPolicy(weights, kind="q_values", memory=torch.ones(4))
     if name in ("sarfa", "grad-cam", "guided-backprop", "deeplift"):
         with pytest.raises(InvalidArgument, match="use"):
-            configured(name).bind(policy, Setup(threads=1))
+            configured(name).bind(policy, Compute(threads=1), FACTS)
         return
-    explainer = configured(name).bind(policy, Setup(threads=1))
+    explainer = configured(name).bind(policy, Compute(threads=1), FACTS)
     assert torch.isfinite(explainer(batch(policy)).values).all()
 
 
@@ -132,9 +135,9 @@ WITH_ACTION = [
 def test_a_named_and_a_greedy_action_are_explained(name: str) -> None:
     policy = convolutional(name)
     frames = batch(policy)
-    named = configured(name, action="A1").bind(policy, Setup(threads=1))(frames)
+    named = configured(name, action="A1").bind(policy, Compute(threads=1), FACTS)(frames)
     assert named.explained_actions.tolist() == [1, 1, 1]
-    greedy = configured(name, action="greedy").bind(policy, Setup(threads=1))(frames)
+    greedy = configured(name, action="greedy").bind(policy, Compute(threads=1), FACTS)(frames)
     expected = policy(frames.observations, frames.states).preferences.argmax(-1)
     assert greedy.explained_actions.tolist() == expected.tolist()
 
@@ -162,6 +165,6 @@ def test_options_are_listed_without_torch() -> None:
 def test_curves_refuse_agents_without_what_they_compare() -> None:
     policy = convolutional("temporal", (1, 18, 20))
     with pytest.raises(InvalidArgument, match="memory"):
-        configured("temporal").bind(policy, Setup())
+        configured("temporal").bind(policy, Compute(), FACTS)
     with pytest.raises(InvalidArgument, match="temporal"):
-        configured("memory").bind(policy, Setup())
+        configured("memory").bind(policy, Compute(), FACTS)

@@ -13,8 +13,11 @@ import pytest
 import torch
 from torch import nn
 
-from agentlens.saliency.base import METHODS, FrameBatch, Setup
+from agentlens.compute import Compute
+from agentlens.saliency.base import METHODS, FrameBatch, RecordingFacts
 from tests.planted import SmallPolicy
+
+FACTS = RecordingFacts()
 
 FOLDER = Path(__file__).resolve().parent / "saliency"
 SHAPE = (2, 16, 18)
@@ -54,7 +57,7 @@ def made(name: str) -> np.ndarray:
     )
     cls = METHODS.load(name)
     method = cls(**{k: v for k, v in OPTIONS.items() if k in cls.__dataclass_fields__})
-    maps = method.bind(policy(name == "memory"), Setup(threads=1))(frames)
+    maps = method.bind(policy(name == "memory"), Compute(threads=1), FACTS)(frames)
     return maps.values[0].numpy()
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import agentlens
+from agentlens.compute import Compute
 from agentlens.policies.base import Policy
 from agentlens.saliency.engine import batched
 from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
@@ -134,10 +135,10 @@ def test_a_recording_from_the_gpu_replays_and_is_explained_on_the_cpu(tmp_path: 
     )
     assert all(verdict.exact for verdict in agentlens.verify(recording))
     on_cpu = agentlens.explain(
-        recording, steps=range(20, 60, 10), device="cpu", output=tmp_path / "cpu"
+        recording, steps=range(20, 60, 10), compute=Compute(device="cpu"), output=tmp_path / "cpu"
     )
     on_gpu = agentlens.explain(
-        recording, steps=range(20, 60, 10), device=DEVICE, output=tmp_path / "gpu"
+        recording, steps=range(20, 60, 10), compute=Compute(device=DEVICE), output=tmp_path / "gpu"
     )
     largest = np.abs(on_cpu.values).max(axis=(2, 3, 4), keepdims=True)
     floor = np.array([t.noise_floor for t in on_cpu.header.targets])[:, None, None, None]

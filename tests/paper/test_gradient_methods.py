@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument, MissingExtra
-from agentlens.saliency.base import FrameBatch, Setup
+from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.methods.deeplift import DeepLift
 from agentlens.saliency.methods.grad_cam import GradCam
 from agentlens.saliency.methods.gradient import Gradient
@@ -23,6 +24,8 @@ from agentlens.saliency.methods.occlusion import Occlusion
 from agentlens.saliency.methods.smoothgrad import SmoothGrad
 from agentlens.saliency.references import blur
 from tests.planted import SmallPolicy
+
+FACTS = RecordingFacts()
 
 attr = pytest.importorskip("captum.attr")
 SHAPE = (3, 18, 20)
@@ -58,7 +61,9 @@ def close(found: Tensor, expected: Tensor) -> None:
 
 
 def test_gradient(policy: SmallPolicy, frames: FrameBatch) -> None:
-    explainer = Gradient(targets=("log_probability", "value"), planes="each").bind(policy, Setup())
+    explainer = Gradient(targets=("log_probability", "value"), planes="each").bind(
+        policy, Compute(), RecordingFacts()
+    )
     maps = explainer(frames).values[0]
     x = frames.observations.clone().requires_grad_()
     close(maps[0], attr.Saliency(log_probability(policy)).attribute(x, target=ACTION)[0])
@@ -66,7 +71,7 @@ def test_gradient(policy: SmallPolicy, frames: FrameBatch) -> None:
 
 
 def test_gradient_input(policy: SmallPolicy, frames: FrameBatch) -> None:
-    maps = GradientInput().bind(policy, Setup())(frames).values[0, 0, 0]
+    maps = GradientInput().bind(policy, Compute(), FACTS)(frames).values[0, 0, 0]
     x = frames.observations.clone().requires_grad_()
     expected = attr.InputXGradient(log_probability(policy)).attribute(x, target=ACTION)
     close(maps, expected[0].sum(0))
@@ -75,7 +80,7 @@ def test_gradient_input(policy: SmallPolicy, frames: FrameBatch) -> None:
 @pytest.mark.parametrize("reference", ["blur:2", "constant:0.4"])
 def test_integrated_gradients(policy: SmallPolicy, frames: FrameBatch, reference: str) -> None:
     method = IntegratedGradients(reference=reference, steps=40, planes="each")
-    found = method.bind(policy, Setup())(frames).values[0, 0]
+    found = method.bind(policy, Compute(), FACTS)(frames).values[0, 0]
     start = blur(frames.observations, 2.0)
     if reference != "blur:2":
         start = torch.full_like(start, 0.4)
@@ -89,8 +94,8 @@ def test_integrated_gradients(policy: SmallPolicy, frames: FrameBatch, reference
 
 
 def test_a_small_budget_gives_the_same_integral(policy: SmallPolicy, frames: FrameBatch) -> None:
-    whole = IntegratedGradients().bind(policy, Setup())(frames).values
-    parts = IntegratedGradients().bind(policy, Setup(memory_bytes=200_000))(frames).values
+    whole = IntegratedGradients().bind(policy, Compute(), FACTS)(frames).values
+    parts = IntegratedGradients().bind(policy, Compute(memory_bytes=200_000), FACTS)(frames).values
     torch.testing.assert_close(parts, whole, rtol=0, atol=1e-6 * float(whole.abs().max()))
 
 
@@ -108,7 +113,9 @@ def test_grad_cam(policy: SmallPolicy, frames: FrameBatch) -> None:
 
     layers = Layers()
     for layer, position in ((-1, 3), (0, 1)):
-        explainer = GradCam(layer=layer, targets=("log_probability",)).bind(policy, Setup())
+        explainer = GradCam(layer=layer, targets=("log_probability",)).bind(
+            policy, Compute(), RecordingFacts()
+        )
         found = explainer(frames).values[0, 0, 0]
         expected = attr.LayerGradCam(layers, layers.front[position]).attribute(
             frames.observations.clone().requires_grad_(), target=ACTION, relu_attributions=True
@@ -119,15 +126,15 @@ def test_grad_cam(policy: SmallPolicy, frames: FrameBatch) -> None:
 
 
 def test_smoothgrad_without_noise_is_the_gradient(policy: SmallPolicy, frames: FrameBatch) -> None:
-    smooth = SmoothGrad(noise=0.0, samples=4).bind(policy, Setup())(frames).values
-    torch.testing.assert_close(smooth, Gradient().bind(policy, Setup())(frames).values)
-    noisy = SmoothGrad(noise=0.2).bind(policy, Setup())(frames).values
+    smooth = SmoothGrad(noise=0.0, samples=4).bind(policy, Compute(), FACTS)(frames).values
+    torch.testing.assert_close(smooth, Gradient().bind(policy, Compute(), FACTS)(frames).values)
+    noisy = SmoothGrad(noise=0.2).bind(policy, Compute(), FACTS)(frames).values
     assert not torch.allclose(noisy, smooth)
 
 
 def test_occlusion(policy: SmallPolicy, frames: FrameBatch) -> None:
     method = Occlusion(size=6, stride=6, targets=("log_probability",), reference="constant:0.1")
-    found = method.bind(policy, Setup())(frames).values[0, 0, 0]
+    found = method.bind(policy, Compute(), FACTS)(frames).values[0, 0, 0]
     expected = attr.Occlusion(log_probability(policy)).attribute(
         frames.observations, (3, 6, 6), strides=(3, 6, 6), target=ACTION, baselines=0.1
     )
@@ -147,19 +154,19 @@ def test_guided_backprop(policy: SmallPolicy, frames: FrameBatch) -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.policy(x).preferences.log_softmax(-1)
 
-    found = GuidedBackprop(planes="each").bind(policy, Setup())(frames).values[0, 0]
+    found = GuidedBackprop(planes="each").bind(policy, Compute(), FACTS)(frames).values[0, 0]
     x = frames.observations.clone().requires_grad_()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         expected = attr.GuidedBackprop(Outputs()).attribute(x, target=ACTION)
     close(found, expected[0])
-    plain = Gradient(planes="each").bind(policy, Setup())(frames).values[0, 0]
+    plain = Gradient(planes="each").bind(policy, Compute(), FACTS)(frames).values[0, 0]
     assert not torch.allclose(found.abs(), plain, atol=1e-3 * float(plain.max()))
 
 
 def test_deeplift_sums_to_the_difference(policy: SmallPolicy, frames: FrameBatch) -> None:
     method = DeepLift(targets=("contrast", "value"), contrast="A0", reference="constant:0.4")
-    found = method.bind(policy, Setup())(frames).values[0, :, 0].double()
+    found = method.bind(policy, Compute(), FACTS)(frames).values[0, :, 0].double()
     x = frames.observations
     one, other = policy(x), policy(torch.full_like(x, 0.4))
     leads = [o.preferences[0, ACTION] - o.preferences[0, 0] for o in (one, other)]
@@ -171,21 +178,21 @@ def test_deeplift_refuses_what_its_rule_does_not_cover(policy: SmallPolicy) -> N
     shared = copy.deepcopy(policy)
     shared.activations[1] = shared.activations[0]
     with pytest.raises(InvalidArgument, match="each used once"):
-        DeepLift().bind(shared, Setup())
+        DeepLift().bind(shared, Compute(), FACTS)
     hidden = copy.deepcopy(policy)
     hidden.rectify = nn.Identity()
     hidden.linear.register_forward_hook(lambda _module, _given, after: after.square())
     with pytest.raises(InvalidArgument, match="made of layers alone"):
-        DeepLift().bind(hidden, Setup())
+        DeepLift().bind(hidden, Compute(), FACTS)
     with pytest.raises(InvalidArgument, match="not linear"):
-        DeepLift(targets=("log_probability",)).bind(policy, Setup())
+        DeepLift(targets=("log_probability",)).bind(policy, Compute(), FACTS)
 
 
 def test_guided_backprop_refuses_a_policy_without_relus() -> None:
     smooth = SmallPolicy([nn.Conv2d(3, 4, 4, 2)], nn.ELU(), SHAPE, recurrent=True)
     smooth.rectify = nn.Identity()
     with pytest.raises(InvalidArgument, match="ReLU"):
-        GuidedBackprop().bind(smooth, Setup())
+        GuidedBackprop().bind(smooth, Compute(), FACTS)
 
 
 def test_a_missing_captum_names_its_extra(
@@ -193,4 +200,4 @@ def test_a_missing_captum_names_its_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     with pytest.raises(MissingExtra, match=r"agentlens\[captum\]"):
-        DeepLift().bind(policy, Setup())
+        DeepLift().bind(policy, Compute(), FACTS)

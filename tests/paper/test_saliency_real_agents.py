@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from agentlens.compute import Compute
 from agentlens.policies.agent import load_agent
 from agentlens.policies.base import Policy
-from agentlens.saliency.base import FrameBatch, Setup
+from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
 from agentlens.saliency.engine.batched import BatchedEngine
 from agentlens.saliency.engine.incremental import build as build_incremental
@@ -23,6 +24,8 @@ from agentlens.saliency.methods.greydanus import Greydanus
 from agentlens.saliency.methods.perturbation import Perturbation as PerturbationMethod
 from agentlens.saliency.question import Question, evaluate
 from agentlens.saliency.references import blur
+
+FACTS = RecordingFacts()
 
 pytestmark = pytest.mark.policies
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
@@ -127,8 +130,8 @@ def test_greydanus_hardly_notices_a_random_output_layer_and_the_chosen_action_do
         ("greydanus", Greydanus()),
         ("chosen", PerturbationMethod(targets=("log_probability",))),
     ):
-        one = method.bind(policy, Setup())(frames).values[:, 0]
-        other = method.bind(shaken, Setup())(frames).values[:, 0]
+        one = method.bind(policy, Compute(), FACTS)(frames).values[:, 0]
+        other = method.bind(shaken, Compute(), FACTS)(frames).values[:, 0]
         similar[name] = float(
             np.mean(
                 [np.corrcoef(ranks(a), ranks(b))[0, 1] for a, b in zip(one, other, strict=True)]
@@ -151,6 +154,6 @@ def test_the_memory_of_another_step_gives_another_map(policies_folder: Path) -> 
         steps=np.arange(2),
     )
     stale = dataclasses.replace(frames, states=torch.from_numpy(rollout["hidden"][[29, 150]]))
-    explainer = Greydanus().bind(policy, Setup())
+    explainer = Greydanus().bind(policy, Compute(), FACTS)
     right, wrong = explainer(frames).values[:, 0], explainer(stale).values[:, 0]
     assert ((right - wrong).norm() / right.norm()).item() > 0.05

@@ -8,15 +8,18 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from agentlens.compute import Compute
 from agentlens.policies.base import PolicyOutput
 from agentlens.saliency import scores
-from agentlens.saliency.base import FrameBatch, MapBatch, Setup
+from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.methods.gradient import Gradient
 from agentlens.saliency.methods.occlusion import Occlusion
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.saliency.question import Question
 from agentlens.saliency.targets import TARGETS
 from tests.tiny import LinearPolicy, constant_policy, planted_policy
+
+FACTS = RecordingFacts()
 
 ACTOR = ("kl", "log_probability", "contrast", "sarfa", "logit_l2", "value_l2", "value")
 Q = ("gap", "q_value", "advantage", "flip", "value", "value_l2", "contrast", "logit_l2")
@@ -34,7 +37,7 @@ def explain(
         episodes=np.zeros(count, np.int64),
         steps=np.arange(count),
     )
-    return method.bind(policy, Setup())(frames)
+    return method.bind(policy, Compute(), FACTS)(frames)
 
 
 logits = st.lists(st.floats(-30, 30, width=32), min_size=1, max_size=7)
@@ -137,7 +140,7 @@ def test_a_policy_that_reads_one_pixel_has_its_peak_there(
     observation[0, plane, row, column] = 1.0
     policy = planted_policy(plane, row, column, (2, 40, 40), kind)
     method = Perturbation(planes="each", reference="constant:0")
-    explainer = method.bind(policy, Setup())
+    explainer = method.bind(policy, Compute(), FACTS)
     maps = explain(policy, method, observation).values[0]
     for index, info in enumerate(explainer.targets[:2]):
         found = maps[index].abs()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from agentlens.compute import Compute
 from agentlens.errors import (
     AlreadyExists,
     DeviceError,
@@ -22,11 +23,13 @@ from agentlens.policies.agent import Agent, load_agent
 from agentlens.rollout.recorder import record
 from agentlens.saliency.base import FrameBatch, MapBatch
 from agentlens.saliency.explain import estimate_seconds, explain
+from agentlens.saliency.methods.greydanus import Greydanus
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.saliency.perturb import PerturbationExplainer
 from agentlens.store.recording import Recording, open_recording
 
-COARSE = {"stride": 20, "threads": 1}
+COARSE = Perturbation(stride=20)
+ONE = Compute(threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +48,11 @@ def test_maps_say_what_they_are(recording: Recording) -> None:
     seen: list[tuple[int, int]] = []
     maps = explain(
         recording,
+        COARSE,
         steps=slice(3, 9),
         episodes=[1],
         progress=lambda d, t: seen.append((d, t)),
-        **COARSE,
+        compute=ONE,
     )
     assert maps.folder == recording.folder / "maps" / "perturbation"
     assert maps.targets == ("kl", "value_l2", "energy")
@@ -75,11 +79,25 @@ def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(recording: Recording
         if done > 8:
             raise Stop
 
-    whole = explain(recording, output=recording.folder / "whole", episodes=[0], **COARSE)
+    whole = explain(recording, COARSE, output=recording.folder / "whole", episodes=[0], compute=ONE)
     with pytest.raises(Stop):
-        explain(recording, output=recording.folder / "parts", episodes=[0], progress=stop, **COARSE)
-    explain(recording, output=recording.folder / "parts", steps=[20, 3, 21], episodes=[0], **COARSE)
-    parts = explain(recording, output=recording.folder / "parts", episodes=[0], **COARSE)
+        explain(
+            recording,
+            COARSE,
+            output=recording.folder / "parts",
+            episodes=[0],
+            progress=stop,
+            compute=ONE,
+        )
+    explain(
+        recording,
+        COARSE,
+        output=recording.folder / "parts",
+        steps=[20, 3, 21],
+        episodes=[0],
+        compute=ONE,
+    )
+    parts = explain(recording, COARSE, output=recording.folder / "parts", episodes=[0], compute=ONE)
     assert (parts.steps == whole.steps).all()
     assert parts.values.tobytes() == whole.values.tobytes()
 
@@ -88,12 +106,11 @@ def test_engines_agree_within_the_stored_noise_floor(recording: Recording) -> No
     found = {
         engine: explain(
             recording,
+            Perturbation(stride=20, targets=("kl", "value_l2", "sarfa")),
             steps=[10, 25],
             episodes=[0],
-            engine=engine,
-            targets=["kl", "value_l2", "sarfa"],
+            compute=Compute(threads=1, engine=engine),
             output=recording.folder / engine,
-            **COARSE,
         )
         for engine in ("reference", "batched", "incremental")
     }
@@ -110,7 +127,7 @@ def test_outputs_that_are_not_the_recorded_ones_stop_everything(recording: Recor
     other = Agent(spec=agent.spec, policy=agent.policy, folder=None).to("cpu")
     next(other.policy.parameters()).data.mul_(1.01)
     with pytest.raises(OutputMismatch, match=r"episode 0, step \d+: .* off what was recorded"):
-        explain(recording, agent=other, **COARSE)
+        explain(recording, COARSE, agent=other, compute=ONE)
     assert not (recording.folder / "maps").exists()
 
 
@@ -118,7 +135,7 @@ def test_weights_that_are_not_numbers_are_found_before_any_map(recording: Record
     agent = load_agent("pong-ppo").to("cpu")
     next(agent.policy.parameters()).data[0] = torch.nan
     with pytest.raises(NotFinite, match="episode 0, step 0"):
-        explain(recording, agent=agent, **COARSE)
+        explain(recording, COARSE, agent=agent, compute=ONE)
 
 
 @pytest.mark.parametrize(
@@ -129,20 +146,17 @@ def test_weights_that_are_not_numbers_are_found_before_any_map(recording: Record
         ({"steps": slice(40, 50)}, "no steps"),
         ({"steps": []}, "no steps"),
         ({"episodes": [2]}, "episode 2: the recording has 0, 1"),
-        ({"radius": -1.0}, "sigma -1"),
-        ({"stride": 85}, "stride 85"),
-        ({"planes": "first"}, "'all', 'newest', 'each'"),
-        ({"action": "HOP"}, "action 'HOP'"),
-        ({"targets": ["klm"]}, "did you mean 'kl'"),
-        ({"targets": ["gap"]}, "Q-values"),
-        ({"targets": []}, "empty"),
-        ({"reference": "blurr"}, "reference"),
+        ({"method": Perturbation(radius=-1.0)}, "sigma -1"),
+        ({"method": Perturbation(stride=85)}, "stride 85"),
+        ({"method": Perturbation(stride="5")}, "stride: expected int, got str '5'"),
+        ({"method": Perturbation(planes="first")}, "'all', 'newest', 'each'"),
+        ({"method": Perturbation(action="HOP")}, "action 'HOP'"),
+        ({"method": Perturbation(targets=("klm",))}, "did you mean 'kl'"),
+        ({"method": Perturbation(targets=("gap",))}, "Q-values"),
+        ({"method": Perturbation(targets=())}, "empty"),
         ({"method": "perturbatoin"}, "perturbation"),
-        ({"method": "energy", "contrast": "LEFT"}, "no option 'contrast'"),
-        ({"method": Perturbation(), "radius": 3.0}, "on the method itself"),
-        ({"memory_bytes": 0}, "memory"),
-        ({"threads": -1}, "threads"),
-        ({"device": "cpu:x"}, "device"),
+        ({"method": Perturbation}, "expected a name, or a method"),
+        ({"compute": Compute(device="cpu:x")}, "device"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(
@@ -154,15 +168,18 @@ def test_bad_input_is_refused_before_anything_is_written(
 
 
 def test_maps_of_other_options_are_not_mixed(recording: Recording) -> None:
-    explain(recording, steps=[1], **COARSE)
+    explain(recording, COARSE, steps=[1], compute=ONE)
+    other = Perturbation(stride=20, radius=4.0)
     with pytest.raises(AlreadyExists, match="options"):
-        explain(recording, steps=[2], radius=4.0, **COARSE)
-    assert explain(recording, steps=[2], radius=4.0, force=True, **COARSE).steps.tolist() == [2, 2]
+        explain(recording, other, steps=[2], compute=ONE)
+    maps = explain(recording, other, steps=[2], force=True, compute=ONE)
+    assert maps.steps.tolist() == [2, 2]
 
 
 @pytest.mark.parametrize("reference", ["median", "mean", "previous", "noise:1", "constant:0.2"])
 def test_references_that_need_the_recording(recording: Recording, reference: str) -> None:
-    maps = explain(recording, steps=[0, 5], episodes=[0], reference=reference, **COARSE)
+    method = Perturbation(stride=20, reference=reference)
+    maps = explain(recording, method, steps=[0, 5], episodes=[0], compute=ONE)
     assert np.isfinite(maps.values).all()
     assert maps.values[1].max() > 0
     if reference == "previous":
@@ -182,20 +199,22 @@ def test_an_action_by_name_and_each_plane(recording: Recording) -> None:
     assert maps.explained_actions.tolist() == [3]
     assert maps.header.action == "LEFT"
     with pytest.raises(InvalidArgument, match="same"):
-        explain(recording, action="LEFT", contrast="LEFT")
+        explain(recording, Perturbation(action="LEFT", contrast="LEFT"))
 
 
 def test_the_estimate_is_a_number_of_seconds(recording: Recording) -> None:
-    one = estimate_seconds(recording, steps=[4], episodes=[0], **COARSE)
+    one = estimate_seconds(recording, COARSE, steps=[4], episodes=[0], compute=ONE)
     assert 0 < one < 60
     with pytest.raises(UnknownName):
         estimate_seconds(recording, "perturb")
 
 
 def test_actions_that_do_the_same_can_be_merged(recording: Recording) -> None:
-    options = {"steps": [4, 9], "episodes": [0], "targets": ["kl", "log_probability"], **COARSE}
-    plain = explain(recording, output=recording.folder / "plain", **options)
-    merged = explain(recording, output=recording.folder / "merged", merge_actions=True, **options)
+    apart = Perturbation(stride=20, targets=("kl", "log_probability"))
+    options = {"steps": [4, 9], "episodes": [0], "compute": ONE}
+    plain = explain(recording, apart, output=recording.folder / "plain", **options)
+    together = dataclasses.replace(apart, merge_actions=True)
+    merged = explain(recording, together, output=recording.folder / "merged", **options)
     assert merged.header.options["merge_actions"] is True
     # merging actions cannot add information: KL of the merged policies is never larger
     assert (merged.values[:, 0] <= plain.values[:, 0] * (1 + 1e-5) + 1e-9).all()
@@ -205,7 +224,7 @@ def test_actions_that_do_the_same_can_be_merged(recording: Recording) -> None:
 def test_a_lost_device_keeps_the_maps_before_and_the_rest_follows(
     recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = explain(recording, output=recording.folder / "whole", episodes=[0], **COARSE)
+    whole = explain(recording, COARSE, output=recording.folder / "whole", episodes=[0], compute=ONE)
     call, calls = PerturbationExplainer.__call__, 0
 
     def lost(self: PerturbationExplainer, frames: FrameBatch) -> MapBatch:
@@ -218,8 +237,8 @@ def test_a_lost_device_keeps_the_maps_before_and_the_rest_follows(
     with monkeypatch.context() as patch:
         patch.setattr(PerturbationExplainer, "__call__", lost)
         with pytest.raises(DeviceError, match=r"episode 0, step .* to go on"):
-            explain(recording, episodes=[0], **COARSE)
-    again = explain(recording, episodes=[0], **COARSE)
+            explain(recording, COARSE, episodes=[0], compute=ONE)
+    again = explain(recording, COARSE, episodes=[0], compute=ONE)
     assert again.values.tobytes() == whole.values.tobytes()
 
 
@@ -236,24 +255,21 @@ def test_a_map_that_is_not_finite_stops_with_step_and_target(
 
     monkeypatch.setattr(PerturbationExplainer, "__call__", broken)
     with pytest.raises(NotFinite, match="step 5: the map of 'value_l2'"):
-        explain(recording, steps=slice(0, 8), episodes=[0], **COARSE)
+        explain(recording, COARSE, steps=slice(0, 8), episodes=[0], compute=ONE)
 
 
 def test_options_of_single_methods_reach_them_and_the_header(recording: Recording) -> None:
-    radii = explain(recording, radius=[3.0, 5.0], targets=["kl"], steps=[4], **COARSE)
+    several = Perturbation(radius=(3.0, 5.0), targets=("kl",), stride=20)
+    radii = explain(recording, several, steps=[4], compute=ONE)
     assert radii.targets == ("kl@3", "kl@5")
     assert radii.header.options["radius"] == [3.0, 5.0]
-    options = {"as_published": True, "preview": True}
-    maps = explain(recording, "greydanus", options=options, steps=[4], stride=10)
+    published = Greydanus(as_published=True, preview=True, stride=10)
+    maps = explain(recording, published, steps=[4])
     assert maps.header.options["preview"] is True
     assert maps.header.options["as_published"] is True
     assert maps.grid.shape == (5, 5)
-    with pytest.raises(InvalidArgument, match="no option 'preview'"):
-        explain(recording, "gradient", options={"preview": True}, steps=[4])
 
 
-def test_an_option_of_the_wrong_kind_is_refused(recording: Recording) -> None:
-    with pytest.raises(InvalidArgument, match=r"memory\.last: expected int, got str 'x'"):
-        explain(recording, "memory", options={"last": "x"})
+def test_a_reference_that_does_not_exist_is_refused() -> None:
     with pytest.raises(UnknownName, match="blur"):
-        explain(recording, "perturbation", reference="blurr")
+        Perturbation(reference="blurr")

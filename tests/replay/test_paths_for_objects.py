@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 
 import agentlens
+from agentlens import Compute, methods
+
+COARSE, CPU = methods.Perturbation(stride=30), Compute(device="cpu")
 from agentlens.drawing.draw import Draw
 
 
@@ -18,8 +21,8 @@ def test_names_and_folders_stand_for_what_lies_there(tmp_path: Path) -> None:
     by_path = agentlens.record(folder, output=tmp_path / "b", max_steps=9, device="cpu")
     assert by_path.header.identity == by_object.header.identity
     assert all(verdict.exact for verdict in agentlens.verify(str(tmp_path / "b")))
-    maps = agentlens.explain(tmp_path / "b", stride=30, device="cpu")
-    same = agentlens.explain(by_object, stride=30, device="cpu")
+    maps = agentlens.explain(tmp_path / "b", COARSE, compute=CPU)
+    same = agentlens.explain(by_object, COARSE, compute=CPU)
     np.testing.assert_array_equal(maps.values, same.values)
     agentlens.render(tmp_path / "b", maps, tmp_path / "x.png", draw=Draw(scale=1))
     agentlens.still(str(tmp_path / "b"), maps, tmp_path / "y.png", step=3, draw=Draw(scale=1))

@@ -19,24 +19,27 @@ from agentlens.errors import AlreadyExists, DiskError, InvalidArgument
 from agentlens.policies.agent import load_agent
 from agentlens.progress import Progress
 from agentlens.rollout.recorder import record
+from agentlens.saliency.base import SaliencyMethod
 from agentlens.saliency.explain import explain
+from agentlens.saliency.methods.memory import Memory
+from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.workflows.live_agent import LiveAgent
-from agentlens.workflows.options import GameOptions, MapOptions
+from agentlens.workflows.options import GameOptions
 from agentlens.workflows.watch import watch, watched_lines
 from tests.rollout_agents import tiny_agent
 
 SMALL, CPU = Draw(scale=1), Compute(device="cpu")
-COARSE = MapOptions(stride=21)
+COARSE = Perturbation(stride=21)
 
 
 def test_the_live_game_and_its_maps_are_those_of_record_and_explain(tmp_path: Path) -> None:
     agent = load_agent("pong-ppo")
     recording = record(agent, seed=3, output=tmp_path / "r", max_steps=5, device="cpu")
-    maps = explain(recording, device="cpu", engine="incremental", threads=1)
+    maps = explain(recording, compute=Compute(device="cpu", engine="incremental", threads=1))
     live = LiveAgent(
         agent,
         GameOptions(seed=3, max_steps=5),
-        MapOptions(),
+        "perturbation",
         Compute(device="cpu", threads=1),
     )
     decisions = list(live.decisions())
@@ -103,7 +106,7 @@ def test_a_signal_leaves_a_finished_file(tmp_path: Path, number: signal.Signals)
     watched = watch(
         tiny_agent(tmp_path / "agent", state_size=3),
         tmp_path / "x.mp4",
-        maps=COARSE,
+        method=COARSE,
         draw=SMALL,
         compute=CPU,
         reporter=Listener(4, lambda: signal.raise_signal(number)),
@@ -119,26 +122,26 @@ def test_the_previous_frame_can_be_a_reference_and_a_rate_be_given(tmp_path: Pat
         tmp_path / "x.mp4",
         play=GameOptions(max_steps=5),
         compute=CPU,
-        maps=MapOptions(stride=21, reference="previous"),
+        method=Perturbation(stride=21, reference="previous"),
         draw=Draw(scale=1, fps=10.0),
     )
     assert count_frames(watched.path) == (5, pytest.approx(0.5))
 
 
 @pytest.mark.parametrize(
-    ("maps", "play", "words"),
+    ("method", "play", "words"),
     [
-        (MapOptions(reference="median"), {}, "median is a picture of a whole recording"),
-        (MapOptions(), {"max_steps": -1}, "max_steps -1"),
-        (MapOptions(memory_gb=0.0), {}, "memory of 0 GB"),
+        (Perturbation(reference="median"), {}, "median is a picture of a whole recording"),
+        (Perturbation(), {"max_steps": -1}, "max_steps -1"),
+        (Memory(last=3), {}, "goes back 2 steps"),
     ],
 )
 def test_what_cannot_be_watched_is_refused_before_a_file_is_made(
-    tmp_path: Path, maps: MapOptions, play: dict[str, int], words: str
+    tmp_path: Path, method: SaliencyMethod, play: dict[str, int], words: str
 ) -> None:
     agent = tiny_agent(tmp_path / "agent")
     with pytest.raises(InvalidArgument, match=words):
-        watch(agent, tmp_path / "x.mp4", play=GameOptions(**play), maps=maps, compute=CPU)
+        watch(agent, tmp_path / "x.mp4", play=GameOptions(**play), method=method, compute=CPU)
     assert not list(tmp_path.glob("*x.*"))
 
 
@@ -166,7 +169,7 @@ def test_a_failure_to_draw_ends_the_game_and_leaves_nothing_half(
         watch(
             tiny_agent(tmp_path / "agent"),
             tmp_path / "x.mp4",
-            maps=COARSE,
+            method=COARSE,
             draw=SMALL,
             play=GameOptions(max_steps=200),
             compute=CPU,

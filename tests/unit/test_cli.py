@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 
 from agentlens import cli
+from agentlens.cli._options import ComputeFlags
 from agentlens.cli._verb import VERBS
 from agentlens.errors import InvalidArgument
-from agentlens.workflows.explain import explain_as
-from agentlens.workflows.options import MapOptions
-from tests import render_samples
 
 HELP_WITHOUT = (
     "import sys; from agentlens.cli import main\n{call}\nheavy = "
@@ -107,7 +105,6 @@ def test_odd_numbers_and_names_are_one_sentence(
 
 
 @pytest.mark.parametrize("memory_gb", [0.0, -1.0, float("nan"), 1e300])
-def test_memory_that_no_machine_has_is_refused(memory_gb: float, tmp_path: Path) -> None:
-    recording = render_samples.record(tmp_path / "r", 3)
+def test_memory_that_no_machine_has_is_refused(memory_gb: float) -> None:
     with pytest.raises(InvalidArgument, match="GB: expected"):
-        explain_as(recording, MapOptions(memory_gb=memory_gb))
+        _ = ComputeFlags(memory_gb=memory_gb).compute

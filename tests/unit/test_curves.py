@@ -7,15 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy, PolicyOutput
-from agentlens.saliency.base import FrameBatch, Setup
-from agentlens.saliency.explain import _with_past
+from agentlens.saliency.base import FrameBatch, RecordingFacts
+from agentlens.saliency.frames import _with_past
 from agentlens.saliency.methods.memory import Memory
 from agentlens.saliency.methods.temporal import Temporal
 from tests.tiny import LinearPolicy
 
-ONE = Setup(threads=1)
+FACTS = RecordingFacts()
+
+ONE = Compute(threads=1)
 
 
 class Summing(Policy):
@@ -64,7 +67,7 @@ def frames_of(episode: Played, steps: list[int], past: int) -> FrameBatch:
 
 def test_hiding_the_last_frames_takes_their_sum_away() -> None:
     method = Memory(last=4, reference="constant:0", targets=("value",))
-    explainer = method.bind(Summing(), ONE)
+    explainer = method.bind(Summing(), ONE, FACTS)
     assert explainer.planes == ("memory", "input", "last 2", "last 3", "last 4")
     assert explainer.forward_passes == 1 + 1 + 1 + 2 + 3 + 4
     frames = frames_of(Played([1, 2, 4, 8, 16]), [4, 1, 0], method.past_steps)
@@ -79,7 +82,7 @@ def test_nothing_before_a_reset_of_the_state_can_matter() -> None:
     method = Memory(last=4, reference="constant:0", targets=("value",))
     frames = frames_of(Played([1, 2, 4, 8, 16], resets=(0, 3)), [4], method.past_steps)
     assert frames.past_counts.tolist() == [1]
-    maps = method.bind(Summing(), ONE)(frames).values[0, 0, :, 0, 0]
+    maps = method.bind(Summing(), ONE, FACTS)(frames).values[0, 0, :, 0, 0]
     assert maps.tolist() == [8, 16, 24, 24, 24]
 
 
@@ -87,7 +90,7 @@ def test_the_short_curve_is_the_beginning_of_the_long_one() -> None:
     episode = Played([1, 2, 4, 8, 16])
     short = Memory(reference="constant:0", targets=("value",))
     assert short.past_steps == 0
-    maps = short.bind(Summing(), ONE)(frames_of(episode, [4], 0)).values[0, 0, :, 0, 0]
+    maps = short.bind(Summing(), ONE, FACTS)(frames_of(episode, [4], 0)).values[0, 0, :, 0, 0]
     assert maps.tolist() == [15, 16]
 
 
@@ -109,7 +112,7 @@ def test_swapping_two_frames_by_hand() -> None:
         episodes=np.array([0]),
         steps=np.array([0]),
     )
-    explainer = Temporal(change="swap", targets=("value",)).bind(policy, ONE)
+    explainer = Temporal(change="swap", targets=("value",)).bind(policy, ONE, FACTS)
     assert explainer.planes == ("planes 0 and 1", "planes 1 and 2")
     assert explainer.forward_passes == 3
     # 421 before; 412 with the older two swapped, 241 with the newer two
@@ -123,5 +126,5 @@ def test_a_swap_needs_no_reference_and_has_no_control() -> None:
         Temporal(change="turn")
     with pytest.raises(InvalidArgument, match="control"):
         Temporal(change="swap", targets=("energy",)).bind(
-            LinearPolicy(torch.zeros(2, 3, 1, 1)), ONE
+            LinearPolicy(torch.zeros(2, 3, 1, 1)), ONE, FACTS
         )

@@ -10,22 +10,24 @@ import pytest
 import agentlens
 from agentlens.errors import Corrupt, Interrupted
 
+COARSE = agentlens.methods.Perturbation(stride=20)
+
 
 def test_a_truncated_map_set_is_made_again(tmp_path: Path) -> None:
     agent = agentlens.load_agent("pong-ppo")
     recording = agentlens.record(agent, output=tmp_path / "x", max_steps=6)
-    whole = agentlens.explain(recording, steps=range(4), stride=20).values.copy()
+    whole = agentlens.explain(recording, COARSE, steps=range(4)).values.copy()
     values = tmp_path / "x" / "maps" / "perturbation" / "values.f32"
     values.write_bytes(values.read_bytes()[:100])
     with pytest.raises(Corrupt):
         agentlens.open_maps(tmp_path / "x" / "maps" / "perturbation")
-    again = agentlens.explain(recording, steps=range(4), stride=20, force=True)
+    again = agentlens.explain(recording, COARSE, steps=range(4), force=True)
     np.testing.assert_array_equal(again.values, whole)
 
 
 def test_ctrl_c_keeps_the_maps_so_far(tmp_path: Path) -> None:
     recording = agentlens.record("pong-ppo", output=tmp_path / "x", max_steps=20)
-    whole = agentlens.explain(recording, steps=range(16), stride=20, output=tmp_path / "whole")
+    whole = agentlens.explain(recording, COARSE, steps=range(16), output=tmp_path / "whole")
 
     def stop(done: int, total: int) -> None:
         if done == 8:
@@ -33,10 +35,16 @@ def test_ctrl_c_keeps_the_maps_so_far(tmp_path: Path) -> None:
 
     folder = tmp_path / "x" / "maps" / "perturbation"
     with pytest.raises(Interrupted, match=r"the maps so far are in .*perturbation"):
-        agentlens.explain(recording, steps=range(16), stride=20, progress=stop)
+        agentlens.explain(recording, COARSE, steps=range(16), progress=stop)
     assert len(agentlens.open_maps(folder).steps) == 8
     with pytest.raises(Interrupted, match="the same command without --force goes on"):
-        agentlens.explain(recording, steps=range(16), stride=19, force=True, progress=stop)
-    agentlens.explain(recording, steps=range(8), stride=20, force=True)
-    finished = agentlens.explain(recording, steps=range(16), stride=20)
+        agentlens.explain(
+            recording,
+            agentlens.methods.Perturbation(stride=19),
+            steps=range(16),
+            force=True,
+            progress=stop,
+        )
+    agentlens.explain(recording, COARSE, steps=range(8), force=True)
+    finished = agentlens.explain(recording, COARSE, steps=range(16))
     np.testing.assert_array_equal(finished.values, whole.values)

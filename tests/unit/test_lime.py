@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument, MissingExtra
-from agentlens.saliency.base import FrameBatch, Setup
+from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.methods.lime import Lime
 from agentlens.saliency.superpixels import RIDGE, coefficients
 from tests.tiny import LinearPolicy
 
+FACTS = RecordingFacts()
+
 pytest.importorskip("skimage")
 SHAPE = (2, 24, 24)
-ONE = Setup(threads=1)
+ONE = Compute(threads=1)
 
 
 def scene() -> FrameBatch:
@@ -57,7 +60,7 @@ def test_the_object_that_the_critic_reads_stands_out() -> None:
     value[1, 4:10, 4:10] = 1.0
     policy = LinearPolicy(torch.zeros(2, *SHAPE), None, value)
     method = Lime(targets=("value",), segments=16, samples=400)
-    maps = method.bind(policy, ONE)(scene()).values[0, 0, 0]
+    maps = method.bind(policy, ONE, FACTS)(scene()).values[0, 0, 0]
     inside = torch.zeros(SHAPE[1:], dtype=torch.bool)
     inside[4:10, 4:10] = True
     # SLIC follows the block's edges, so nothing outside shares its superpixels
@@ -67,7 +70,7 @@ def test_the_object_that_the_critic_reads_stands_out() -> None:
     sizes = maps[inside].unique(return_counts=True)
     assert float(sizes[0].sum()) == pytest.approx(36, rel=0.1)
     other = Lime(targets=("value",), segments=16, samples=400, planes="each")
-    each = other.bind(policy, ONE)(scene()).values[0, 0]
+    each = other.bind(policy, ONE, FACTS)(scene()).values[0, 0]
     assert each[0].abs().max() == 0
     torch.testing.assert_close(each[1], maps, rtol=1e-3, atol=1e-3)
 
@@ -76,7 +79,7 @@ def test_a_flat_screen_has_superpixels_too() -> None:
     frames = scene()
     frames.observations.fill_(0.5)
     policy = LinearPolicy(torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0)))
-    maps = Lime(segments=9, samples=20).bind(policy, ONE)(frames).values
+    maps = Lime(segments=9, samples=20).bind(policy, ONE, FACTS)(frames).values
     assert torch.isfinite(maps).all()
     assert maps.abs().max() > 0
 
@@ -90,4 +93,4 @@ def test_impossible_options_are_refused(options: dict[str, float]) -> None:
 def test_a_missing_scikit_image_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
     with pytest.raises(MissingExtra, match=r"agentlens\[lime\]"):
-        Lime().bind(LinearPolicy(torch.zeros(2, *SHAPE)), ONE)
+        Lime().bind(LinearPolicy(torch.zeros(2, *SHAPE)), ONE, FACTS)

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy, PolicyOutput
-from agentlens.saliency.base import FrameBatch, Setup
+from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.configure import options_of
 from agentlens.saliency.methods.greydanus import Greydanus
 from agentlens.saliency.methods.perturbation import Perturbation
@@ -18,7 +19,9 @@ from agentlens.saliency.references import blur, parse_reference
 from tests.planted import SmallPolicy
 from tests.tiny import LinearPolicy
 
-ONE = Setup(threads=1)
+FACTS = RecordingFacts()
+
+ONE = Compute(threads=1)
 
 
 def batch(shape: tuple[int, int, int], count: int = 2) -> FrameBatch:
@@ -55,13 +58,13 @@ class Product(Policy):
 def test_several_radii_give_the_maps_of_each_from_one_base_pass() -> None:
     shape = (3, 20, 22)
     policy, frames = convolutional(shape), batch(shape)
-    both = Perturbation(radius=(2.0, 3.5), planes="each").bind(policy, ONE)
+    both = Perturbation(radius=(2.0, 3.5), planes="each").bind(policy, ONE, FACTS)
     names = [info.name for info in both.targets]
     assert names == ["kl@2", "kl@3.5", "value_l2@2", "value_l2@3.5", "energy@2", "energy@3.5"]
     maps = both(frames).values
     passes = []
     for index, radius in enumerate((2.0, 3.5)):
-        single = Perturbation(radius=radius, planes="each").bind(policy, ONE)
+        single = Perturbation(radius=radius, planes="each").bind(policy, ONE, FACTS)
         passes.append(single.forward_passes)
         assert [info.name for info in single.targets] == ["kl", "value_l2", "energy"]
         torch.testing.assert_close(maps[:, index::2], single(frames).values, rtol=1e-4, atol=1e-8)
@@ -71,7 +74,7 @@ def test_several_radii_give_the_maps_of_each_from_one_base_pass() -> None:
 @pytest.mark.parametrize("radii", [(), (2.0, 2.0), (3.0, 0.0)])
 def test_impossible_radii_are_refused(radii: tuple[float, ...]) -> None:
     with pytest.raises(InvalidArgument):
-        Perturbation(radius=radii).bind(convolutional((1, 20, 20)), ONE)
+        Perturbation(radius=radii).bind(convolutional((1, 20, 20)), ONE, FACTS)
 
 
 def test_the_interaction_of_a_product_by_hand() -> None:
@@ -92,7 +95,7 @@ def test_the_interaction_of_a_product_by_hand() -> None:
         grid="published",
         reference="constant:0",
     )
-    explainer = method.bind(Product(), Setup(engine="reference", threads=1))
+    explainer = method.bind(Product(), Compute(engine="reference", threads=1), FACTS)
     maps = explainer(frames).values[0, :, :, 0, 0]
     # hiding either frame, or both, leaves 0 of 15: 15 - (15 + 15)
     assert maps.tolist() == [[15.0, 15.0], [-15.0, -15.0]]
@@ -106,7 +109,11 @@ def test_a_linear_policy_has_no_interaction() -> None:
     weights = torch.randn(3, 2, 12, 12, generator=generator)
     policy = LinearPolicy(weights, None, torch.randn(2, 12, 12, generator=generator)).double()
     names = ("value", "value interaction", "contrast interaction", "energy")
-    maps = Perturbation(planes="each", targets=names).bind(policy, ONE)(batch((2, 12, 12))).values
+    maps = (
+        Perturbation(planes="each", targets=names)
+        .bind(policy, ONE, FACTS)(batch((2, 12, 12)))
+        .values
+    )
     assert maps[:, 0].abs().max() > 0.01
     assert maps[:, 1:3].abs().max() < 1e-12
 
@@ -122,7 +129,7 @@ def test_a_linear_policy_has_no_interaction() -> None:
 )
 def test_interactions_without_meaning_are_refused(options: dict[str, object], reason: str) -> None:
     with pytest.raises(InvalidArgument, match=reason):
-        Perturbation(**options).bind(convolutional((3, 20, 20)), ONE)
+        Perturbation(**options).bind(convolutional((3, 20, 20)), ONE, FACTS)
 
 
 def test_interactions_refuse_what_is_not_linear_in_the_outputs() -> None:
@@ -130,21 +137,22 @@ def test_interactions_refuse_what_is_not_linear_in_the_outputs() -> None:
     policy = LinearPolicy(weights, kind="q_values")
     value = Perturbation(targets=("value interaction",), planes="each")
     with pytest.raises(InvalidArgument, match="not linear"):
-        value.bind(policy, ONE)
-    merged = Setup(threads=1, groups=((0, 1), (2,)))
+        value.bind(policy, ONE, FACTS)
+    merged = RecordingFacts(action_groups=((0, 1), (2,)))
+    together = Perturbation(targets=("q_value interaction",), planes="each", merge_actions=True)
     with pytest.raises(InvalidArgument, match="merg"):
-        Perturbation(targets=("q_value interaction",), planes="each").bind(policy, merged)
+        together.bind(policy, ONE, merged)
     with pytest.raises(InvalidArgument, match="1 frames"):
         Perturbation(targets=("value interaction",), planes="each").bind(
-            convolutional((1, 20, 20)), ONE
+            convolutional((1, 20, 20)), ONE, FACTS
         )
 
 
 def test_a_preview_is_the_map_of_twice_the_stride() -> None:
     shape = (2, 40, 40)
     policy, frames = convolutional(shape), batch(shape)
-    preview = Perturbation(preview=True).bind(policy, ONE)
-    coarse = Perturbation(stride=10).bind(policy, ONE)
+    preview = Perturbation(preview=True).bind(policy, ONE, FACTS)
+    coarse = Perturbation(stride=10).bind(policy, ONE, FACTS)
     assert preview.grid == coarse.grid
     assert preview.forward_passes == 17
     assert torch.equal(preview(frames).values, coarse(frames).values)
@@ -153,13 +161,13 @@ def test_a_preview_is_the_map_of_twice_the_stride() -> None:
 def test_the_published_code_stretches_an_array_with_an_empty_edge() -> None:
     shape = (1, 80, 80)
     policy, frames = convolutional(shape), batch(shape, 1)
-    explainer = Greydanus(as_published=True).bind(policy, ONE)
+    explainer = Greydanus(as_published=True).bind(policy, ONE, FACTS)
     maps = explainer(frames).values[0, :, 0]
     assert maps.shape == (2, 17, 17)
     assert explainer.grid.shape == (17, 17)
     assert (maps[:, 16] == 0).all()
     assert (maps[:, :, 16] == 0).all()
-    plain = Greydanus().bind(policy, ONE)
+    plain = Greydanus().bind(policy, ONE, FACTS)
     assert torch.equal(maps[:, :16, :16], plain(frames).values[0, :, 0])
     shift = np.array(explainer.grid.rows[:16]) - np.array(plain.grid.rows)
     assert shift[0] == pytest.approx(0.5 * 80 / 17 - 0.5)
@@ -169,7 +177,7 @@ def test_the_published_code_stretches_an_array_with_an_empty_edge() -> None:
 
 def test_where_the_stride_does_not_divide_the_size_the_array_is_full() -> None:
     assert len(stretched_centres(84, 5)) == 17 == len(range(0, 84, 5))
-    explainer = Greydanus(as_published=True).bind(convolutional((1, 84, 84)), ONE)
+    explainer = Greydanus(as_published=True).bind(convolutional((1, 84, 84)), ONE, FACTS)
     assert explainer(batch((1, 84, 84), 1)).values.shape[-2:] == (17, 17)
 
 
@@ -211,12 +219,12 @@ def test_a_flat_place_is_its_own_blur() -> None:
 def test_published_pictures_and_several_radii_go_together() -> None:
     policy = convolutional((1, 20, 20))
     method = Greydanus(radius=(2.0, 3.0), as_published=True)
-    explainer = method.bind(policy, ONE)
+    explainer = method.bind(policy, ONE, FACTS)
     names = [target.name for target in explainer.targets]
     assert names == ["logit_l2@2", "logit_l2@3", "value_l2@2", "value_l2@3"]
     maps = explainer(batch((1, 20, 20))).values
     assert maps.shape == (2, 4, 1, 5, 5)
     for radius, index in ((2.0, 0), (3.0, 1)):
-        single = Greydanus(radius=radius, as_published=True).bind(policy, ONE)
+        single = Greydanus(radius=radius, as_published=True).bind(policy, ONE, FACTS)
         alone = single(batch((1, 20, 20))).values
         torch.testing.assert_close(maps[:, index], alone[:, 0], rtol=0, atol=1e-7)

@@ -8,7 +8,8 @@ import pytest
 
 import agentlens
 from agentlens.errors import AgentlensError, AlreadyExists, InvalidArgument, UnknownName
-from agentlens.workflows.options import MapOptions
+from agentlens.saliency.methods.integrated_gradients import IntegratedGradients
+from agentlens.saliency.methods.perturbation import Perturbation
 
 
 @pytest.mark.parametrize(
@@ -17,9 +18,9 @@ from agentlens.workflows.options import MapOptions
         (UnknownName, {"output": "x.avi"}),
         (AlreadyExists, {"output": "there.mp4"}),
         (InvalidArgument, {"output": "x.pdf"}),
-        (UnknownName, {"maps": MapOptions(method="perturbatoin")}),
-        (InvalidArgument, {"maps": MapOptions(method="sarfa", targets=("kl",))}),
-        (InvalidArgument, {"maps": MapOptions(memory_gb=0.0)}),
+        (UnknownName, {"method": "perturbatoin"}),
+        (InvalidArgument, {"method": Perturbation(targets=("gap",))}),
+        (InvalidArgument, {"method": IntegratedGradients(targets=("kl",))}),
     ],
 )
 def test_what_cannot_work_is_refused_before_the_first_step(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
-from agentlens.saliency.options import ReferenceOptions
+from agentlens.compute import Compute
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.options import AskedOptions, ReferenceOptions
 from agentlens.saliency.references import parse_reference
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class DeepLift(ReferenceOptions, SaliencyMethod):
     contrast: str | None = None
     """The action that output ``contrast`` compares with; the best other one if not given."""
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``.
 
         Raises:
@@ -57,12 +58,11 @@ class DeepLift(ReferenceOptions, SaliencyMethod):
 
         return DeepLiftExplainer(
             policy,
-            setup,
+            compute,
+            facts,
             reference=parse_reference(self.reference),
             planes=self.planes,
-            targets=self.targets,
-            action=self.action,
-            contrast=self.contrast,
+            asked=AskedOptions(targets=self.targets, action=self.action, contrast=self.contrast),
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
-from agentlens.saliency.options import DiscOptions
+from agentlens.compute import Compute
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.options import AskedOptions, DiscOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
@@ -27,17 +28,17 @@ class Energy(DiscOptions, SaliencyMethod):
     paper: ClassVar[str] = "none"
     weakness: ClassVar[str] = "says nothing about the agent: that is its use"
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+        from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
 
-        recipe = Recipe(
+        spec = PerturbationSpec(
             masks=self.discs(policy),
             planes=self.planes,
             reference=self.reference,
-            targets=("energy",),
+            asked=AskedOptions(targets=("energy",)),
         )
-        return PerturbationExplainer(policy, setup, recipe)
+        return PerturbationExplainer(policy, compute, facts, spec)
 
 
 METHOD = Energy

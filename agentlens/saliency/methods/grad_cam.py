@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.compute import Compute
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import AskedOptions
 
 if TYPE_CHECKING:
@@ -35,18 +36,19 @@ class GradCam(AskedOptions, SaliencyMethod):
     layer: int = -1
     """Which convolution, from 0; -1 is the last."""
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.gradcam import GradCamExplainer
-        from agentlens.saliency.gradients import Reading
+        from agentlens.saliency.gradients import MapMeaning
 
         meaning = "features here, weighted by their channels, raise the output"
         return GradCamExplainer(
             policy,
-            setup,
-            Reading(signed=False, per_unit=False, meaning=meaning, passes=3),
+            compute,
+            facts,
+            MapMeaning(signed=False, per_unit=False, meaning=meaning, passes=3),
             layer=self.layer,
-            **self.asked,
+            asked=self,
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.compute import Compute
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import GradientOptions
 
 if TYPE_CHECKING:
@@ -27,23 +28,24 @@ class Gradient(GradientOptions, SaliencyMethod):
     paper: ClassVar[str] = "Simonyan et al. 2014"
     weakness: ClassVar[str] = "noisy; sees infinitely small changes, which no game makes"
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.gradients import GradientExplainer, Reading
+        from agentlens.saliency.gradients import GradientExplainer, MapMeaning
         from agentlens.saliency.rules import magnitude
 
         return GradientExplainer(
             policy,
-            setup,
+            compute,
+            facts,
             magnitude,
-            Reading(
+            MapMeaning(
                 signed=False,
                 per_unit=True,
                 meaning="a small change of this pixel moves the output much",
                 passes=3,
             ),
             planes=self.planes,
-            **self.asked,
+            asked=self,
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.compute import Compute
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import GradientOptions
 
 if TYPE_CHECKING:
@@ -28,23 +29,24 @@ class GradientInput(GradientOptions, SaliencyMethod):
     paper: ClassVar[str] = "Shrikumar et al. 2016"
     weakness: ClassVar[str] = "black pixels can never matter"
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.gradients import GradientExplainer, Reading
+        from agentlens.saliency.gradients import GradientExplainer, MapMeaning
         from agentlens.saliency.rules import times_input
 
         return GradientExplainer(
             policy,
-            setup,
+            compute,
+            facts,
             times_input,
-            Reading(
+            MapMeaning(
                 signed=True,
                 per_unit=False,
                 meaning="positive: this pixel being as it is raises the output, to first order",
                 passes=3,
             ),
             planes=self.planes,
-            **self.asked,
+            asked=self,
         )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.masks import GridName
-from agentlens.saliency.options import DiscOptions
+from agentlens.saliency.options import AskedOptions, DiscOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
@@ -50,19 +51,19 @@ class Greydanus(DiscOptions, SaliencyMethod):
                 f"as_published with grid {self.grid!r}: the published code has grid 'published'."
             )
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+        from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
         from agentlens.saliency.published import PublishedExplainer
 
         critic = policy.has_value or policy.kind == "q_values"
-        recipe = Recipe(
+        spec = PerturbationSpec(
             masks=self.discs(policy),
             planes=self.planes,
             reference=self.reference,
-            targets=("logit_l2", "value_l2") if critic else ("logit_l2",),
+            asked=AskedOptions(targets=("logit_l2", "value_l2") if critic else ("logit_l2",)),
         )
-        explainer = PerturbationExplainer(policy, setup, recipe)
+        explainer = PerturbationExplainer(policy, compute, facts, spec)
         return PublishedExplainer(explainer, self.spacing) if self.as_published else explainer
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.compute import Compute
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import GradientOptions
 
 if TYPE_CHECKING:
@@ -31,23 +32,24 @@ class GuidedBackprop(GradientOptions, SaliencyMethod):
     paper: ClassVar[str] = "Springenberg et al. 2015"
     weakness: ClassVar[str] = "shows the input's edges, and much the same for a random last layer"
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.gradients import GradientExplainer, Reading
+        from agentlens.saliency.gradients import GradientExplainer, MapMeaning
         from agentlens.saliency.guided import guided
 
         return GradientExplainer(
             policy,
-            setup,
+            compute,
+            facts,
             guided(policy),
-            Reading(
+            MapMeaning(
                 signed=True,
                 per_unit=True,
                 meaning="raising this pixel raises the output along paths that only raise it",
                 passes=3,
             ),
             planes=self.planes,
-            **self.asked,
+            asked=self,
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import GradientOptions, ReferenceOptions
 from agentlens.saliency.references import parse_reference
 
@@ -41,27 +42,28 @@ class IntegratedGradients(ReferenceOptions, GradientOptions, SaliencyMethod):
         if self.steps < 1:
             raise InvalidArgument(f"{self.steps} steps: expected 1 or more.")
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.gradients import GradientExplainer, Reading
+        from agentlens.saliency.gradients import GradientExplainer, MapMeaning
         from agentlens.saliency.rules import AlongPath
 
         return GradientExplainer(
             policy,
-            setup,
+            compute,
+            facts,
             AlongPath(
                 reference=parse_reference(self.reference),
-                pictures=setup.pictures,
+                pictures=facts.pictures,
                 steps=self.steps,
             ),
-            Reading(
+            MapMeaning(
                 signed=True,
                 per_unit=False,
                 meaning="positive: this pixel, against the reference, raises the output",
                 passes=1 + 2 * self.steps,
             ),
             planes=self.planes,
-            **self.asked,
+            asked=self,
         )
 
 

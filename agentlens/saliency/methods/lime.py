@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.lengths import length
 from agentlens.saliency.options import AskedOptions, MaskOptions
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ class Lime(MaskOptions, AskedOptions, SaliencyMethod):
     """How often a random half is hidden."""
     seed: int = 0
     """Seed of what is hidden."""
-    reference: str = "constant:0"
+    reference: str = length("constant:0")
     """What fills a superpixel: blur[:sigma], constant[:value], median, mean, previous,
     noise[:seed]."""
 
@@ -57,21 +60,25 @@ class Lime(MaskOptions, AskedOptions, SaliencyMethod):
                 "samples: expected 1 or more, a positive number and 2 or more."
             )
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def footprint(self, observation: tuple[int, int]) -> float | None:
+        """The side of a square as large as the average superpixel, in observation pixels."""
+        return math.sqrt(math.prod(observation) / self.segments)
+
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``.
 
         Raises:
             MissingExtra: scikit-image is not installed.
         """
         from agentlens.saliency.masks import full_mask
-        from agentlens.saliency.perturb import Recipe
+        from agentlens.saliency.perturb import PerturbationSpec
         from agentlens.saliency.superpixels import Sampling, SuperpixelExplainer
 
-        recipe = Recipe(
+        spec = PerturbationSpec(
             masks=full_mask(policy.observation_shape[1:]),
             planes=self.planes,
             reference=self.reference,
-            **self.asked,
+            asked=self,
         )
         sampling = Sampling(
             segments=self.segments,
@@ -79,7 +86,7 @@ class Lime(MaskOptions, AskedOptions, SaliencyMethod):
             samples=self.samples,
             seed=self.seed,
         )
-        return SuperpixelExplainer(policy, setup, recipe, sampling)
+        return SuperpixelExplainer(policy, compute, facts, spec, sampling)
 
 
 METHOD = Lime

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.lengths import length
 from agentlens.saliency.options import AskedOptions, ReferenceOptions
 from agentlens.saliency.references import parse_reference
 
@@ -33,7 +35,7 @@ class Memory(ReferenceOptions, AskedOptions, SaliencyMethod):
     paper: ClassVar[str] = "none"
     weakness: ClassVar[str] = "a zero state is one that the agent meets only at an episode's start"
 
-    reference: str = "blur:20"
+    reference: str = length("blur:20")
     """What fills the observation: blur[:sigma], constant[:value], median, mean, previous,
     noise[:seed]."""
     last: int = 1
@@ -51,7 +53,7 @@ class Memory(ReferenceOptions, AskedOptions, SaliencyMethod):
         """The frames before the explained one that are hidden too."""
         return self.last - 1
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.memory import memory_situations
         from agentlens.saliency.variants import VariantExplainer
@@ -59,9 +61,10 @@ class Memory(ReferenceOptions, AskedOptions, SaliencyMethod):
         reference = parse_reference(self.reference)
         return VariantExplainer(
             policy,
-            setup,
-            memory_situations(policy, reference, setup.pictures, self.last),
-            **self.asked,
+            compute,
+            facts,
+            memory_situations(policy, reference, facts.pictures, self.last),
+            self,
         )
 
 

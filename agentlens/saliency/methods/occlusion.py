@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.compute import Compute
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.lengths import length
 from agentlens.saliency.masks import square_masks
 from agentlens.saliency.options import AskedOptions, MaskOptions
 
@@ -28,24 +30,29 @@ class Occlusion(MaskOptions, AskedOptions, SaliencyMethod):
     paper: ClassVar[str] = "Zeiler and Fergus 2014"
     weakness: ClassVar[str] = "edges of the squares are seen too; black is the background in Atari"
 
-    size: int = 5
+    size: int = length(5)
     """Side of a square, observation pixels."""
-    stride: int = 5
+    stride: int = length(5)
     """Distance of neighbouring squares, observation pixels."""
-    reference: str = "constant:0"
+    reference: str = length("constant:0")
     """What fills a square: blur[:sigma], constant[:value], median, mean, previous, noise[:seed]."""
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
-        """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+    def footprint(self, observation: tuple[int, int]) -> float | None:
+        """The side of a square in observation pixels."""
+        del observation
+        return float(self.size)
 
-        recipe = Recipe(
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
+        """Prepare for one policy; see ``SaliencyMethod``."""
+        from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
+
+        spec = PerturbationSpec(
             masks=square_masks(policy.observation_shape[1:], self.size, self.stride),
             planes=self.planes,
             reference=self.reference,
-            **self.asked,
+            asked=self,
         )
-        return PerturbationExplainer(policy, setup, recipe)
+        return PerturbationExplainer(policy, compute, facts, spec)
 
 
 METHOD = Occlusion

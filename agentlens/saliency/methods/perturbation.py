@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.compute import Compute
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import AskedOptions, DiscOptions
 
 if TYPE_CHECKING:
@@ -31,17 +32,17 @@ class Perturbation(DiscOptions, AskedOptions, SaliencyMethod):
     paper: ClassVar[str] = "after Greydanus et al. 2018"
     weakness: ClassVar[str] = "follows the input where the reference differs most: see energy"
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+        from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
 
-        recipe = Recipe(
+        spec = PerturbationSpec(
             masks=self.discs(policy),
             planes=self.planes,
             reference=self.reference,
-            **self.asked,
+            asked=self,
         )
-        return PerturbationExplainer(policy, setup, recipe)
+        return PerturbationExplainer(policy, compute, facts, spec)
 
 
 METHOD = Perturbation

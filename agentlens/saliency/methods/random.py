@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.compute import Compute
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.lengths import length
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
@@ -27,10 +29,10 @@ class Random(SaliencyMethod):
 
     seed: int = 0
     """Seed of the values."""
-    stride: int = 5
+    stride: int = length(5)
     """Distance of neighbouring values, observation pixels."""
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.controls import RandomExplainer
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.compute import Compute
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.lengths import length
 from agentlens.saliency.masks import full_mask
 from agentlens.saliency.options import AskedOptions, MaskOptions
 
@@ -38,30 +40,34 @@ class Rise(MaskOptions, AskedOptions, SaliencyMethod):
     """Cells of the coarse random grid along each axis."""
     hidden: float = 0.5
     """Share of cells that are hidden."""
-    stride: int = 4
+    stride: int = length(4)
     """Distance of neighbouring map values, observation pixels."""
     seed: int = 0
     """Seed of the masks; they are the same for every step."""
-    reference: str = "constant:0"
+    reference: str = length("constant:0")
     """What fills the hidden part: blur[:sigma], constant[:value], median, mean, previous,
     noise[:seed]."""
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def footprint(self, observation: tuple[int, int]) -> float | None:
+        """The side of a cell of the coarse random grid in observation pixels."""
+        return max(observation) / self.cells
+
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.perturb import Recipe
+        from agentlens.saliency.perturb import PerturbationSpec
         from agentlens.saliency.randomised import RandomisedExplainer, random_masks
 
         observation = policy.observation_shape[1:]
-        recipe = Recipe(
+        spec = PerturbationSpec(
             masks=full_mask(observation),
             planes=self.planes,
             reference=self.reference,
-            **self.asked,
+            asked=self,
         )
         masks = random_masks(
             observation, count=self.masks, cells=self.cells, hidden=self.hidden, seed=self.seed
         )
-        return RandomisedExplainer(policy, setup, recipe, masks=masks, stride=self.stride)
+        return RandomisedExplainer(policy, compute, facts, spec, masks=masks, stride=self.stride)
 
 
 METHOD = Rise

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
-from agentlens.saliency.options import DiscOptions
+from agentlens.compute import Compute
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.options import ActionOptions, AskedOptions, DiscOptions
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sarfa(DiscOptions, SaliencyMethod):
+class Sarfa(DiscOptions, ActionOptions, SaliencyMethod):
     """Hide one soft disc after the other; score what lowers one action and leaves the others be.
 
     The harmonic mean of d = p(a) - p'(a), where positive, and K = 1 / (1 + KL(rest || rest')).
@@ -31,24 +32,22 @@ class Sarfa(DiscOptions, SaliencyMethod):
     paper: ClassVar[str] = "Puri et al. 2020"
     weakness: ClassVar[str] = "0 where the action becomes likelier, and near 0 where p is near 1"
 
-    action: str = "taken"
-    """The explained action: taken, greedy or a name."""
-    temperature: float | None = None
-    """Softmax temperature that Q-values need."""
-
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+        from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
 
-        recipe = Recipe(
+        spec = PerturbationSpec(
             masks=self.discs(policy),
             planes=self.planes,
             reference=self.reference,
-            targets=("sarfa", "energy"),
-            action=self.action,
-            temperature=self.temperature,
+            asked=AskedOptions(
+                targets=("sarfa", "energy"),
+                action=self.action,
+                temperature=self.temperature,
+                merge_actions=self.merge_actions,
+            ),
         )
-        return PerturbationExplainer(policy, setup, recipe)
+        return PerturbationExplainer(policy, compute, facts, spec)
 
 
 METHOD = Sarfa

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import GradientOptions
 
 if TYPE_CHECKING:
@@ -42,23 +43,24 @@ class SmoothGrad(GradientOptions, SaliencyMethod):
                 f"{self.samples} samples with noise {self.noise}: expected 1 or more, from 0."
             )
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.gradients import GradientExplainer, Reading
+        from agentlens.saliency.gradients import GradientExplainer, MapMeaning
         from agentlens.saliency.rules import Smoothed
 
         return GradientExplainer(
             policy,
-            setup,
+            compute,
+            facts,
             Smoothed(samples=self.samples, share=self.noise, seed=self.seed),
-            Reading(
+            MapMeaning(
                 signed=False,
                 per_unit=True,
                 meaning="small changes around this pixel's value move the output much",
                 passes=1 + 2 * self.samples,
             ),
             planes=self.planes,
-            **self.asked,
+            asked=self,
         )
 
 

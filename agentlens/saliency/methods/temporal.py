@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
-from agentlens.saliency.base import Explainer, SaliencyMethod, Setup
+from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.lengths import length
 from agentlens.saliency.masks import full_mask
 from agentlens.saliency.options import AskedOptions, ReferenceOptions
 
@@ -33,7 +35,7 @@ class Temporal(ReferenceOptions, AskedOptions, SaliencyMethod):
 
     change: Literal["replace", "swap"] = "replace"
     """Whether a frame is replaced by the reference or swapped with its older neighbour."""
-    reference: str = "neighbour"
+    reference: str = length("neighbour")
     """What replaces a frame: neighbour, blur[:sigma], constant[:value], median, mean,
     noise[:seed]."""
 
@@ -46,9 +48,9 @@ class Temporal(ReferenceOptions, AskedOptions, SaliencyMethod):
                 f"change 'swap' with reference {self.reference!r}: a swap needs no reference."
             )
 
-    def bind(self, policy: Policy, setup: Setup) -> Explainer:
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.perturb import PerturbationExplainer, Recipe
+        from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
         from agentlens.saliency.swap import swap_situations
         from agentlens.saliency.variants import VariantExplainer
 
@@ -60,17 +62,18 @@ class Temporal(ReferenceOptions, AskedOptions, SaliencyMethod):
         if self.change == "swap":
             return VariantExplainer(
                 policy,
-                setup,
+                compute,
+                facts,
                 swap_situations(policy),
-                **self.asked,
+                self,
             )
-        recipe = Recipe(
+        spec = PerturbationSpec(
             masks=full_mask(policy.observation_shape[1:]),
             planes="each",
             reference=self.reference,
-            **self.asked,
+            asked=self,
         )
-        return PerturbationExplainer(policy, setup, recipe)
+        return PerturbationExplainer(policy, compute, facts, spec)
 
 
 METHOD = Temporal

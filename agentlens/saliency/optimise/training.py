@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from agentlens.saliency.optimise.loss import mask_loss
+from agentlens.saliency.optimise.problem import AUTO
+from agentlens.saliency.optimise.relaxation import spread
+from agentlens.saliency.optimise.solver import MaskTask, hidden_outputs, kept_share, task_score
 from torch import Tensor
 
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import FrameBatch
 from agentlens.saliency.engine.settings import exact_float32
-from agentlens.saliency.optimise.loss import mask_loss
 from agentlens.saliency.optimise.network import MaskNetwork
-from agentlens.saliency.optimise.problem import AUTO
-from agentlens.saliency.optimise.relaxation import spread
-from agentlens.saliency.optimise.solver import MaskTask, hidden_outputs, kept_share, task_score
 
 _WEIGHT_RATE = 0.05
 """How fast an automatic area weight follows the share of kept decisions."""
