@@ -8,9 +8,9 @@ import numpy as np
 
 import agentlens
 from agentlens import Compute, methods
+from agentlens.drawing.draw import Draw
 
 COARSE, CPU = methods.Perturbation(stride=30), Compute(device="cpu")
-from agentlens.drawing.draw import Draw
 
 
 def test_names_and_folders_stand_for_what_lies_there(tmp_path: Path) -> None:
