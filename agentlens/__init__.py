@@ -6,7 +6,7 @@ emulator. The whole job in Python::
     import agentlens
 
     agent = agentlens.load_agent("pong-ppo")
-    recording = agentlens.record(agent, episodes=1, seed=0, output="recordings/x")
+    recording = agentlens.record(agent, output="recordings/x", play=agentlens.Play(seed=0))
     maps = agentlens.explain(recording, "perturbation", steps=range(0, 200))
     agentlens.render(recording, maps, "x.mp4")
 """
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agentlens.policies.agent import list_agents as list_agents
     from agentlens.policies.agent import load_agent as load_agent
     from agentlens.policies.importing import import_agent as import_agent
+    from agentlens.rollout.play import Play as Play
     from agentlens.rollout.recorder import record as record
     from agentlens.rollout.replay import verify as verify
     from agentlens.rollout.revisit import revisit as revisit
@@ -65,6 +66,7 @@ _HOMES = {
     "Intervention": "workflows.intervene_options",
     "MapSet": "store.maps",
     "ObservationSpec": "spec",
+    "Play": "rollout.play",
     "PlayOn": "workflows.intervene_options",
     "Recording": "store.recording",
     "compare": "workflows.compare",

@@ -33,12 +33,14 @@ class Registry(Generic[T]):
 
     ``package``: dotted name of the folder. ``attribute``: what each module exports. ``kind``: for
     messages. ``group``: entry-point group of other packages' plug-ins; None takes none.
+    ``besides``: modules of the folder that are no plug-ins.
     """
 
     package: str
     attribute: str
     kind: str
     group: str | None = None
+    besides: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
         """Public names in alphabetical order; imports the package but none of its modules."""
@@ -83,7 +85,8 @@ class Registry(Generic[T]):
     def _modules(self) -> dict[str, str]:
         paths = importlib.import_module(self.package).__path__
         files = (m.name for m in pkgutil.iter_modules(paths) if not m.name.startswith("_"))
-        return {name.rstrip("_").replace("_", "-"): name for name in files}
+        plug_ins = (name for name in files if name not in self.besides)
+        return {name.rstrip("_").replace("_", "-"): name for name in plug_ins}
 
     def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
         """Plug-ins of other packages; a name of our own is never taken over by one."""

@@ -53,16 +53,19 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentSpec:
-    """The emulator's settings and the rules around it, with nothing left to a default.
+    """A world's settings and the rules around it, with nothing left to a default.
 
-    ``frame_skip``: emulator frames of a decision, drawn uniformly from the closed range each
-    time. ``repeat_action_probability``: ALE's sticky actions. ``start`` and ``after_life_loss``:
-    forced phases. ``stack_after_life_loss``: what happens to the frame stack then.
+    ``kind``: whose world it is, a name of ``envs.base.ENVIRONMENTS``. ``game``: what is played;
+    agents of one game can be compared. ``frame_skip``: emulator frames of a decision, drawn
+    uniformly from the closed range each time.
+    ``repeat_action_probability``: sticky actions. ``start`` and ``after_life_loss``: forced
+    phases. ``stack_after_life_loss``: what happens to the frame stack then.
     ``terminal_on_life_loss`` records the training protocol; a recorded episode is always a
     whole game. ``max_frames``: emulator frames after which the game is truncated, 0 for never.
     """
 
     id: str
+    kind: str = "atari"
     game: str
     frame_skip: tuple[int, int]
     repeat_action_probability: float

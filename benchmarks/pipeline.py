@@ -33,6 +33,7 @@ from agentlens.drawing.layout import arrange
 from agentlens.drawing.render import render
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.rollout.outputs import evaluate
+from agentlens.rollout.play import Play
 from agentlens.rollout.player import Player
 from agentlens.rollout.recorder import record
 from agentlens.rollout.seeds import episode_seed
@@ -115,7 +116,12 @@ def measure(steps: int, sample: int, folder: Path) -> dict[str, object]:
     """Both ways, in turns."""
     agent, ours, serial = load_agent("pong-ppo"), Clock(), Clock()
     with ours.stage("record"):
-        recording = record(agent, seed=SEED, output=folder / "r", max_steps=steps, device="cpu")
+        recording = record(
+            agent,
+            output=folder / "r",
+            play=Play(seed=SEED, max_steps=steps),
+            compute=Compute(device="cpu"),
+        )
     episode = recording.episodes[0]
     chosen = np.linspace(0, steps - 1, sample).astype(int).tolist()
     threads = best_threads(agent, episode.observations[0:1][0])

@@ -26,11 +26,13 @@ import torch
 from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import VecFrameStack
 
+from agentlens.compute import Compute
 from agentlens.envs.atari.emulator import rom_path
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.base import Policy
 from agentlens.rollout import recorder
 from agentlens.rollout.outputs import Outputs
+from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from benchmarks.results import write_result
 
@@ -47,12 +49,10 @@ def recorded(agent: Agent, games: int, steps: int, folder: Path) -> float:
 
     record(
         agent,
-        episodes=games,
-        n_envs=games,
-        max_steps=steps,
         output=folder,
-        device="cpu",
         progress=start,
+        play=Play(episodes=games, n_envs=games, max_steps=steps),
+        compute=Compute(device="cpu"),
     )
     return games * (steps - 1) / (time.process_time() - first[0])
 

@@ -32,6 +32,7 @@ from torch import Tensor
 from agentlens.compute import Compute
 from agentlens.policies.agent import load_agent
 from agentlens.policies.base import Policy, PolicyOutput
+from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency import scores
 from agentlens.saliency.base import FrameBatch, RecordingFacts
@@ -108,7 +109,10 @@ def played(name: str, agent_path: Path, *, env: str | None = None) -> Case:
     agent = load_agent(agent_path, env=env)
     with tempfile.TemporaryDirectory() as folder:
         recording = record(
-            agent, seed=1, output=Path(folder) / "played", max_steps=140, device="cpu"
+            agent,
+            output=Path(folder) / "played",
+            play=Play(seed=1, max_steps=140),
+            compute=Compute(device="cpu"),
         )
         episode = recording.episodes[0]
         steps = np.arange(100, 100 + 5 * FRAMES, 5)

@@ -83,7 +83,9 @@ def record(scene: Scene, policies: Path, folder: Path) -> agentlens.Recording:
     manifest = RECIPES / scene.manifest if scene.manifest else None
     agent = agentlens.load_agent(name, env=scene.env, format=scene.format, manifest=manifest)
     return agentlens.record(
-        agent, seed=scene.seed, max_steps=scene.step + scene.span, output=folder / scene.name
+        agent,
+        output=folder / scene.name,
+        play=agentlens.Play(seed=scene.seed, max_steps=scene.step + scene.span),
     )
 
 

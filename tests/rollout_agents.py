@@ -7,9 +7,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from agentlens.envs.protocols import resolve
 from agentlens.policies.agent import Agent
 from agentlens.policies.base import Policy, PolicyOutput
-from agentlens.protocols import resolve
 from agentlens.spec import ActionSpec, AgentSpec
 
 MEANINGS = {

@@ -27,6 +27,7 @@ def run(options: Options) -> int:
     from agentlens.cli._agent import load_chosen
     from agentlens.cli._options import AgentChoice
     from agentlens.drawing.render import render
+    from agentlens.rollout.play import Play
     from agentlens.rollout.recorder import record
     from agentlens.saliency.explain import explain
     from agentlens.saliency.methods.perturbation import Perturbation
@@ -38,7 +39,11 @@ def run(options: Options) -> int:
     folder = fresh_path(RECORDINGS, f"{AGENT}-seed{SEED}")
     with progress("recording", "steps") as report:
         recording = record(
-            agent, seed=SEED, max_steps=END, output=folder, device=compute.device, progress=report
+            agent,
+            output=folder,
+            play=Play(seed=SEED, max_steps=END),
+            compute=compute,
+            progress=report,
         )
     with progress("explaining", "steps") as report:
         maps = explain(

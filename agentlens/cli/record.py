@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from agentlens.cli._console import progress
 from agentlens.cli._options import AgentChoice, DeviceFlags
 from agentlens.cli._verb import Verb
-from agentlens.workflows.options import Location, PlayOptions
+from agentlens.rollout.play import Play
+from agentlens.workflows.options import Location
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,14 +19,8 @@ class Options:
     """
 
     source: AgentChoice
-    play: PlayOptions
+    play: Play
     compute: DeviceFlags
-    episodes: int = 1
-    """Whole games to play."""
-    max_steps: int = 0
-    """Decisions after which an episode is cut; 0 plays it to its end."""
-    n_envs: int = 8
-    """Episodes played side by side; the result does not depend on it."""
     output: Location = None
     """Folder of the recording; recordings/AGENT-seedN if not given."""
     resume: bool = False
@@ -46,14 +41,9 @@ def run(options: Options) -> int:
     with progress("recording", "steps") as report:
         recording = record(
             agent,
-            episodes=options.episodes,
-            seed=options.play.seed,
             output=output,
-            max_steps=options.max_steps,
-            n_envs=options.n_envs,
-            device=compute.device,
-            selection=options.play.chosen,
-            epsilon=options.play.epsilon,
+            play=options.play,
+            compute=compute,
             resume=options.resume,
             force=options.force,
             progress=report,

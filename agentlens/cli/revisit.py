@@ -58,7 +58,7 @@ def run(options: Options) -> int:
             recording,
             agent,
             output=output,
-            device=compute.device,
+            compute=compute,
             force=options.force,
             progress=report,
         )

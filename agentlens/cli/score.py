@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from agentlens.cli._console import progress
 from agentlens.cli._options import AgentChoice, DeviceFlags
 from agentlens.cli._verb import Verb
-from agentlens.workflows.options import PlayOptions
+from agentlens.rollout.play import GAMES, Play
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +18,8 @@ class Options:
     """
 
     source: AgentChoice
-    play: PlayOptions
     compute: DeviceFlags
-    episodes: int = 20
-    """Whole games."""
-    n_envs: int = 8
-    """Games played side by side; the result does not depend on it."""
+    play: Play = GAMES
 
 
 def run(options: Options) -> int:
@@ -36,12 +32,8 @@ def run(options: Options) -> int:
     with progress("playing", "games") as report:
         measured = score(
             agent,
-            episodes=options.episodes,
-            seed=options.play.seed,
-            n_envs=options.n_envs,
-            device=compute.device,
-            selection=options.play.chosen,
-            epsilon=options.play.epsilon,
+            play=options.play,
+            compute=compute,
             progress=report,
         )
     print(f"agent: {measured.spec.name} ({measured.spec.algorithm or measured.spec.format})")

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agentlens.actions import merge_groups
 from agentlens.arrays import check_shape
+from agentlens.envs.alike import merge_groups
 from agentlens.errors import InvalidArgument, NotFinite
 from agentlens.spec import AgentSpec
 from agentlens.store.recording import Episode, Recording

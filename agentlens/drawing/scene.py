@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agentlens.actions import merge_groups
 from agentlens.drawing import caption
 from agentlens.drawing.context import Choices, Curve, Layer, Scene
 from agentlens.drawing.upsample import upsampler
+from agentlens.envs.alike import merge_groups
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.spec import AgentSpec, TargetInfo
 from agentlens.store.maps import MapHeader

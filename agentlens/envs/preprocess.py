@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from agentlens.arrays import check_dtype, check_shape
-from agentlens.envs.atari.bands import Bands, resizes_by_bands
-from agentlens.envs.atari.palette import Palette
+from agentlens.envs.bands import Bands, resizes_by_bands
 from agentlens.errors import InvalidArgument
+from agentlens.palette import Palette
 from agentlens.spec import ObservationSpec
 
 _CV2 = {
@@ -28,14 +28,18 @@ class Preprocessor:
     """Turns palette screens into planes; holds the tables of its palette's latest version."""
 
     def __init__(
-        self, spec: ObservationSpec, screen_shape: tuple[int, int], palette: Palette
+        self, spec: ObservationSpec, screen_shape: tuple[int, ...], palette: Palette | None
     ) -> None:
         """Prepare for one game.
 
         Raises:
-            InvalidArgument: the crop does not fit the screen.
+            InvalidArgument: the crop does not fit the screen, or screens are not of a palette.
         """
-        self._top, self._bottom, self._left, self._right = spec.screen_rectangle(screen_shape)
+        if palette is None:
+            raise InvalidArgument("planes are made from palette screens, and this world has none.")
+        self._top, self._bottom, self._left, self._right = spec.screen_rectangle(
+            (screen_shape[0], screen_shape[1])
+        )
         if self._bottom > screen_shape[0] or self._right > screen_shape[1]:
             raise InvalidArgument(
                 f"crop {spec.crop} does not fit the game's screen of {screen_shape[0]} rows and "

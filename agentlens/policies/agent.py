@@ -16,7 +16,8 @@ from pathlib import Path
 
 import torch
 
-from agentlens import protocols
+from agentlens.envs import protocols
+from agentlens.envs.base import action_meanings
 from agentlens.errors import CheckpointError, InvalidArgument, ManifestError, UnknownName
 from agentlens.policies.base import Policy
 from agentlens.policies.checkpoint import FORMATS, Hints, read_checkpoint
@@ -24,7 +25,6 @@ from agentlens.policies.custom import build_custom
 from agentlens.policies.describing import describe_checkpoint
 from agentlens.policies.device import choose_device
 from agentlens.policies.manifest import MANIFEST, read_manifest
-from agentlens.policies.meanings import action_meanings
 from agentlens.policies.networks import build_policy
 from agentlens.policies.weights import check_file, load_tensors
 from agentlens.provenance import file_digest
@@ -130,7 +130,7 @@ def random_agent(env: str | None, *, preset: str | None = None) -> Agent:
         observation=resolved.observation,
         preset=preset,
         action=ActionSpec(
-            meanings=action_meanings(environment.game, full=environment.full_action_space),
+            meanings=action_meanings(environment),
             selection="sample",
             reason="a baseline: uniform over the actions",
         ),
@@ -159,7 +159,7 @@ def _random_spec() -> AgentSpec:
         name=RANDOM,
         format="random",
         environment=EnvironmentSpec(
-            id="any", game="any", frame_skip=(4, 4), repeat_action_probability=0.25
+            id="any", kind="any", game="any", frame_skip=(4, 4), repeat_action_probability=0.25
         ),
         observation=observation,
         action=ActionSpec(meanings=("any",), selection="sample"),
@@ -206,7 +206,7 @@ def _elsewhere(spec: AgentSpec, env: str | None, preset: str | None) -> AgentSpe
     """The agent in another environment or under another protocol; its score is no longer known."""
     resolved = protocols.resolve(env or spec.environment.id, preset=preset or spec.preset or None)
     environment = resolved.environment
-    known = action_meanings(environment.game, full=environment.full_action_space)
+    known = action_meanings(environment)
     foreign = [m for m in spec.action.meanings if m not in known]
     if foreign:
         raise InvalidArgument(

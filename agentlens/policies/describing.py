@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agentlens import mapping, protocols
+from agentlens import mapping
+from agentlens.envs import protocols
+from agentlens.envs.base import action_meanings
 from agentlens.errors import InvalidArgument, ManifestError
 from agentlens.policies.checkpoint import Checkpoint, Hints, detect_format, read_checkpoint
 from agentlens.policies.manifest import decode_network, read_toml, with_nones
-from agentlens.policies.meanings import action_meanings
 from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.policies.weights import load_tensors
 from agentlens.provenance import file_digest
@@ -127,8 +128,7 @@ def _hints(recipe: Mapping[str, Any], actions: int, env: str | None) -> Hints:
     if "network" not in recipe:
         return Hints(sources=sources)
     if not actions and env:
-        game = protocols.resolve(env).environment.game
-        actions = len(action_meanings(game, full=False))
+        actions = len(action_meanings(protocols.resolve(env).environment))
     if not actions:
         raise ManifestError("network: the number of actions is unknown; give action.meanings.")
     network = decode_network(recipe["network"], actions)
@@ -162,9 +162,10 @@ def _actions(
     """The action table, and whether the full action space is meant."""
     environment = resolved.environment
     full = environment.full_action_space
-    known = action_meanings(environment.game, full=full)
+    known = action_meanings(environment)
     if "meanings" not in table and len(known) != found.actions == FULL_ACTIONS:
-        full, known = True, action_meanings(environment.game, full=True)
+        full = True
+        known = action_meanings(dataclasses.replace(environment, full_action_space=True))
     said = {
         "meanings": known,
         "selection": found.selection,

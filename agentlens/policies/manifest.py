@@ -18,7 +18,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from agentlens import mapping, protocols
+from agentlens import mapping
+from agentlens.envs import protocols
 from agentlens.errors import CheckpointError, ManifestError
 from agentlens.policies.architectures import architecture
 from agentlens.policies.toml import write_toml

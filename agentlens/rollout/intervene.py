@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from agentlens.actions import merge_groups
+from agentlens.envs.alike import merge_groups
 from agentlens.errors import EmulatorError
 from agentlens.policies.agent import Agent
 from agentlens.progress import Progress, silent
 from agentlens.rollout.distances import Change, action_change
 from agentlens.rollout.hiding import HiddenStack, Hide, Sight
 from agentlens.rollout.outputs import Outputs, evaluate, one_thread
+from agentlens.rollout.play import Play
 from agentlens.rollout.player import Player
-from agentlens.rollout.recorder import STUCK_AFTER
 from agentlens.rollout.replay import replay
 from agentlens.rollout.seeds import EpisodeSeed
 from agentlens.rollout.selection import draw_chances, pick
@@ -113,9 +113,7 @@ def play_on(
         Two forward passes a decision where something is hidden, one elsewhere, in batches of
         ``ROWS``; a replay costs no forward pass.
     """
-    new_player = functools.partial(
-        Player, agent.spec, agent.policy.state_size, stuck_after=STUCK_AFTER
-    )
+    new_player = functools.partial(Player, agent.spec, agent.policy.state_size, play=Play())
     waiting = [(branch, arm) for branch in branches for arm in arms]
     total, finished = len(waiting), 0
     idle = [new_player() for _ in range(min(side_by_side, total))]

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from agentlens.arrays import scale_planes
-from agentlens.envs.atari.emulator import Emulator, Forced
-from agentlens.envs.atari.palette import Palette
+from agentlens.envs.base import Environment, Forced, make_environment
 from agentlens.envs.preprocess import Preprocessor
 from agentlens.errors import InvalidArgument
 from agentlens.rollout.outputs import Outputs
+from agentlens.rollout.play import Play
 from agentlens.rollout.seeds import EpisodeSeed
 from agentlens.rollout.stuck import StuckDetector
 from agentlens.spec import AgentSpec
-from agentlens.store.recording import StepRow
+from agentlens.store.recording import EpisodeWriter, RecordingHeader, StepRow
 
 _NOTHING_FORCED = np.zeros((0, 2), np.int32)
 _NOTHING_FORCED.flags.writeable = False
 
 
+UNLIMITED = Play(stuck_after=0)
+"""Nothing cuts an episode but the world itself."""
+
+
 class Player:
-    """An emulator with one agent's preprocessing, frame stack and memory, episode after episode.
+    """An environment with one agent's preprocessing, frame stack and memory, episode after episode.
 
     Attributes:
-        emulator: the game.
+        environment: the world.
         state: float32 [S], the recurrent state before the next step; ``None`` without memory.
         steps: decisions so far in this episode.
         end: why the episode ended, "" while it goes on.
@@ -36,18 +41,16 @@ class Player:
         spec: AgentSpec,
         state_size: int,
         *,
-        palette: Palette | None = None,
-        max_steps: int = 0,
-        stuck_after: int = 0,
+        play: Play = UNLIMITED,
+        like: Environment | None = None,
     ) -> None:
         """Load the game.
 
         Args:
             spec: the agent's.
             state_size: S, 0 without memory.
-            palette: shared by all players of a recording.
-            max_steps: decisions after which an episode is cut, 0 for never.
-            stuck_after: see ``record``.
+            play: its limits; the other fields play no part here.
+            like: another player's environment, whose learned colours are shared.
 
         Raises:
             EmulatorError: the agent's actions do not fit the game.
@@ -60,21 +63,21 @@ class Player:
                 f"{spec.observation.stack_fill!r}: expected the same fill, or 'keep'."
             )
         self.spec = spec
-        self.emulator = Emulator(spec.environment, spec.action.meanings, palette=palette)
+        self.environment = make_environment(spec.environment, spec.action.meanings, like=like)
         self._preprocessor = Preprocessor(
-            spec.observation, self.emulator.screen_shape, self.emulator.palette
+            spec.observation, self.environment.screen_shape, self.environment.palette
         )
         self._state_size = state_size
-        self._max_steps, self._stuck = max_steps, StuckDetector(stuck_after)
+        self._max_steps, self._stuck = play.max_steps, StuckDetector(play.stuck_after)
         planes, rows, columns = spec.observation.shape
         self._stack = np.zeros((2 * planes, rows, columns), np.float32)
         self._first = 0
         self.state: np.ndarray | None = None
-        self.steps, self.end = 0, ""
+        self.steps, self.end, self._taught = 0, "", -1
 
     def begin(self, seed: EpisodeSeed) -> None:
         """Begin an episode: reset, start phases, first observation."""
-        self._forced = self.emulator.reset(seed=seed.emulator, rules=seed.rules())
+        self._forced = self.environment.reset(seed=seed.emulator, rules=seed.rules())
         self._generator = seed.actions()
         self.steps, self.end = 0, ""
         self._stuck.begin()
@@ -104,8 +107,8 @@ class Player:
         return self._state_reset
 
     def hold_ram(self, edits: Mapping[int, int | None]) -> None:
-        """Hold bytes of RAM until the episode ends; see ``Emulator.hold_ram``."""
-        self.emulator.hold_ram(edits)
+        """Hold bytes of RAM until the episode ends; see ``Environment.hold_ram``."""
+        self.environment.hold_ram(edits)
 
     def play(self, action: int, outputs: Outputs) -> StepRow:
         """Play one decision and describe it.
@@ -117,12 +120,12 @@ class Player:
         Returns:
             The row of this decision; nothing changes its arrays later.
         """
-        emulator = self.emulator
-        emulator_frame, lives = emulator.emulator_frame, emulator.lives
-        screen, partner = emulator.screen, self._partner
-        ram, plane, state, forced = emulator.ram, self._plane, self.state, self._forced
+        world = self.environment
+        tick, lives, fingerprint = world.tick, world.lives, world.fingerprint()
+        screen, partner = world.screen, self._partner
+        plane, state, forced = self._plane, self.state, self._forced
         stack_reset, state_reset = self._stack_reset, self._state_reset
-        outcome = emulator.step(action)
+        outcome = world.step(action)
         self.steps += 1
         self._forced = outcome.forced
         self.state = outputs.state
@@ -131,9 +134,7 @@ class Player:
             stack_reset=outcome.life_lost and rules.stack_after_life_loss != "keep",
             state_reset=outcome.life_lost and rules.terminal_on_life_loss,
         )
-        stuck = self._stuck.see(
-            self._plane, progress=outcome.reward != 0 or emulator.lives != lives
-        )
+        stuck = self._stuck.see(self._plane, progress=outcome.reward != 0 or world.lives != lives)
         if outcome.terminated:
             self.end = "terminated"
         elif outcome.truncated:
@@ -143,15 +144,15 @@ class Player:
         elif stuck:
             self.end = "stuck"
         return StepRow(
-            emulator_frame=emulator_frame,
-            lives=lives,
+            emulator_frame=tick,
+            lives=lives or 0,
             frames_advanced=outcome.frames,
             screen=screen,
             screen_before=partner,
             plane=plane,
             stack_reset=stack_reset,
             state_reset=state_reset,
-            ram=ram,
+            ram=np.frombuffer(fingerprint, np.uint8),
             state=state,
             logits=outputs.preferences if outputs.kind == "logits" else None,
             q_values=outputs.preferences if outputs.kind == "q_values" else None,
@@ -164,13 +165,26 @@ class Player:
             truncated=outcome.truncated,
         )
 
+    def rgb(self, screen: np.ndarray) -> np.ndarray:
+        """A screen of this world in colour: uint8 [Y, X, 3]."""
+        palette = self.environment.palette
+        return screen if palette is None else palette.to_rgb(screen)
+
+    def teach(self, writer: EpisodeWriter) -> None:
+        """Hand the colours of palette screens to a recording; cheap where there is nothing new."""
+        palette = self.environment.palette
+        if palette is not None and palette.version != self._taught:
+            indices = np.flatnonzero(palette.known).astype(np.uint8)
+            writer.learn_palette(indices[None], palette.rgb[indices][None])
+            self._taught = palette.version
+
     def _see(self, *, stack_reset: bool, state_reset: bool) -> None:
         """Take in the newest screen: plane, stack and resets of the coming row."""
-        emulator, spec = self.emulator, self.spec.observation
+        world, spec = self.environment, self.spec.observation
         self._partner = (
-            emulator.previous_screen if spec.pool == "previous_decision" else emulator.screen_before
+            world.previous_screen if spec.pool == "previous_decision" else world.screen_before
         )
-        self._plane = self._preprocessor.plane(emulator.screen, self._partner)
+        self._plane = self._preprocessor.plane(world.screen, self._partner)
         self._push(scale_planes(self._plane, spec.scale_divisor), reset=stack_reset)
         if state_reset and self._state_size:
             self.state = np.zeros(self._state_size, np.float32)
@@ -187,6 +201,31 @@ class Player:
         if reset:
             window[:] = plane if self.spec.observation.stack_fill == "repeat" else 0
         window[-1] = plane
+
+
+def recording_header(
+    player: Player, play: Play, provenance: Mapping[str, Any], *, revisited: str = ""
+) -> RecordingHeader:
+    """The header of a recording of a player's games.
+
+    Args:
+        player: about to play.
+        play: which games.
+        provenance: where the recording is made.
+        revisited: name of the agent whose actions drive the games, "" for the player itself.
+    """
+    world = player.environment
+    return RecordingHeader(
+        agent=player.spec,
+        seed=play.seed,
+        episodes_wanted=play.episodes,
+        rom_md5=str(world.identity["rom_md5"]),
+        emulator_actions=tuple(world.identity["actions"]),
+        screen_shape=(world.screen_shape[0], world.screen_shape[1]),
+        max_steps=play.max_steps,
+        player=revisited,
+        provenance=provenance,
+    )
 
 
 def forced_array(forced: tuple[Forced, ...]) -> np.ndarray:

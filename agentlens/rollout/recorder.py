@@ -6,14 +6,12 @@ import dataclasses
 import functools
 import itertools
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
-from agentlens.envs.atari.palette import Palette
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.device import choose_device
@@ -23,121 +21,71 @@ from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
 from agentlens.rollout.interruption import Interruption
 from agentlens.rollout.outputs import evaluate, one_thread
-from agentlens.rollout.player import Player
+from agentlens.rollout.play import Play
+from agentlens.rollout.player import Player, recording_header
 from agentlens.rollout.seeds import episode_seed
 from agentlens.rollout.selection import choose_action, chosen_selection
 from agentlens.store.recording import (
     EpisodeWriter,
     Recording,
-    RecordingHeader,
     RecordingWriter,
     open_recording,
 )
-
-STUCK_AFTER = 2_000
-"""Decisions (two minutes at a frame skip of 4) with nothing new before an episode counts as
-stuck."""
 
 
 def record(
     agent: Agent | Path | str,
     *,
-    episodes: int = 1,
-    seed: int = 0,
     output: Path | str,
-    max_steps: int = 0,
-    n_envs: int = 1,
-    device: str = "auto",
-    selection: str | None = None,
-    epsilon: float | None = None,
-    stuck_after: int = STUCK_AFTER,
+    play: Play = Play(),
+    compute: Compute = Compute(),
     force: bool = False,
     resume: bool = False,
     progress: Progress = silent,
 ) -> Recording:
     """Record whole episodes of an agent in its own environment, and open the recording.
 
-    An episode depends on ``seed`` and its index alone, never on ``n_envs`` or other episodes.
-    (Another device or library version may move logits by 1e-6 and so, very rarely, an action.)
-    32 decisions of each game are held in memory; on a CPU the policy runs on one thread.
+    An episode depends on ``play.seed`` and its index alone, never on ``play.n_envs`` or other
+    episodes. (Another device or library version may move logits by 1e-6 and so, very rarely, an
+    action.) 32 decisions of each game are held in memory; on a CPU the policy runs on one thread.
 
     Args:
         agent: an agent, or whatever ``load_agent`` takes.
-        episodes: whole games to play; a lost life does not end one.
-        seed: 0 to 2**32 - 1.
         output: folder of the recording.
-        max_steps: decisions after which an episode is cut, 0 for never.
-        n_envs: games played side by side.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        selection, epsilon: "sample", "greedy" or "epsilon" instead of the agent's own.
-        stuck_after: decisions without a new plane, a reward or a change of lives after which an
-            episode ends as "stuck" (greedy agents loop for ever in some games); 0 for never.
+        play: which games, and how they are played.
+        compute: its device; the other fields play no part here.
         force, resume: replace, or finish, a recording that is there.
-        progress: told of decisions; the total is 0 without ``max_steps``: nobody knows it.
+        progress: told of decisions; the total is 0 without ``play.max_steps``: nobody knows it.
 
     Raises:
-        InvalidArgument: an argument out of range, a selection the agent cannot do.
+        InvalidArgument: a selection that the agent cannot do, or no such device.
         EmulatorError, NotFinite: the agent's actions do not fit the game; an output is no number.
         AlreadyExists, Locked, DiskError: see ``RecordingWriter``.
         Interrupted: Ctrl-C or SIGTERM; the recording is readable and can be resumed.
     """
-    _check_counts(episodes=episodes, n_envs=n_envs, max_steps=max_steps, stuck_after=stuck_after)
-    episode_seed(seed, 0)
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
-    played, where = as_played(agent, selection, epsilon), choose_device(device)
-    new_player = functools.partial(
-        Player,
-        played.spec,
-        agent.policy.state_size,
-        palette=Palette(),
-        max_steps=max_steps,
-        stuck_after=stuck_after,
-    )
-    first = new_player()
-    made = provenance(device=str(where), n_envs=n_envs, stuck_after=stuck_after)
-    header = _header(first, seed, episodes, max_steps, made)
+    played, where = as_played(agent, play), choose_device(compute.device)
+    memory = agent.policy.state_size
+    first = Player(played.spec, memory, play=play)
+    new_player = functools.partial(Player, played.spec, memory, play=play, like=first.environment)
+    made = provenance(device=str(where), n_envs=play.n_envs, stuck_after=play.stuck_after)
+    header = recording_header(first, play, made)
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:
         files = agent_files(agent, Path(folder))
         new = RecordingWriter(Path(output), header, agent_files=files, force=force, resume=resume)
         with new as writer:
-            run = _Run(played.to(where), where, writer, seed, progress, interruption)
-            run.finish(itertools.chain([first], iter(new_player, None)), n_envs)
+            run = _Run(played.to(where), where, writer, progress, interruption)
+            run.finish(itertools.chain([first], iter(new_player, None)), play.n_envs)
     return open_recording(output)
 
 
-def _header(
-    player: Player, seed: int, episodes: int, max_steps: int, made: Mapping[str, Any]
-) -> RecordingHeader:
-    return RecordingHeader(
-        agent=player.spec,
-        seed=seed,
-        episodes_wanted=episodes,
-        rom_md5=player.emulator.rom_md5,
-        emulator_actions=player.emulator.actions,
-        screen_shape=player.emulator.screen_shape,
-        max_steps=max_steps,
-        provenance=made,
-    )
-
-
-def _check_counts(*, episodes: int, n_envs: int, max_steps: int, stuck_after: int) -> None:
-    for name, value, least in (
-        ("episodes", episodes, 1),
-        ("n_envs", n_envs, 1),
-        ("max_steps", max_steps, 0),
-        ("stuck_after", stuck_after, 0),
-    ):
-        if type(value) is not int or value < least:
-            raise InvalidArgument(f"{name} {value!r}: expected an integer from {least}.")
-
-
-def as_played(agent: Agent, selection: str | None, epsilon: float | None) -> Agent:
-    """The agent with what the caller asked for instead of its own selection.
+def as_played(agent: Agent, play: Play) -> Agent:
+    """The agent with what ``play`` asks for instead of its own selection.
 
     Raises:
-        UnknownName, InvalidArgument: a selection that there is not, or that it cannot do.
+        InvalidArgument: a selection that it cannot do.
     """
-    action = chosen_selection(agent.spec.action, selection, epsilon)
+    action = chosen_selection(agent.spec.action, play)
     if action.selection == "sample" and agent.policy.kind != "logits":
         raise InvalidArgument(
             "selection 'sample' needs logits and this agent has Q-values: "
@@ -154,14 +102,12 @@ class _Run:
         agent: Agent,
         device: torch.device,
         writer: RecordingWriter,
-        seed: int,
         progress: Progress,
         interruption: Interruption,
     ) -> None:
-        self._agent, self._device, self._writer, self._seed = agent, device, writer, seed
+        self._agent, self._device, self._writer = agent, device, writer
         self._progress, self._interruption = progress, interruption
         self._done = self._expected = 0
-        self._taught = -1
 
     def finish(self, players: Iterator[Player], n_envs: int) -> None:
         """Play the episodes that the recording lacks, at most ``n_envs`` at a time."""
@@ -185,16 +131,17 @@ class _Run:
                 return
             self._step(active)
             for player, writer in [pair for pair in active if pair[0].end]:
-                writer.finish(last_screen=player.emulator.screen, end=player.end)
+                writer.finish(last_screen=player.environment.screen, end=player.end)
                 active.remove((player, writer))
                 idle.append(player)
             self._interruption.check(kept)
 
     def _begin(self, player: Player, episode: int) -> tuple[Player, EpisodeWriter]:
-        seed = episode_seed(self._seed, episode)
+        given = self._writer.header.seed
+        seed = episode_seed(given, episode)
         player.begin(seed)
         check_observations(player.observation[None], player.spec.observation)
-        return player, self._writer.episode(episode, seed=self._seed, seed_words=seed.words)
+        return player, self._writer.episode(episode, seed=given, seed_words=seed.words)
 
     def _step(self, active: Sequence[tuple[Player, EpisodeWriter]]) -> None:
         """One decision of every active game."""
@@ -207,17 +154,9 @@ class _Run:
         for (player, writer), said in zip(active, outputs, strict=True):
             action = choose_action(self._agent.spec.action, said, player.generator)
             writer.append(player.play(action, said))
-            self._teach(player, writer)
+            player.teach(writer)
         self._done += len(active)
         self._progress(self._done, self._expected)
-
-    def _teach(self, player: Player, writer: EpisodeWriter) -> None:
-        """Hand newly learned colours to the recording."""
-        palette = player.emulator.palette
-        if palette.version != self._taught:
-            indices = np.flatnonzero(palette.known).astype(np.uint8)
-            writer.learn_palette(indices[None], palette.rgb[indices][None])
-            self._taught = palette.version
 
 
 def agent_files(agent: Agent, temporary: Path) -> list[Path]:

@@ -13,7 +13,13 @@ from agentlens.progress import Progress, silent
 from agentlens.rollout.outputs import Outputs
 from agentlens.rollout.player import Player
 from agentlens.rollout.seeds import EpisodeSeed
-from agentlens.store.recording import Episode, Recording, StepRow, open_recording
+from agentlens.store.recording import (
+    Episode,
+    Recording,
+    RecordingHeader,
+    StepRow,
+    open_recording,
+)
 from agentlens.store.schema import BATCH_STEPS
 
 _LAST_SCREEN = "last_screen"
@@ -73,12 +79,7 @@ def verify(recording: Recording | Path | str, *, progress: Progress = silent) ->
     recording.check()
     header = recording.header
     player = Player(header.agent, 0)
-    if player.emulator.rom_md5 != header.rom_md5:
-        raise EmulatorError(
-            f"the cartridge of {header.agent.environment.game} here has MD5 "
-            f"{player.emulator.rom_md5}, the recording was made with {header.rom_md5}: use the "
-            "ale-py version named in recording.json."
-        )
+    check_same_world(header, player)
     total, done = sum(len(episode) for episode in recording.episodes), 0
     verdicts = []
     for episode in recording.episodes:
@@ -92,6 +93,20 @@ def verify(recording: Recording | Path | str, *, progress: Progress = silent) ->
         progress(done, total)
         verdicts.append(verdict)
     return verdicts
+
+
+def check_same_world(header: RecordingHeader, player: Player) -> None:
+    """Check that the world here is the one that a recording was made in.
+
+    Raises:
+        EmulatorError: it is another one; says what differs.
+    """
+    here = player.environment.identity["rom_md5"]
+    if here != header.rom_md5:
+        raise EmulatorError(
+            f"the cartridge of {header.agent.environment.game} here has MD5 {here}, the recording "
+            f"was made with {header.rom_md5}: use the ale-py version named in recording.json."
+        )
 
 
 def replay(player: Player, episode: Episode) -> Iterator[StepRow]:
@@ -123,8 +138,8 @@ def _differences(player: Player, episode: Episode) -> Iterator[tuple[int, str, s
                 if not np.array_equal(got, expected):
                     yield start + i, field, _describe(expected, got)
     last = episode.last_screen_indices
-    if last is not None and not np.array_equal(last, player.emulator.screen):
-        yield len(episode), _LAST_SCREEN, _describe(last, player.emulator.screen)
+    if last is not None and not np.array_equal(last, player.environment.screen):
+        yield len(episode), _LAST_SCREEN, _describe(last, player.environment.screen)
 
 
 def _columns(part: Episode) -> dict[str, np.ndarray | tuple[np.ndarray, ...]]:

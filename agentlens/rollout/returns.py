@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 import torch
 
-from agentlens.envs.atari.palette import Palette
-from agentlens.errors import InvalidArgument
+from agentlens.compute import Compute
 from agentlens.policies.agent import Agent
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
 from agentlens.rollout.outputs import Outputs, evaluate, one_thread
+from agentlens.rollout.play import Play
 from agentlens.rollout.player import Player
-from agentlens.rollout.recorder import STUCK_AFTER
 from agentlens.rollout.seeds import episode_seed
 from agentlens.rollout.selection import Draw, draw_chances, is_close, pick
 
@@ -39,58 +38,47 @@ class Played:
 
 def play_returns(
     agent: Agent,
+    play: Play,
     *,
-    episodes: int,
-    seed: int = 0,
-    n_envs: int = 8,
-    device: str = "auto",
-    stuck_after: int = STUCK_AFTER,
+    compute: Compute = Compute(),
     progress: Progress = silent,
 ) -> tuple[Played, ...]:
-    """Play the first ``episodes`` games of a seed and keep their returns, in order.
+    """Play the first games of a seed and keep their returns, in order.
 
     Every game begun is played to its end, so that short games are not preferred. The games are
-    those that ``record`` would record under the same seed.
+    those that ``record`` would record with the same ``play``.
 
     Args:
-        agent: as ``load_agent`` gives it.
-        episodes: whole games, 1 or more.
-        seed: as in ``record``.
-        n_envs: games side by side; the result does not depend on it.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        stuck_after: as in ``record``.
+        agent: as ``load_agent`` gives it, its selection as it is to be played.
+        play: which games; the result does not depend on ``n_envs``.
+        compute: its device; the other fields play no part here.
         progress: called with games finished and wanted.
-
-    Raises:
-        InvalidArgument: fewer than one episode or environment.
 
     Notes:
         Policies without memory are asked in batches, 3 times as fast on a CPU as a row at a
         time; a choice that their rounding could change is made again from the recorder's own
         outputs. So a batch changes no game.
     """
-    if episodes < 1 or n_envs < 1:
-        raise InvalidArgument(f"{episodes} episodes on {n_envs} environments: expected 1 or more.")
-    where = choose_device(device)
+    where = choose_device(compute.device)
     placed = agent.to(where)
-    new_player = functools.partial(
-        Player, agent.spec, agent.policy.state_size, palette=Palette(), stuck_after=stuck_after
-    )
-    idle = [new_player() for _ in range(min(n_envs, episodes))]
-    waiting = list(range(episodes))
+    memory = agent.policy.state_size
+    idle = [Player(agent.spec, memory, play=play)]
+    new_player = functools.partial(Player, agent.spec, memory, play=play, like=idle[0].environment)
+    idle += [new_player() for _ in range(min(play.n_envs, play.episodes) - 1)]
+    waiting = list(range(play.episodes))
     active: list[_Game] = []
     finished: dict[int, Played] = {}
     with one_thread():
-        while len(finished) < episodes:
+        while len(finished) < play.episodes:
             while idle and waiting:
-                active.append(_Game(idle.pop(), waiting.pop(0), seed))
+                active.append(_Game(idle.pop(), waiting.pop(0), play.seed))
             _step(placed, where, active)
             for game in [game for game in active if game.player.end]:
                 finished[game.episode] = game.result()
                 active.remove(game)
                 idle.append(game.player)
-                progress(len(finished), episodes)
-    return tuple(finished[episode] for episode in range(episodes))
+                progress(len(finished), play.episodes)
+    return tuple(finished[episode] for episode in range(play.episodes))
 
 
 class _Game:

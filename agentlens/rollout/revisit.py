@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from agentlens.actions import merge_groups
+from agentlens.compute import Compute
+from agentlens.envs.alike import merge_groups
 from agentlens.errors import EmulatorError, InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.device import choose_device
@@ -19,15 +19,16 @@ from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
 from agentlens.rollout.interruption import Interruption
 from agentlens.rollout.outputs import Outputs, evaluate, one_thread
-from agentlens.rollout.player import Player
+from agentlens.rollout.play import Play
+from agentlens.rollout.player import Player, recording_header
 from agentlens.rollout.recorder import agent_files
+from agentlens.rollout.replay import check_same_world
 from agentlens.rollout.seeds import EpisodeSeed
 from agentlens.spec import AgentSpec
 from agentlens.store.recording import (
     Episode,
     EpisodeWriter,
     Recording,
-    RecordingHeader,
     RecordingWriter,
     open_recording,
 )
@@ -39,7 +40,7 @@ def revisit(
     *,
     output: Path | str,
     episodes: Sequence[int] | None = None,
-    device: str = "auto",
+    compute: Compute = Compute(),
     force: bool = False,
     progress: Progress = silent,
 ) -> Recording:
@@ -54,7 +55,8 @@ def revisit(
         recording: whose states, or its folder; its finished episodes count.
         agent: who is asked; or what ``load_agent`` takes.
         output: folder of the new recording.
-        episodes: indices; all finished ones if not given. device: as in ``record``.
+        episodes: indices; all finished ones if not given.
+        compute: as in ``record``.
         force: replace a recording that is there.
         progress: told of decisions.
 
@@ -76,15 +78,19 @@ def revisit(
     played = recording.header.agent
     _check(played, agent.spec)
     chosen = _chosen(recording, episodes)
-    where = choose_device(device)
+    where = choose_device(compute.device)
     player = Player(_hybrid(played, agent.spec), agent.policy.state_size)
-    if player.emulator.rom_md5 != recording.header.rom_md5:
-        raise EmulatorError(
-            f"the cartridge of {played.environment.game} here is another one than the "
-            "recording's: use the ale-py version named in recording.json."
-        )
+    check_same_world(recording.header, player)
     made = provenance(device=str(where), revisits=recording.header.identity)
-    header = _header(recording, agent, player, chosen, made)
+    play = Play(
+        seed=recording.header.seed,
+        episodes=max(episode.index for episode in chosen) + 1,
+        max_steps=recording.header.max_steps,
+    )
+    header = recording_header(player, play, made, revisited=played.name)
+    header = dataclasses.replace(
+        header, agent=dataclasses.replace(agent.spec, environment=player.spec.environment)
+    )
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:
         files = agent_files(agent, Path(folder))
         with RecordingWriter(Path(output), header, agent_files=files, force=force) as writer:
@@ -93,27 +99,6 @@ def revisit(
             if len(chosen) == header.episodes_wanted:
                 writer.complete()
     return open_recording(output)
-
-
-def _header(
-    recording: Recording,
-    agent: Agent,
-    player: Player,
-    episodes: Sequence[Episode],
-    made: Mapping[str, Any],
-) -> RecordingHeader:
-    """The header of the revisit: the guest's spec under the rules of the original."""
-    return RecordingHeader(
-        agent=dataclasses.replace(agent.spec, environment=player.spec.environment),
-        seed=recording.header.seed,
-        episodes_wanted=max(e.index for e in episodes) + 1,
-        rom_md5=recording.header.rom_md5,
-        emulator_actions=player.emulator.actions,
-        screen_shape=player.emulator.screen_shape,
-        max_steps=recording.header.max_steps,
-        player=recording.header.agent.name,
-        provenance=made,
-    )
 
 
 def _visit_all(
@@ -132,7 +117,7 @@ def _visit_all(
                 done += 1
                 progress(done, total)
                 interruption.check("the revisit is unfinished; give the command again.")
-        new.finish(last_screen=visit.player.emulator.screen, end=episode.end)
+        new.finish(last_screen=visit.player.environment.screen, end=episode.end)
 
 
 class _Visit:
@@ -147,7 +132,6 @@ class _Visit:
     ) -> None:
         self._policy, self._device, self.player = agent.policy, device, player
         self._own_actions = own_actions
-        self._taught = -1
 
     def walk(self, episode: Episode, writer: EpisodeWriter) -> Iterator[int]:
         """Replay one episode and write what the agent says; yields each step when it is done."""
@@ -164,7 +148,7 @@ class _Visit:
                     "`agentlens verify` says where, and recording.json which ale-py made it."
                 )
             writer.append(dataclasses.replace(row, action=self._action(int(action), said)))
-            self._teach(writer)
+            player.teach(writer)
             yield step
 
     def _action(self, played: int, said: Outputs) -> int:
@@ -172,13 +156,6 @@ class _Visit:
         if own is not None:
             return own
         return int(np.argmax(said.preferences))
-
-    def _teach(self, writer: EpisodeWriter) -> None:
-        palette = self.player.emulator.palette
-        if palette.version != self._taught:
-            indices = np.flatnonzero(palette.known).astype(np.uint8)
-            writer.learn_palette(indices[None], palette.rgb[indices][None])
-            self._taught = palette.version
 
 
 def _check(played: AgentSpec, asked: AgentSpec) -> None:

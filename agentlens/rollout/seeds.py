@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentlens.errors import InvalidArgument
+from agentlens.rollout.play import check_seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,6 @@ def episode_seed(seed: int, episode: int) -> EpisodeSeed:
     Raises:
         InvalidArgument: a seed out of range, or not an integer.
     """
-    if type(seed) is not int or not 0 <= seed < 2**32:
-        # A larger one would take two words and run into another seed's next episode.
-        raise InvalidArgument(f"seed {seed!r}: expected an integer from 0 to {2**32 - 1}.")
+    check_seed(seed)
     words = np.random.SeedSequence((seed, episode)).generate_state(4)
     return EpisodeSeed(words=(int(words[0]), int(words[1]), int(words[2]), int(words[3])))

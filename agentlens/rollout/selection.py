@@ -6,47 +6,26 @@ import bisect
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.rollout.outputs import Outputs
+from agentlens.rollout.play import Play, Selection
 from agentlens.spec import ActionSpec
-
-Selection = Literal["sample", "greedy", "epsilon"]
-SELECTIONS: Mapping[str, Selection] = {
-    "sample": "sample",
-    "greedy": "greedy",
-    "epsilon": "epsilon",
-}
 
 ROUNDING = 1e-5
 """Of the outputs' size: see ``is_close``."""
 
 
-def chosen_selection(
-    action: ActionSpec, selection: str | None, epsilon: float | None
-) -> ActionSpec:
-    """The agent's action spec with what the caller asked for instead.
-
-    Args:
-        selection: "sample", "greedy" or "epsilon"; ``None``: the agent's own, or "epsilon" where
-            ``epsilon`` is given.
-        epsilon: share of actions drawn uniformly, for "epsilon" only; ``None``: the agent's own.
-
-    Raises:
-        UnknownName: another selection.
-        InvalidArgument: an epsilon outside [0, 1], or one that would be ignored.
-    """
-    name = selection or ("epsilon" if epsilon is not None else action.selection)
-    if name not in SELECTIONS:
-        raise UnknownName("selection", name, SELECTIONS)
-    if epsilon is not None and name != "epsilon":
-        raise InvalidArgument(f"epsilon {epsilon} goes with selection 'epsilon', not {name!r}.")
+def chosen_selection(action: ActionSpec, play: Play) -> ActionSpec:
+    """The agent's action spec with what ``play`` asks for instead; an epsilon alone stands for
+    selection "epsilon"."""
+    own: Selection = "epsilon" if play.epsilon is not None else action.selection
     return dataclasses.replace(
-        action, selection=SELECTIONS[name], epsilon=action.epsilon if epsilon is None else epsilon
+        action,
+        selection=play.selection or own,
+        epsilon=action.epsilon if play.epsilon is None else play.epsilon,
     )
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agentlens.actions import merge_groups
 from agentlens.arrays import scale_planes
+from agentlens.envs.alike import merge_groups
 from agentlens.errors import OutputMismatch
 from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch, RecordingFacts, SaliencyMethod

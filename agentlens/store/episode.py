@@ -11,11 +11,11 @@ import numpy as np
 
 from agentlens.arrays import scale_planes, stack_planes
 from agentlens.errors import InvalidArgument
+from agentlens.palette import Palette
 from agentlens.spec import ObservationSpec
 from agentlens.store import schema
 from agentlens.store.episode_file import EpisodeFile
 from agentlens.store.header import RecordingHeader
-from agentlens.store.palette import Palette
 
 
 def _range(index: SupportsIndex | slice, length: int) -> tuple[int, int]:

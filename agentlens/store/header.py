@@ -67,10 +67,16 @@ class RecordingHeader:
         digest yet. Not over what only describes the agent, such as its licence.
         """
         agent = self.agent
+        environment = encode(agent.environment)
+        if environment["kind"] == "atari":
+            # Left out as in the first recordings, which had no kind.
+            del environment["kind"]
         deciding = {
             "weights": [agent.format, agent.sha256],
             "protocol": [
-                encode(part) for part in (agent.environment, agent.observation, agent.action)
+                environment,
+                encode(agent.observation),
+                encode(agent.action),
             ],
             "emulator": [self.rom_md5, *self.emulator_actions],
             "seed": self.seed,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from agentlens.errors import Corrupt, ManifestError
 from agentlens.mapping import decode, encode
+from agentlens.palette import Palette
 from agentlens.store.header import EpisodeEntry, RecordingHeader, decode_entry
-from agentlens.store.palette import Palette
 from agentlens.store.sealed_json import read_document, write_document
 
 RECORDING_JSON = "recording.json"

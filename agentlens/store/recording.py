@@ -66,7 +66,7 @@ class Recording:
         if any(file.entry is None for file in files):
             # A writer may have learned colours and added rows since the document was read.
             palette = read_recording_json(folder).palette
-        self.palette: np.ndarray = palette.colours
+        self.palette: np.ndarray = palette.rgb
         self.episodes: tuple[Episode, ...] = tuple(
             Episode(file, self.header, palette) for file in files
         )

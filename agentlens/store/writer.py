@@ -10,6 +10,7 @@ import numpy as np
 
 from agentlens.errors import AlreadyExists, InvalidArgument
 from agentlens.mapping import encode
+from agentlens.palette import Palette
 from agentlens.provenance import file_digest
 from agentlens.store.atomic import (
     checked_folder,
@@ -32,7 +33,6 @@ from agentlens.store.layout import (
     write_recording_json,
 )
 from agentlens.store.lock import LOCK_NAME, FolderLock
-from agentlens.store.palette import Palette
 
 _BYTES_PER_STEP = 300
 """For the estimate of space: Pong takes 74 bytes, Space Invaders 185; recurrent states come on

@@ -163,7 +163,7 @@ def _on_shared_states(
             recordings,
             run.folder / "recordings",
             states=plan.states,
-            device=run.compute.device,
+            compute=run.compute,
             progress=report,
         )
     shared = {

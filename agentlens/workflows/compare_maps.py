@@ -177,7 +177,7 @@ def _seed_twin(
             twin.agent,
             output=run.folder / "recordings" / "seed-twin-on-1",
             episodes=sorted(steps),
-            device=run.compute.device,
+            compute=run.compute,
             progress=report,
         )
     maps = _explain(run, gallery, twin, visit, steps, "seed-twin-on-1")

@@ -10,6 +10,7 @@ from agentlens.comparison.report import file_name
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.progress import StageReporter
+from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.base import SaliencyMethod
 from agentlens.store.recording import Recording
@@ -88,12 +89,10 @@ def own_recordings(run: ComparisonRun) -> tuple[Recording, ...]:
             with run.progress.stage(f"playing {participant.label}", "decisions") as report:
                 recording = record(
                     participant.agent,
-                    episodes=run.plan.episodes,
-                    seed=run.plan.seed,
                     output=where,
-                    n_envs=4,
-                    device=run.compute.device,
                     progress=report,
+                    play=Play(episodes=run.plan.episodes, seed=run.plan.seed, n_envs=4),
+                    compute=run.compute,
                 )
         recordings.append(recording)
     return tuple(recordings)

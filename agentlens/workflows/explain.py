@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from agentlens.actions import merge_groups
 from agentlens.compute import Compute
+from agentlens.envs.alike import merge_groups
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent
 from agentlens.progress import Progress, silent

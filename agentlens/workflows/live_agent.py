@@ -10,15 +10,15 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from agentlens.actions import merge_groups
 from agentlens.compute import Compute
 from agentlens.drawing.live import Decision
+from agentlens.envs.alike import merge_groups
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent
 from agentlens.policies.device import choose_device
 from agentlens.rollout.outputs import Outputs, evaluate, one_thread
-from agentlens.rollout.player import Player
-from agentlens.rollout.recorder import STUCK_AFTER, as_played
+from agentlens.rollout.player import Player, recording_header
+from agentlens.rollout.recorder import as_played
 from agentlens.rollout.seeds import episode_seed
 from agentlens.rollout.selection import choose_action
 from agentlens.saliency.base import FrameBatch, RecordingFacts, SaliencyMethod
@@ -28,7 +28,6 @@ from agentlens.saliency.configure import configure, method_name, options_of
 from agentlens.saliency.engine.settings import exact_float32, torch_threads
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader
-from agentlens.store.recording import RecordingHeader
 from agentlens.workflows.options import GameOptions
 
 _PROBED = 30
@@ -52,15 +51,13 @@ class LiveAgent:
         compute: Compute = Compute(),
     ) -> None:
         """Load the game and bind the method; see ``watch`` for arguments and errors."""
-        max_steps, threads = play.max_steps, compute.threads
-        if max_steps < 0:
-            raise InvalidArgument(f"max_steps {max_steps}: expected 0 or more.")
+        games, threads = play.games, compute.threads
         self._device = choose_device(compute.device)
-        self._agent = as_played(agent, play.chosen, play.epsilon).to(self._device)
-        self._seed = episode_seed(play.seed, 0)
+        self._agent = as_played(agent, games).to(self._device)
+        self._seed = episode_seed(games.seed, 0)
         self._method = _for_a_game_in_play(method)
         spec, policy = self._agent.spec, self._agent.policy
-        self._player = Player(spec, policy.state_size, max_steps=max_steps, stuck_after=STUCK_AFTER)
+        self._player = Player(spec, policy.state_size, play=games)
         groups = merge_groups(spec.environment.game, spec.action.meanings)
         threads = threads or max(1, (os.cpu_count() or 1) - 1)
         self._compute = dataclasses.replace(compute, threads=threads)
@@ -69,16 +66,7 @@ class LiveAgent:
         self._before: torch.Tensor | None = None
         self.steps, self.frames, self.raw_return, self.end = 0, 0, 0.0, ""
         self.spent = {"play": 0.0, "explain": 0.0}
-        self.recording = RecordingHeader(
-            agent=spec,
-            seed=play.seed,
-            episodes_wanted=1,
-            rom_md5=self._player.emulator.rom_md5,
-            emulator_actions=self._player.emulator.actions,
-            screen_shape=self._player.emulator.screen_shape,
-            max_steps=max_steps,
-            provenance={},
-        )
+        self.recording = recording_header(self._player, games, {})
         self.maps = MapHeader(
             method=method_name(self._method),
             options=options_of(self._method),
@@ -108,7 +96,7 @@ class LiveAgent:
             row = player.play(action, said)
             decision = Decision(
                 row=row,
-                screen=player.emulator.palette.rgb[row.screen],
+                screen=player.rgb(row.screen),
                 maps=values,
                 explained=int(maps.explained_actions[0]),
             )

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
+
+from agentlens.rollout.play import Play, Selection
 
 Name = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
@@ -19,33 +21,34 @@ Location = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hi
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlayOptions:
-    """How the episodes are played."""
+class GameOptions:
+    """How one game is played."""
 
     seed: int = 0
-    """Seed of the recording; each episode depends on it and on its own index alone."""
+    """Seed of the game."""
+    max_steps: int = 0
+    """Decisions after which the game is cut (900 at frame skip 4 is a minute); 0 for all of it."""
     selection: Annotated[
-        Literal["sample", "greedy", "epsilon"] | None,
+        Selection | None,
         tyro.conf.arg(metavar="{sample,greedy,epsilon}", help_behavior_hint=""),
     ] = None
     """How actions are chosen; the agent's own way if not given."""
-    deterministic: bool = False
-    """The same as --selection greedy."""
     epsilon: Number = None
-    """Share of random actions with --selection epsilon."""
+    """Share of random actions; goes with --selection epsilon, and stands for it."""
 
     @property
-    def chosen(self) -> Literal["sample", "greedy", "epsilon"] | None:
-        """The selection, with ``deterministic`` taken into account."""
-        return "greedy" if self.deterministic else self.selection
+    def games(self) -> Play:
+        """The same as the recorder takes it.
 
-
-@dataclass(frozen=True, kw_only=True)
-class GameOptions(PlayOptions):
-    """How one game is played."""
-
-    max_steps: int = 0
-    """Decisions after which the game is cut (900 at frame skip 4 is a minute); 0 for all of it."""
+        Raises:
+            InvalidArgument, UnknownName: as ``Play``.
+        """
+        return Play(
+            seed=self.seed,
+            max_steps=self.max_steps,
+            selection=self.selection,
+            epsilon=self.epsilon,
+        )
 
 
 A_MINUTE = GameOptions(max_steps=900)

@@ -11,6 +11,7 @@ import numpy as np
 
 from agentlens.comparison.moments import StepsByEpisode, spread_states
 from agentlens.comparison.report import file_name
+from agentlens.compute import Compute
 from agentlens.progress import Progress, silent
 from agentlens.rollout.revisit import revisit
 from agentlens.store.maps import MapSet
@@ -54,7 +55,7 @@ def revisit_all(
     folder: Path,
     *,
     states: int,
-    device: str,
+    compute: Compute,
     progress: Progress = silent,
 ) -> Revisits:
     """Ask both agents of every pair about each other's states.
@@ -63,7 +64,7 @@ def revisit_all(
         participants: the agents; recordings: of their own play.
         folder: where the revisits go.
         states: see ``chosen_episodes``.
-        device: as ``load_agent``.
+        compute: as in ``record``.
         progress: told of decisions.
     """
     orders = [order for pair in pairs_of(len(participants)) for order in (pair, pair[::-1])]
@@ -78,7 +79,7 @@ def revisit_all(
             participants[guest].agent,
             output=folder / name,
             episodes=episodes[home],
-            device=device,
+            compute=compute,
             progress=after(progress, done, total),
         )
         done += sizes[home]

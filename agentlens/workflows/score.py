@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from agentlens.comparison.statistics import Interval, bootstrap, mean, of_values
+from agentlens.compute import Compute
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import Progress, silent
+from agentlens.rollout.play import GAMES, Play
+from agentlens.rollout.recorder import as_played
 from agentlens.rollout.returns import Played, play_returns
-from agentlens.rollout.selection import chosen_selection
 from agentlens.spec import AgentSpec
 from agentlens.workflows.summary import score_text
 
@@ -37,43 +38,32 @@ class Score:
 def score(
     agent: Agent | Path | str,
     *,
-    episodes: int = 20,
-    seed: int = 0,
-    n_envs: int = 8,
-    device: str = "auto",
-    selection: str | None = None,
-    epsilon: float | None = None,
+    play: Play = GAMES,
+    compute: Compute = Compute(),
     progress: Progress = silent,
 ) -> Score:
     """Measure an agent's mean raw return at its own protocol.
 
-    The first ``episodes`` games of the seed by index are played to their ends, never the first
+    The first games of the seed by index are played to their ends, never the first
     to finish, so that short games are not preferred.
 
     Args:
         agent: an agent, or whatever ``load_agent`` takes.
-        episodes: whole games.
-        seed: as in ``record``, which plays the same games under the same seed.
-        n_envs: games side by side; the result does not depend on it.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        selection, epsilon: instead of the agent's own, as in ``record``.
+        play: which games, the same as in ``record``; 20 if not given.
+        compute: as in ``record``.
         progress: called with games finished and wanted.
 
     Raises:
-        InvalidArgument: fewer than one game, or a selection that the agent cannot do.
-        UnknownName: another selection.
+        InvalidArgument: a selection that the agent cannot do.
         EmulatorError: the agent's actions do not fit the game.
         NotFinite: the policy gave a NaN or an infinity.
     """
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
-    action = chosen_selection(agent.spec.action, selection, epsilon)
-    played = dataclasses.replace(agent, spec=dataclasses.replace(agent.spec, action=action))
-    games = play_returns(
-        played, episodes=episodes, seed=seed, n_envs=n_envs, device=device, progress=progress
-    )
+    played = as_played(agent, play)
+    games = play_returns(played, play, compute=compute, progress=progress)
     returns = np.array([game.raw_return for game in games])
     interval = bootstrap(
-        of_values(returns, mean), len(returns), np.random.default_rng(seed)
+        of_values(returns, mean), len(returns), np.random.default_rng(play.seed)
     ).interval()
     return Score(
         spec=played.spec,
@@ -81,7 +71,7 @@ def score(
         interval=interval,
         sd=float(returns.std(ddof=1)) if len(returns) > 1 else 0.0,
         distinct=len({game.digest for game in games}),
-        seed=seed,
+        seed=play.seed,
     )
 
 

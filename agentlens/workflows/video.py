@@ -73,13 +73,9 @@ def video(
     with reporter.stage("recording", "steps") as progress:
         recording = record(
             agent,
-            episodes=1,
-            seed=play.seed,
+            play=play.games,
             output=folder,
-            max_steps=play.max_steps,
-            device=compute.device,
-            selection=play.chosen,
-            epsilon=play.epsilon,
+            compute=compute,
             progress=progress,
         )
     with reporter.stage("explaining", "steps") as progress:

@@ -131,7 +131,10 @@ def test_the_gpu_gets_the_batched_engine() -> None:
 
 def test_a_recording_from_the_gpu_replays_and_is_explained_on_the_cpu(tmp_path: Path) -> None:
     recording = agentlens.record(
-        "pong-ppo", output=tmp_path / "x", max_steps=60, n_envs=1, device=DEVICE
+        "pong-ppo",
+        output=tmp_path / "x",
+        play=agentlens.Play(max_steps=60, n_envs=1),
+        compute=agentlens.Compute(device=DEVICE),
     )
     assert all(verdict.exact for verdict in agentlens.verify(recording))
     on_cpu = agentlens.explain(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ale_py import Action, ALEInterface, LoggerMode
 
-from agentlens.actions import merge_groups
+from agentlens.envs.alike import merge_groups
 from agentlens.envs.atari.emulator import rom_path
 from agentlens.errors import InvalidArgument
 

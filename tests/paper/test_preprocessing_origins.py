@@ -29,7 +29,7 @@ from stable_baselines3.common.vec_env import VecFrameStack
 from agentlens.arrays import stack_planes
 from agentlens.envs.atari.emulator import Emulator
 from agentlens.envs.preprocess import Preprocessor
-from agentlens.protocols import Resolved, resolve
+from agentlens.envs.protocols import Resolved, resolve
 from agentlens.spec import Phase
 
 gymnasium.register_envs(ale_py)

@@ -13,6 +13,7 @@ import pytest
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.constant import ConstantPolicy
 from agentlens.policies.manifest import read_manifest
+from agentlens.rollout.play import Play
 from agentlens.rollout.returns import play_returns
 from tests.conftest import REPOSITORY
 
@@ -27,7 +28,7 @@ def returns(agent: Agent) -> np.ndarray:
     """Raw points within the first frames of some games, float64 [games]."""
     environment = replace(agent.spec.environment, max_frames=FRAMES)
     cut = replace(agent, spec=replace(agent.spec, environment=environment))
-    played = play_returns(cut, episodes=GAMES, n_envs=GAMES, seed=1)
+    played = play_returns(cut, play=Play(episodes=GAMES, n_envs=GAMES, seed=1))
     return np.array([game.raw_return for game in played])
 
 

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentlens.envs.atari.bands import Bands, resizes_by_bands
-from agentlens.envs.atari.palette import Palette
+from agentlens.envs.bands import Bands, resizes_by_bands
 from agentlens.envs.preprocess import Preprocessor
-from agentlens.protocols import resolve
+from agentlens.envs.protocols import resolve
+from agentlens.palette import Palette
 
 SCREEN = (210, 160)
 
 
-def palette(seed: int) -> Palette:
-    """Random colours for every index."""
+def palette(seed: int, count: int = 256) -> Palette:
+    """Random colours for the first indices."""
     colours = Palette()
     rng = np.random.default_rng(seed)
-    indices = np.arange(256, dtype=np.uint8)[None]
-    rgb = rng.integers(256, size=(1, 256, 3), dtype=np.uint8)
-    colours.learn(indices, rgb, rng.integers(256, size=(1, 256), dtype=np.uint8))
+    indices = np.arange(count, dtype=np.uint8)[None]
+    rgb = rng.integers(256, size=(1, count, 3), dtype=np.uint8)
+    colours.learn(indices, rgb, rng.integers(256, size=(1, count), dtype=np.uint8))
     return colours
 
 
@@ -70,7 +70,7 @@ def test_planes_equal_the_resized_whole() -> None:
 
 def test_new_colours_reach_rows_that_did_not_change() -> None:
     spec = resolve("ALE/Pong-v5", preset="sb3-atari").observation
-    colours = palette(1)
+    colours = palette(1, 7)
     preprocessor = Preprocessor(spec, SCREEN, colours)
     screen = np.full(SCREEN, 7, np.uint8)
     preprocessor.plane(screen, screen)

@@ -18,6 +18,7 @@ from agentlens.drawing.video import count_frames
 from agentlens.errors import AlreadyExists, CheckpointError, InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.importing import import_agent
+from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.store.tables import read_table
 from agentlens.workflows.compare import compare
@@ -31,7 +32,7 @@ QUICK = ComparisonPlan(map_states=6, moments=1, video_steps=5, states=0)
 
 def short(tmp_path: Path, name: str, agent: Agent, episodes: int = 3, seed: int = 0) -> Path:
     """A recording of episodes cut after 40 decisions."""
-    record(agent, episodes=episodes, seed=seed, output=tmp_path / name, max_steps=40)
+    record(agent, output=tmp_path / name, play=Play(episodes=episodes, seed=seed, max_steps=40))
     return tmp_path / name
 
 
@@ -223,7 +224,7 @@ def test_public_breakout_stages_meet_on_each_others_states(
         )
         agent = load_agent(folder)
         out = tmp_path / f"r{stage}"
-        recordings.append(record(agent, episodes=2, seed=1, output=out, max_steps=150))
+        recordings.append(record(agent, output=out, play=Play(episodes=2, seed=1, max_steps=150)))
     found = compare(recordings, output=tmp_path / "report", plan=QUICK)
     assert found.labels == ("stage1", "stage5")
     for b in found.behaviours:

@@ -20,6 +20,7 @@ from agentlens.errors import (
     UnknownName,
 )
 from agentlens.policies.agent import Agent, load_agent
+from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.base import FrameBatch, MapBatch
 from agentlens.saliency.explain import estimate_seconds, explain
@@ -35,7 +36,7 @@ ONE = Compute(threads=1)
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("explain") / "pong"
-    record(load_agent("pong-ppo"), episodes=2, seed=0, max_steps=30, output=folder)
+    record(load_agent("pong-ppo"), output=folder, play=Play(episodes=2, seed=0, max_steps=30))
     return folder
 
 

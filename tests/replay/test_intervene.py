@@ -13,6 +13,7 @@ from agentlens.policies.agent import Agent
 from agentlens.rollout.hiding import HiddenStack, Sight, hide
 from agentlens.rollout.intervene import Arm, Branch, PlayedStep, play_on
 from agentlens.rollout.places import ram_edits, region_mask, rolled
+from agentlens.rollout.play import Play
 from agentlens.rollout.player import Player
 from agentlens.rollout.recorder import record
 from agentlens.rollout.replay import NO_OUTPUTS
@@ -28,7 +29,9 @@ CPU = torch.device("cpu")
 
 def _recorded(tmp_path: Path, state_size: int = 0) -> tuple[Agent, Recording]:
     agent = tiny_agent(tmp_path / "agent", state_size=state_size, repeat_action_probability=0.25)
-    return agent, record(agent, episodes=1, seed=3, output=tmp_path / "rec", max_steps=60)
+    return agent, record(
+        agent, output=tmp_path / "rec", play=Play(episodes=1, seed=3, max_steps=60)
+    )
 
 
 def _branch(recording: Recording, step: int, redraw: int = 0) -> Branch:
@@ -114,7 +117,7 @@ def test_held_ram_stays_where_it_is_held(tmp_path: Path) -> None:
     for _ in range(30):
         player.play(2, NO_OUTPUTS)
     player.hold_ram(edits)
-    held = player.emulator.ram[51]
+    held = player.environment.fingerprint()[51]
     for _ in range(20):
         row = player.play(2, NO_OUTPUTS)
         assert abs(int(row.ram[51]) - int(held)) <= 8  # at most one frame's own move

@@ -14,6 +14,7 @@ from agentlens.policies.agent import Agent
 from agentlens.rollout import returns
 from agentlens.rollout import selection as choosing
 from agentlens.rollout.outputs import Outputs
+from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.rollout.returns import Played, play_returns
 from agentlens.rollout.stuck import StuckDetector
@@ -28,11 +29,13 @@ def breakout(folder: Path, **options: Any) -> Agent:
 def one_by_one(tmp_path_factory: pytest.TempPathFactory) -> tuple[Played, ...]:
     """Five Breakout games, each alone."""
     agent = breakout(tmp_path_factory.mktemp("agent"))
-    return play_returns(agent, episodes=5, n_envs=1)
+    return play_returns(agent, play=Play(episodes=5, n_envs=1))
 
 
 def test_they_are_the_recorded_games(tmp_path: Path, one_by_one: tuple[Played, ...]) -> None:
-    recording = record(breakout(tmp_path / "agent"), episodes=2, output=tmp_path / "recording")
+    recording = record(
+        breakout(tmp_path / "agent"), output=tmp_path / "recording", play=Play(episodes=2)
+    )
     for episode, game in zip(recording.episodes, one_by_one[:2], strict=True):
         assert (episode.raw_return, len(episode), episode.end) == (
             game.raw_return,
@@ -46,7 +49,10 @@ def test_they_are_the_recorded_games(tmp_path: Path, one_by_one: tuple[Played, .
 def test_their_number_side_by_side_changes_no_game(
     tmp_path: Path, one_by_one: tuple[Played, ...], n_envs: int
 ) -> None:
-    assert play_returns(breakout(tmp_path / "agent"), episodes=5, n_envs=n_envs) == one_by_one
+    assert (
+        play_returns(breakout(tmp_path / "agent"), play=Play(episodes=5, n_envs=n_envs))
+        == one_by_one
+    )
 
 
 @pytest.mark.parametrize("selection", ["greedy", "epsilon"])
@@ -55,7 +61,8 @@ def test_nor_however_actions_are_chosen(tmp_path: Path, selection: Any) -> None:
     action = replace(agent.spec.action, epsilon=0.3 if selection == "epsilon" else 0.0)
     agent = replace(agent, spec=replace(agent.spec, action=action))
     alone, together = (
-        play_returns(agent, episodes=2, n_envs=n_envs, stuck_after=150) for n_envs in (1, 2)
+        play_returns(agent, play=Play(episodes=2, n_envs=n_envs, stuck_after=150))
+        for n_envs in (1, 2)
     )
     assert alone == together
     assert {game.end for game in alone} <= {"stuck", "terminated"}
@@ -76,20 +83,20 @@ def test_a_close_choice_is_made_from_the_recorders_outputs(
 
     monkeypatch.setattr(choosing, "ROUNDING", 0.02)
     monkeypatch.setattr(returns, "evaluate", spoiled)
-    assert play_returns(breakout(tmp_path / "a"), episodes=2, n_envs=2) == one_by_one[:2]
+    assert play_returns(breakout(tmp_path / "a"), play=Play(episodes=2, n_envs=2)) == one_by_one[:2]
 
 
 def test_an_agent_with_memory_plays_the_recorded_games_too(tmp_path: Path) -> None:
     agent = breakout(tmp_path / "a", state_size=3)
-    games = play_returns(agent, episodes=2, n_envs=2)
-    recording = record(agent, episodes=2, n_envs=2, output=tmp_path / "recording")
+    games = play_returns(agent, play=Play(episodes=2, n_envs=2))
+    recording = record(agent, output=tmp_path / "recording", play=Play(episodes=2, n_envs=2))
     assert [g.raw_return for g in games] == [e.raw_return for e in recording.episodes]
 
 
 @pytest.mark.parametrize("counts", [{"episodes": 0}, {"episodes": 1, "n_envs": 0}])
-def test_no_games_are_refused(tmp_path: Path, counts: dict[str, int]) -> None:
-    with pytest.raises(InvalidArgument, match="expected 1 or more"):
-        play_returns(breakout(tmp_path / "a"), **counts)
+def test_no_games_are_refused(counts: dict[str, int]) -> None:
+    with pytest.raises(InvalidArgument, match="0: expected an integer from 1"):
+        Play(**counts)
 
 
 def test_a_stuck_game_shows_nothing_new() -> None:

@@ -12,6 +12,7 @@ import torch
 
 from agentlens.errors import AlreadyExists, InvalidArgument
 from agentlens.rollout.burn_in import burn_in_distances
+from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.rollout.replay import verify
 from agentlens.rollout.revisit import revisit
@@ -23,7 +24,7 @@ STICKY: dict[str, Any] = {"repeat_action_probability": 0.25}
 
 def played(tmp_path: Path, env_id: str = "ALE/Breakout-v5", **kwargs: Any) -> Recording:
     agent = tiny_agent(tmp_path / "player", env_id, **kwargs)
-    return record(agent, episodes=2, seed=3, output=tmp_path / "own", max_steps=120)
+    return record(agent, output=tmp_path / "own", play=Play(episodes=2, seed=3, max_steps=120))
 
 
 @pytest.mark.parametrize("state_size", [0, 6])
@@ -120,7 +121,7 @@ def test_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
 
 def test_a_longer_burn_in_comes_closer_to_the_whole_memory(tmp_path: Path) -> None:
     agent = tiny_agent(tmp_path / "player", "ALE/Breakout-v5", state_size=6)
-    own = record(agent, episodes=1, seed=3, output=tmp_path / "own", max_steps=90)
+    own = record(agent, output=tmp_path / "own", play=Play(episodes=1, seed=3, max_steps=90))
     found = burn_in_distances(own, agent, steps=(0, 2, 80), samples=8)
     assert found[80][0] < 1e-3
     assert found[0][0] > found[80][0]

@@ -27,7 +27,12 @@ def test_another_scale_than_the_network_s_own_is_noticed(
     agent = dataclasses.replace(
         agent, spec=dataclasses.replace(agent.spec, observation=observation)
     )
-    recording = agentlens.record(agent, output=tmp_path / "x", max_steps=200, device="cpu")
+    recording = agentlens.record(
+        agent,
+        output=tmp_path / "x",
+        play=agentlens.Play(max_steps=200),
+        compute=agentlens.Compute(device="cpu"),
+    )
     warning = scaling_warning(recording)
     assert words in warning
     assert bool(warning) == bool(words)
@@ -37,5 +42,10 @@ def test_another_scale_than_the_network_s_own_is_noticed(
 
 def test_the_random_agent_is_not_suspected(tmp_path: Path) -> None:
     agent = agentlens.load_agent("random", env="ALE/Pong-v5")
-    recording = agentlens.record(agent, output=tmp_path / "x", max_steps=100, device="cpu")
+    recording = agentlens.record(
+        agent,
+        output=tmp_path / "x",
+        play=agentlens.Play(max_steps=100),
+        compute=agentlens.Compute(device="cpu"),
+    )
     assert scaling_warning(recording) == ""

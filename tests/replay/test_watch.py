@@ -18,6 +18,7 @@ from agentlens.drawing.video import VideoWriter, count_frames
 from agentlens.errors import AlreadyExists, DiskError, InvalidArgument
 from agentlens.policies.agent import load_agent
 from agentlens.progress import Progress
+from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.base import SaliencyMethod
 from agentlens.saliency.explain import explain
@@ -34,7 +35,9 @@ COARSE = Perturbation(stride=21)
 
 def test_the_live_game_and_its_maps_are_those_of_record_and_explain(tmp_path: Path) -> None:
     agent = load_agent("pong-ppo")
-    recording = record(agent, seed=3, output=tmp_path / "r", max_steps=5, device="cpu")
+    recording = record(
+        agent, output=tmp_path / "r", play=Play(seed=3, max_steps=5), compute=Compute(device="cpu")
+    )
     maps = explain(recording, compute=Compute(device="cpu", engine="incremental", threads=1))
     live = LiveAgent(
         agent,

@@ -10,8 +10,8 @@ import pytest
 
 from agentlens.envs.atari.emulator import Emulator, rom_md5
 from agentlens.envs.preprocess import Preprocessor
+from agentlens.envs.protocols import resolve
 from agentlens.errors import DtypeError, EmulatorError, InvalidArgument, ShapeError, UnknownName
-from agentlens.protocols import resolve
 from agentlens.spec import EnvironmentSpec, ObservationSpec, Phase
 from tests.rollout_agents import MEANINGS
 
@@ -32,7 +32,7 @@ def test_only_integers_in_range_are_actions(action: Any) -> None:
     emulator = started(breakout())
     with pytest.raises(InvalidArgument, match="action"):
         emulator.step(action)
-    assert emulator.emulator_frame == 0
+    assert emulator.tick == 0
     assert emulator.step(np.int64(1)).frames == 4
 
 
@@ -40,7 +40,7 @@ def test_frame_skip_covers_its_range_and_nothing_more() -> None:
     emulator = started(breakout(frame_skip=(2, 4)))
     frames = [emulator.step(1).frames for _ in range(60)]
     assert set(frames) == {2, 3, 4}
-    assert emulator.emulator_frame == sum(frames)
+    assert emulator.tick == sum(frames)
 
 
 def test_forced_phases_are_run_and_reported() -> None:
@@ -51,12 +51,12 @@ def test_forced_phases_are_run_and_reported() -> None:
     emulator = Emulator(spec, MEANINGS["breakout"])
     forced = emulator.reset(seed=1, rules=np.random.default_rng(0))
     assert forced == ((0, 1), (0, 1), (0, 1), (1, 4))
-    assert emulator.emulator_frame == 7
+    assert emulator.tick == 7
     for _ in range(300):
-        lives, before = emulator.lives, emulator.emulator_frame
+        lives, before = emulator.lives, emulator.tick
         outcome = emulator.step(0)
         assert outcome.life_lost == (emulator.lives < lives)
-        assert outcome.frames == emulator.emulator_frame - before
+        assert outcome.frames == emulator.tick - before
         assert outcome.forced == (((1, 1), (1, 1)) if outcome.life_lost else ())
         if outcome.life_lost:
             assert outcome.frames == 6
@@ -125,7 +125,7 @@ def test_sticky_actions_follow_the_emulators_seed() -> None:
     def screens(seed: int) -> list[bytes]:
         emulator = Emulator(breakout(repeat_action_probability=0.25), MEANINGS["breakout"])
         emulator.reset(seed=seed, rules=np.random.default_rng(0))
-        return [(emulator.step(2 + t % 2), emulator.ram.tobytes())[1] for t in range(60)]
+        return [(emulator.step(2 + t % 2), emulator.fingerprint())[1] for t in range(60)]
 
     assert screens(3) == screens(3)
     assert screens(3) != screens(4)
@@ -133,11 +133,11 @@ def test_sticky_actions_follow_the_emulators_seed() -> None:
 
 def test_a_handle_begins_anew_with_nothing_left_over() -> None:
     emulator = started(breakout(repeat_action_probability=0.25), seed=5)
-    first = [(emulator.step(t % 4), emulator.ram.tobytes())[1] for t in range(40)]
+    first = [(emulator.step(t % 4), emulator.fingerprint())[1] for t in range(40)]
     for _ in range(25):
         emulator.step(1)
     emulator.reset(seed=5, rules=np.random.default_rng(5))
-    assert [(emulator.step(t % 4), emulator.ram.tobytes())[1] for t in range(40)] == first
+    assert [(emulator.step(t % 4), emulator.fingerprint())[1] for t in range(40)] == first
 
 
 def test_action_names_must_fit_the_action_set() -> None:

@@ -10,7 +10,7 @@ from agentlens.drawing.film import Film
 
 def test_a_curve_has_no_heat_panel_but_a_curve(tmp_path: Path) -> None:
     agent = agentlens.load_agent("pong-ppo")
-    recording = agentlens.record(agent, output=tmp_path / "x", max_steps=4)
+    recording = agentlens.record(agent, output=tmp_path / "x", play=agentlens.Play(max_steps=4))
     maps = agentlens.explain(recording, "temporal", steps=[2, 3])
     film = Film(recording, maps)
     assert maps.grid.shape == (1, 1)

@@ -15,7 +15,7 @@ COARSE = agentlens.methods.Perturbation(stride=20)
 
 def test_a_truncated_map_set_is_made_again(tmp_path: Path) -> None:
     agent = agentlens.load_agent("pong-ppo")
-    recording = agentlens.record(agent, output=tmp_path / "x", max_steps=6)
+    recording = agentlens.record(agent, output=tmp_path / "x", play=agentlens.Play(max_steps=6))
     whole = agentlens.explain(recording, COARSE, steps=range(4)).values.copy()
     values = tmp_path / "x" / "maps" / "perturbation" / "values.f32"
     values.write_bytes(values.read_bytes()[:100])
@@ -26,7 +26,9 @@ def test_a_truncated_map_set_is_made_again(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_the_maps_so_far(tmp_path: Path) -> None:
-    recording = agentlens.record("pong-ppo", output=tmp_path / "x", max_steps=20)
+    recording = agentlens.record(
+        "pong-ppo", output=tmp_path / "x", play=agentlens.Play(max_steps=20)
+    )
     whole = agentlens.explain(recording, COARSE, steps=range(16), output=tmp_path / "whole")
 
     def stop(done: int, total: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentlens import protocols
+from agentlens.envs import protocols
 from agentlens.errors import CheckpointError, ManifestError, UnknownName
 from agentlens.policies.architectures import ARCHITECTURES, architecture
 from agentlens.policies.manifest import manifest_text, read_manifest, write_manifest
@@ -65,7 +65,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         spec = dataclasses.replace(SPEC, network=architecture(name, 2))
         write_manifest(tmp_path / "agent.toml", spec)
         assert read_manifest(tmp_path / "agent.toml") == spec
-    for other in protocols.PRESETS:
+    for other in protocols.presets():
         resolved = protocols.resolve("ALE/Breakout-v5", preset=other)
         spec = dataclasses.replace(
             SPEC, environment=resolved.environment, observation=resolved.observation, score=None

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from agentlens.envs.protocols import resolve
 from agentlens.errors import ManifestError
 from agentlens.policies.agent import Agent
 from agentlens.policies.chains import returns_by_action
@@ -18,7 +19,6 @@ from agentlens.policies.layers import ACTIVATIONS
 from agentlens.policies.manifest import read_manifest
 from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.policies.weights import collect, load_tensors
-from agentlens.protocols import resolve
 from agentlens.spec import (
     ActionSpec,
     AgentSpec,

@@ -25,7 +25,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> agentlens.Recording:
     agent = agentlens.load_agent("random", env="ALE/Pong-v5")
     named = dataclasses.replace(agent, spec=dataclasses.replace(agent.spec, name="a <b> & c"))
     folder = tmp_path_factory.mktemp("notebook") / "x"
-    return agentlens.record(named, output=folder, max_steps=9)
+    return agentlens.record(named, output=folder, play=agentlens.Play(max_steps=9))
 
 
 def picture(page: str) -> Image.Image:

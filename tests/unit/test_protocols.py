@@ -7,8 +7,10 @@ import gymnasium
 import pytest
 from ale_py import roms
 
+from agentlens.envs.atari.ids import GAMES, environment_ids
+from agentlens.envs.atari.presets import PRESETS
+from agentlens.envs.protocols import resolve
 from agentlens.errors import ManifestError, UnknownName
-from agentlens.protocols import GAMES, PRESETS, environment_ids, resolve
 from agentlens.spec import Phase
 
 

@@ -19,6 +19,7 @@ from agentlens.policies.agent import Agent, random_agent
 from agentlens.policies.constant import ConstantPolicy
 from agentlens.policies.importing import import_agent
 from agentlens.rollout.outputs import Outputs
+from agentlens.rollout.play import Play
 from agentlens.rollout.returns import Played
 from agentlens.rollout.selection import ROUNDING, Draw, choose_action, draw_chances, is_close, pick
 from agentlens.spec import ActionSpec, ScoreSpec
@@ -37,7 +38,7 @@ def always(action: str, env_id: str, **changes: Any) -> Agent:
 
 
 def test_a_paddle_that_never_moves_loses_every_point() -> None:
-    measured = score(always("NOOP", "ALE/Pong-v5"), episodes=3, n_envs=3)
+    measured = score(always("NOOP", "ALE/Pong-v5"), play=Play(episodes=3, n_envs=3))
     assert [game.raw_return for game in measured.games] == [-21.0] * 3
     assert (measured.interval.estimate, measured.sd) == (-21.0, 0.0)
 
@@ -46,7 +47,7 @@ def test_the_same_game_again_is_counted_once() -> None:
     agent = always("NOOP", "ALE/Pong-v5")
     start = tuple(replace(phase, least=1, most=1) for phase in agent.spec.environment.start)
     spec = replace(agent.spec, environment=replace(agent.spec.environment, start=start))
-    measured = score(replace(agent, spec=spec), episodes=2, n_envs=2)
+    measured = score(replace(agent, spec=spec), play=Play(episodes=2, n_envs=2))
     assert measured.distinct == 1
     lines = "\n".join(score_lines(measured))
     assert "1 distinct" in lines
@@ -181,4 +182,4 @@ def test_bad_counts_are_one_sentence(tiny_folder: Path, capsys: pytest.CaptureFi
     assert cli.main(["score", str(tiny_folder), "--episodes", "0", "--threads", "1"]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "expected 1 or more" in printed.err
+    assert "episodes 0: expected an integer from 1" in printed.err

@@ -1,1 +1,16 @@
-"""Everything of Atari: emulator, palette, and what games mean."""
+"""Everything of Atari: emulator, cartridges, palette, ids, presets, and what actions mean.
+
+Light to import, so that pictures can be drawn without an emulator: ``ENVIRONMENT``, the kind of
+environment that the registry asks for, is loaded when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name != "ENVIRONMENT":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.kind").ENVIRONMENT

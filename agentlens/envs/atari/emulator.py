@@ -7,58 +7,30 @@ from the episode's generator. Seed, generator and actions decide an episode bit 
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import ale_py
 import numpy as np
-from ale_py import roms
 
-from agentlens.envs.atari.palette import Palette
-from agentlens.errors import EmulatorError, InvalidArgument, UnknownName
+from agentlens.envs.atari.cartridges import cartridge, rom_md5, rom_path
+from agentlens.envs.base import Environment, Forced, Outcome
+from agentlens.errors import EmulatorError, InvalidArgument
+from agentlens.palette import Palette
 from agentlens.spec import EnvironmentSpec, Phase
 
-
-class Forced(NamedTuple):
-    """An action that the rules executed, not the agent: its emulator code, for how many frames."""
-
-    action: int
-    frames: int
+FRAMES_PER_SECOND = 60.0
 
 
-class Outcome(NamedTuple):
-    """What a decision led to.
-
-    ``reward``: raw sum over its frames, forced ones included. ``frames``: emulator frames,
-    forced ones included. ``forced``: what the rules did after a lost life. ``life_lost``: a life
-    was lost and the game goes on.
-    """
-
-    reward: float
-    frames: int
-    forced: tuple[Forced, ...]
-    life_lost: bool
-    terminated: bool
-    truncated: bool
-
-
-class Emulator:
-    """One game of one agent's protocol. Not thread-safe; a handle per thread.
+class Emulator(Environment):
+    """One game of one agent's protocol; a tick is an emulator frame.
 
     Attributes:
         actions: ALE's names of the environment's action set, in order.
-        rom_md5: of the cartridge file.
-        palette: shared with others of the same game if given.
-        screen: uint8 [Y, X] palette indices after the last frame.
-        screen_before: the native screen one frame earlier; equals ``screen`` at a reset and after
-            a single frame, where nothing is there to pool.
-        previous_screen: the last screen of the previous decision (forced ones count).
-
-    A step makes new arrays and leaves the old ones as they were: keep them without a copy.
     """
+
+    palette: Palette
+    screen_shape: tuple[int, int]
+    ticks_per_second = FRAMES_PER_SECOND
 
     def __init__(
         self,
@@ -80,32 +52,32 @@ class Emulator:
         """
         self.environment = environment
         self.palette = palette if palette is not None else Palette()
-        cartridge = _cartridge(environment.game)
+        game = cartridge(environment.game)
         self._rom = rom_path(environment.game)
-        self.rom_md5 = rom_md5(environment.game)
         self._ale = ale_py.ALEInterface()
         self._ale.setFloat("repeat_action_probability", environment.repeat_action_probability)
         self._ale.setInt("max_num_frames_per_episode", environment.max_frames)
         self._ale.setBool("display_screen", False)
         self._ale.setBool("sound", False)
-        self.actions = cartridge.legal if environment.full_action_space else cartridge.minimal
-        _check_meanings(environment, tuple(meanings), self.actions)
+        self.actions = game.legal if environment.full_action_space else game.minimal
+        self.action_meanings = tuple(meanings)
+        self.identity = {"rom_md5": rom_md5(environment.game), "actions": list(self.actions)}
+        _check_meanings(environment, self.action_meanings, self.actions)
         self._codes = tuple(ale_py.Action.__members__[name] for name in meanings)
         self._start = self._resolve(environment.start)
         self._after_life_loss = self._resolve(environment.after_life_loss)
         self._rules = np.random.default_rng(0)
         self._lives = 0
         self._held: dict[int, int] = {}
-        self.screen_shape = cartridge.screen_shape
+        self.screen_shape = game.screen_shape
         self.screen = np.zeros(self.screen_shape, np.uint8)
         self.screen_before = np.zeros(self.screen_shape, np.uint8)
         self.previous_screen = np.zeros(self.screen_shape, np.uint8)
 
-    @property
-    def ram(self) -> np.ndarray:
-        """uint8 [128], a copy."""
+    def fingerprint(self) -> bytes:
+        """The RAM, 128 bytes."""
         ram: np.ndarray = self._ale.getRAM()
-        return ram
+        return ram.tobytes()
 
     @property
     def lives(self) -> int:
@@ -113,20 +85,12 @@ class Emulator:
         return int(self._ale.lives())
 
     @property
-    def emulator_frame(self) -> int:
+    def tick(self) -> int:
         """Emulator frames since the episode began."""
         return int(self._ale.getEpisodeFrameNumber())
 
     def reset(self, *, seed: int, rules: np.random.Generator) -> tuple[Forced, ...]:
-        """Begin an episode and run the start phases.
-
-        Args:
-            seed: the emulator's own, 1 to 2**31 - 1.
-            rules: draws the length of forced phases and the frame skip, until the next reset.
-
-        Returns:
-            What was forced.
-        """
+        """Begin an episode and run the start phases."""
         if type(seed) is not int or not 1 <= seed < 2**31:
             raise InvalidArgument(f"emulator seed {seed!r}: expected 1 to {2**31 - 1}.")
         self._rules, self._held = rules, {}
@@ -148,14 +112,9 @@ class Emulator:
         Raises:
             InvalidArgument: not an integer within range (a bool or a float is not one).
         """
-        if isinstance(action, bool) or not isinstance(action, int | np.integer):
-            raise InvalidArgument(
-                f"action {action!r} is {type(action).__name__}, expected an integer."
-            )
-        if not 0 <= action < len(self._codes):
-            raise InvalidArgument(f"action {action}, expected 0 to {len(self._codes) - 1}.")
-        first = self.emulator_frame
-        reward = self._advance(self._codes[action], self._draw_frame_skip())
+        code = self._codes[self.checked_action(action)]
+        first = self.tick
+        reward = self._advance(code, self._draw_frame_skip())
         life_lost = 0 < self.lives < self._lives and not self._ale.game_over()
         forced: tuple[Forced, ...] = ()
         if life_lost:
@@ -165,7 +124,7 @@ class Emulator:
         truncated = bool(self._ale.game_truncated())
         return Outcome(
             reward=reward,
-            frames=self.emulator_frame - first,
+            frames=self.tick - first,
             forced=forced,
             life_lost=life_lost,
             terminated=bool(self._ale.game_over(with_truncation=False)),
@@ -178,10 +137,9 @@ class Emulator:
         Args:
             edits: values 0 to 255 by address 0 to 127; ``None`` holds the value there is now.
         """
-        ram = self.ram
+        ram = self.fingerprint()
         self._held = {
-            address: int(ram[address]) if value is None else value
-            for address, value in edits.items()
+            address: ram[address] if value is None else value for address, value in edits.items()
         }
 
     def rgb(self) -> np.ndarray:
@@ -248,47 +206,6 @@ class Emulator:
                 )
             resolved.append((phase, ale_py.Action.__members__[name]))
         return tuple(resolved)
-
-
-class _Cartridge(NamedTuple):
-    """What a game's cartridge says of itself."""
-
-    minimal: tuple[str, ...]
-    legal: tuple[str, ...]
-    screen_shape: tuple[int, int]
-
-
-@functools.cache
-def _cartridge(game: str) -> _Cartridge:
-    """Look into a cartridge; loading one takes a tenth of a second, so once is enough."""
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    ale = ale_py.ALEInterface()
-    ale.loadROM(rom_path(game))
-    rows, columns = ale.getScreenDims()
-    return _Cartridge(
-        minimal=tuple(action.name for action in ale.getMinimalActionSet()),
-        legal=tuple(action.name for action in ale.getLegalActionSet()),
-        screen_shape=(int(rows), int(columns)),
-    )
-
-
-def rom_path(game: str) -> Path:
-    """The cartridge file of a game that ale-py ships.
-
-    Raises:
-        UnknownName: no such game.
-    """
-    if game not in roms.get_all_rom_ids():
-        raise UnknownName("game", game, roms.get_all_rom_ids())
-    path = Path(roms.get_rom_path(game))
-    if not path.is_file():
-        raise EmulatorError(f"the cartridge {path} is missing; install ale-py again.")
-    return path
-
-
-def rom_md5(game: str) -> str:
-    """MD5 of a game's cartridge file, lower-case hexadecimal; ale-py knows cartridges by it."""
-    return hashlib.md5(rom_path(game).read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def _check_meanings(

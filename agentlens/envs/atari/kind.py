@@ -1,0 +1,42 @@
+"""Atari games as a kind of environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentlens.envs.atari import ids
+from agentlens.envs.atari.cartridges import cartridge
+from agentlens.envs.atari.emulator import Emulator
+from agentlens.envs.atari.presets import ENVIRONMENT_DEFAULTS, OBSERVATION_DEFAULTS, PRESETS
+from agentlens.envs.base import Described, Environment, EnvironmentKind
+from agentlens.spec import EnvironmentSpec
+
+
+class Atari(EnvironmentKind):
+    """Every game that ale-py ships a cartridge of."""
+
+    presets = PRESETS
+    environment_defaults = ENVIRONMENT_DEFAULTS
+    observation_defaults = OBSERVATION_DEFAULTS
+
+    def knows(self, env_id: str) -> bool:
+        """Whether ale-py registers the id."""
+        return env_id in ids.environment_ids()
+
+    def describe(self, env_id: str) -> Described:
+        """What the id says of the emulator."""
+        return Described(environment=ids.describe_id(env_id))
+
+    def action_meanings(self, spec: EnvironmentSpec) -> tuple[str, ...]:
+        """ALE's names: the minimal set, or all 18."""
+        game = cartridge(spec.game)
+        return game.legal if spec.full_action_space else game.minimal
+
+    def make(
+        self, spec: EnvironmentSpec, meanings: Sequence[str], *, like: Environment | None = None
+    ) -> Emulator:
+        """Load the cartridge; see ``Emulator``."""
+        return Emulator(spec, meanings, palette=like.palette if like is not None else None)
+
+
+ENVIRONMENT = Atari()

@@ -1,0 +1,112 @@
+"""Protocols: what an environment id and a named preset say about a world and its preprocessing.
+
+An id gives the world's settings, a preset the rest and whatever its origin overrides, an explicit
+value beats both. What nobody said is taken from the kind's defaults and listed.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentlens import mapping
+from agentlens.envs.base import DEFAULT_KIND, ENVIRONMENTS, EnvironmentKind, Preset
+from agentlens.errors import UnknownName
+from agentlens.spec import EnvironmentSpec, ObservationSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A protocol with nothing left open; ``assumed`` lists ``"section.field = value"``."""
+
+    environment: EnvironmentSpec
+    observation: ObservationSpec
+    assumed: tuple[str, ...]
+
+
+def presets() -> dict[str, Preset]:
+    """Every preset of every kind, by name."""
+    return {
+        name: preset
+        for kind in ENVIRONMENTS.names()
+        for name, preset in ENVIRONMENTS.load(kind).presets.items()
+    }
+
+
+def kind_of(env_id: str) -> str:
+    """The kind of environment that an id belongs to; the default one where none knows it."""
+    return next((name for name in _kinds() if ENVIRONMENTS.load(name).knows(env_id)), DEFAULT_KIND)
+
+
+@functools.cache
+def _kinds() -> tuple[str, ...]:
+    return tuple(sorted(ENVIRONMENTS.names(), key=lambda name: name != DEFAULT_KIND))
+
+
+def resolve(
+    env_id: str,
+    *,
+    preset: str | None = None,
+    environment: Mapping[str, Any] | None = None,
+    observation: Mapping[str, Any] | None = None,
+) -> Resolved:
+    """Say everything about an environment and its preprocessing.
+
+    Args:
+        env_id: an id as Gymnasium and ale-py register it, such as ``"ALE/Pong-v5"``.
+        preset: a name of ``presets()``.
+        environment: fields of ``EnvironmentSpec`` that beat id and preset; ``frame_skip`` may be
+            one number.
+        observation: fields of ``ObservationSpec`` that beat the preset.
+
+    Raises:
+        UnknownName: unknown id or preset, with what was probably meant.
+        ManifestError: an override names no field or has the wrong kind.
+
+    Example:
+        >>> resolve("Pong-v4").environment.frame_skip
+        (2, 4)
+        >>> resolve("PongNoFrameskip-v4", preset="sb3-atari").environment.frame_skip_text
+        '4'
+    """
+    kind = str((environment or {}).get("kind") or kind_of(env_id))
+    world = ENVIRONMENTS.load(kind)
+    described = world.describe(env_id)
+    named = _preset(world, preset)
+    said_environment = {**described.environment, **named.environment, **(environment or {})}
+    said_observation = {**described.observation, **named.observation, **(observation or {})}
+    said_environment["kind"] = kind
+    if type(said_environment["frame_skip"]) is int:
+        said_environment["frame_skip"] = (said_environment["frame_skip"],) * 2
+    assumed = [
+        f"{section}.{field} = {mapping.encode(value)!r}"
+        for section, said, defaults in (
+            ("environment", said_environment, world.environment_defaults),
+            ("observation", said_observation, world.observation_defaults),
+        )
+        for field, value in defaults.items()
+        if field not in said
+    ]
+    return Resolved(
+        environment=mapping.decode(
+            EnvironmentSpec,
+            mapping.encode({**world.environment_defaults, **said_environment}),
+            "environment",
+        ),
+        observation=mapping.decode(
+            ObservationSpec,
+            mapping.encode({**world.observation_defaults, **said_observation}),
+            "observation",
+        ),
+        assumed=tuple(assumed),
+    )
+
+
+def _preset(world: EnvironmentKind, name: str | None) -> Preset:
+    if name is None:
+        return Preset(origin="", environment={}, observation={})
+    if name not in world.presets:
+        raise UnknownName("preset", name, world.presets)
+    return world.presets[name]
