@@ -13,10 +13,10 @@ from agentlens.comparison.statistics import (
     Interval,
     bootstrap,
     holm,
+    improvement,
     interquartile_mean,
     mean,
     median,
-    of_improvement,
     of_values,
     resampling,
 )
@@ -153,7 +153,6 @@ def paired_difference(first: Played, second: Played) -> PairedDifference:
     theirs = np.array([second.returns[j] for _, j in distinct])
     units = len(distinct)
     difference = bootstrap(of_values(ours - theirs, mean), units, resampling())
-    improvement = bootstrap(of_improvement(ours, theirs), units, resampling())
     p_value = max(difference.p_value(), 2.0 ** (1 - units))
     return PairedDifference(
         first=first.agent,
@@ -161,7 +160,7 @@ def paired_difference(first: Played, second: Played) -> PairedDifference:
         pairs=len(both),
         distinct_pairs=units,
         difference=difference.interval(),
-        improvement=improvement.interval(),
+        improvement=improvement(ours, theirs),
         p_value=p_value,
         p_holm=p_value,
         verdict=_verdict(ours - theirs, difference.estimate, p_value),

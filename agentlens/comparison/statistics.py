@@ -30,9 +30,6 @@ RESAMPLES = 10_000
 SEED = 0
 """Of the resamples: every figure draws the same ones, so that none depends on which others are
 made."""
-FEW_UNITS = 6
-"""Below this many units an interval is shown but said to be rough."""
-
 Statistic = Callable[[np.ndarray], np.ndarray]
 """From unit indices int [R, m] to one figure a resample, float [R]."""
 
@@ -226,24 +223,46 @@ def correlation_sums(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.array([len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y])
 
 
-def of_improvement(first: np.ndarray, second: np.ndarray) -> Statistic:
-    """Probability of improvement with pairs of episodes as units.
+def improvement(first: np.ndarray, second: np.ndarray, *, level: float = LEVEL) -> Interval:
+    """Probability that an episode of the first agent returns more than one of the second.
+
+    Over all pairs of an episode of each; ties count half. The interval is a score interval, which
+    knows the edge: at full separation it has one end at the edge and the other inside.
 
     Args:
-        first, second: float [n], the returns of both agents in the order of the seeds.
+        first, second: float [n], the returns of both agents on the same seeds.
+        level: of the interval; a single pair has none.
+
+    References:
+        Newcombe 2006, "Confidence intervals for an effect size measure based on the Mann-Whitney
+        statistic", part 2, method 5, with the variance of Hanley and McNeil 1982. It takes the
+        agents' returns as independent; returns on the same seeds that rise together make it wider
+        than need be. Measured coverage with ten pairs: 93 to 99 %.
+
+    Example:
+        >>> full = improvement(np.arange(10.0) + 10, np.arange(10.0))
+        >>> full.estimate, round(full.low, 2), full.high
+        (1.0, 0.8, 1.0)
     """
     check_shape("second", second, (len(first),))
     wins = (first[:, None] > second[None, :]) + 0.5 * (first[:, None] == second[None, :])
+    share, units = float(wins.mean()), len(first)
+    low = high = math.nan
+    if units > 1:
+        z = _NORMAL.inv_cdf(0.5 + level / 2)
+        low, high = (_score_end(share, edge, z, units) for edge in (0.0, 1.0))
+    return Interval(estimate=share, low=low, high=high, level=level, units=units)
 
-    def improvement(units: np.ndarray) -> np.ndarray:
-        resamples, drawn = units.shape
-        places = units + len(first) * np.arange(resamples)[:, None]
-        counts = np.bincount(places.ravel(), minlength=resamples * len(first))
-        often = counts.reshape(resamples, len(first)).astype(np.float64)
-        shares: np.ndarray = ((often @ wins) * often).sum(axis=1) / drawn**2
-        return shares
 
-    return improvement
+def _score_end(share: float, edge: float, z: float, units: int) -> float:
+    """The probability between ``share`` and ``edge`` that is just ``z`` deviations away."""
+    near, far = share, edge
+    for _ in range(60):
+        p = (near + far) / 2
+        spread = 1 + (units - 1) * ((1 - p) / (2 - p) + p / (1 + p))
+        inside = (p - share) ** 2 <= z * z * p * (1 - p) * spread / units**2
+        near, far = (p, far) if inside else (near, p)
+    return far if share != edge else edge
 
 
 def mean(values: np.ndarray) -> np.ndarray:
@@ -286,6 +305,19 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
         running = max(running, min(1.0, (len(order) - rank) * p_values[index]))
         adjusted[index] = running
     return tuple(float(p) for p in adjusted)
+
+
+def pairs_needed(differences: int, level: float = LEVEL) -> int:
+    """The fewest pairs of episodes with which the clearest of some differences can be told.
+
+    A p-value is never below 2 / 2^n, the chance that n fair coins fall alike, and Holm's method
+    multiplies the smallest of m by m.
+
+    Example:
+        >>> pairs_needed(1), pairs_needed(6)
+        (6, 8)
+    """
+    return 1 + math.ceil(math.log2(max(differences, 1) / (1 - level)) - 1e-9)
 
 
 def student_quantile(probability: float, degrees: int) -> float:

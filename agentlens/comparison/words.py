@@ -9,7 +9,7 @@ from agentlens.comparison.behaviour import Behaviour
 from agentlens.comparison.comparison import Comparison
 from agentlens.comparison.measure import SUBJECTS, measures_of
 from agentlens.comparison.returns import PairedDifference
-from agentlens.comparison.statistics import FEW_UNITS, LEVEL, RESAMPLES, Interval
+from agentlens.comparison.statistics import LEVEL, RESAMPLES, Interval, pairs_needed
 
 WORTH_SAYING = 0.03
 """Share of a map's mass: a smaller shift is called none."""
@@ -194,7 +194,8 @@ def methods(comparison: Comparison) -> str:
         f"episodes by agent: {counts}; returns are raw.",
         f"Intervals are {LEVEL:.0%} BCa bootstrap intervals ({RESAMPLES} resamples, generator "
         f"seed {made.get('statistics_seed', 0)}) with Student quantiles for few units; returns "
-        "resample pairs of episodes with one seed, figures on states resample whole episodes. ",
+        "resample pairs of episodes with one seed, figures on states resample whole episodes; the "
+        "probability of improvement has a score interval (Newcombe 2006).",
         "P-values invert the interval of the paired difference and are corrected by Holm's "
         "method over all differences.",
     ]
@@ -218,16 +219,8 @@ def standing_notes(comparison: Comparison) -> tuple[str, ...]:
         "trained them: that takes several training runs of each."
     ]
     least = min((d.distinct_pairs for d in comparison.differences), default=0)
-    if least < FEW_UNITS:
-        notes.append(
-            f"Only {least} distinct pair{'s' if least != 1 else ''} of episodes: "
-            + (
-                "there is no interval."
-                if least < 2
-                else "the intervals are rough, and however they lie no difference can be told at "
-                "95 %, which takes six pairs or more."
-            )
-        )
+    few = few_pairs_note(least, len(comparison.differences))
+    notes.extend([f"Only {few}"] if few else [])
     notes.extend(
         f"{r.agent}: only {r.distinct} of {r.episodes} episodes are distinct; equal ones were "
         "counted once."
@@ -244,3 +237,18 @@ def standing_notes(comparison: Comparison) -> tuple[str, ...]:
             f"Episodes cut before the game's end (their returns are partial): {', '.join(cut)}."
         )
     return tuple(notes)
+
+
+def few_pairs_note(pairs: int, differences: int) -> str:
+    """That so few pairs of episodes cannot tell any difference, whatever they return; or ""."""
+    needed = pairs_needed(differences)
+    if pairs >= needed:
+        return ""
+    counted = f"{pairs} distinct pair{'s' if pairs != 1 else ''} of episodes"
+    if pairs < 2:
+        return f"{counted}: there is no interval."
+    clearest = f" for the clearest of {differences} differences" if differences > 1 else ""
+    return (
+        f"{counted}: the intervals are rough, and however they lie no difference can be told at "
+        f"{LEVEL:.0%}, which takes {needed} pairs or more{clearest}."
+    )

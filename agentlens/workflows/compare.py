@@ -15,6 +15,7 @@ from agentlens.comparison.report import write_report
 from agentlens.comparison.returns import corrected, paired_difference, played, return_figures
 from agentlens.comparison.statistics import SEED
 from agentlens.comparison.values import value_bias
+from agentlens.comparison.words import few_pairs_note
 from agentlens.compute import Compute
 from agentlens.progress import SILENT_STAGES, StageReporter
 from agentlens.provenance import provenance
@@ -34,6 +35,7 @@ from agentlens.workflows.explain import check_method
 from agentlens.workflows.map_sizes import fitted_method
 from agentlens.workflows.participants import (
     AgentLike,
+    Participant,
     check_comparable,
     load_participants,
     same_cadence,
@@ -84,7 +86,7 @@ def compare(
         for each in everybody:
             fitted = fitted_method(method, each.spec, participants[0].spec, SCREEN_SHAPE)
             check_method(fitted, each.agent, compute)
-    for note in notes:
+    for note in (*notes, *_few_pairs(participants, plan.episodes)):
         progress.say(note)
     with whole_folder(Path(output), force=force) as folder:
         run = ComparisonRun(
@@ -99,6 +101,16 @@ def compare(
         )
         comparison = _compare(run)
     return replace(comparison, folder=Path(output))
+
+
+def _few_pairs(participants: Sequence[Participant], episodes: int) -> tuple[str, ...]:
+    """Before anything is played: that no difference can be told however the games end."""
+    counts = [
+        sum(e.complete for e in p.recording.episodes) if p.recording is not None else episodes
+        for p in participants
+    ]
+    note = few_pairs_note(min(counts), len(pairs_of(len(participants))))
+    return (f"At most {note}",) if note else ()
 
 
 def _compare(run: ComparisonRun) -> Comparison:

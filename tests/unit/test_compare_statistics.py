@@ -12,13 +12,14 @@ from agentlens.comparison.statistics import (
     bootstrap,
     correlation_sums,
     holm,
+    improvement,
     interquartile_mean,
     mean,
     median,
     of_correlation,
-    of_improvement,
     of_means,
     of_values,
+    pairs_needed,
     student_quantile,
 )
 from agentlens.errors import InvalidArgument, NotFinite
@@ -112,24 +113,61 @@ def test_figures_by_hand() -> None:
     assert interquartile_mean(values) == stats.trim_mean(values, 0.25)
 
 
-def improvement(first: np.ndarray, second: np.ndarray) -> float:
-    """By definition: over all pairs of an episode of each, ties half."""
-    wins = [float(a > b) + 0.5 * float(a == b) for a in first for b in second]
-    return float(np.mean(wins))
-
-
-def test_probability_of_improvement_by_hand() -> None:
-    everything = np.arange(2)[None]
-    assert of_improvement(np.ones(2), np.ones(2))(everything)[0] == 0.5
-    assert of_improvement(np.array([2.0, 5.0]), np.array([1.0, 3.0]))(everything)[0] == 0.75
-
-
-def test_improvement_as_a_statistic_is_the_figure_on_all_units() -> None:
+def test_probability_of_improvement_is_over_all_pairs_and_ties_count_half() -> None:
+    assert improvement(np.ones(2), np.ones(2)).estimate == 0.5
+    assert improvement(np.array([2.0, 5.0]), np.array([1.0, 3.0])).estimate == 0.75
     first, second = np.random.default_rng(0).integers(0, 9, size=(2, 12)).astype(float)
-    statistic = of_improvement(first, second)
-    assert statistic(np.arange(12)[None])[0] == improvement(first, second)
-    drawn = np.array([[3, 3, 1], [0, 5, 11]])
-    assert statistic(drawn)[1] == improvement(first[drawn[1]], second[drawn[1]])
+    wins = stats.mannwhitneyu(first, second).statistic
+    assert improvement(first, second).estimate == wins / 144
+
+
+def test_the_interval_of_an_improvement_solves_its_equation_and_mirrors_itself() -> None:
+    first, second = np.random.default_rng(1).normal(size=(2, 9))
+    figure, mirror = improvement(first, second), improvement(second, first)
+    for end in (figure.low, figure.high):
+        spread = 1 + 8 * ((1 - end) / (2 - end) + end / (1 + end))
+        assert (end - figure.estimate) ** 2 == pytest.approx(
+            stats.norm.ppf(0.975) ** 2 * end * (1 - end) * spread / 81
+        )
+    assert (mirror.low, mirror.high) == pytest.approx((1 - figure.high, 1 - figure.low))
+
+
+@pytest.mark.parametrize("pairs", [2, 5, 10, 100])
+def test_full_separation_has_an_interval_with_width(pairs: int) -> None:
+    figure = improvement(np.arange(pairs) + 1000.0, np.arange(pairs) * 1.0)
+    assert (figure.estimate, figure.high) == (1.0, 1.0)
+    assert 0.0 < figure.low < 0.99
+    assert math.isnan(improvement(np.ones(1), np.zeros(1)).low)
+
+
+@pytest.mark.parametrize(
+    ("shift", "spread", "truth"),
+    [
+        (0.0, 1.0, 0.5),
+        (0.7416, 1.0, 0.7),
+        (1.8124, 1.0, 0.9),
+        (2.6599, 1.0, 0.97),
+        (4.0, 3.0, 0.897),
+    ],
+)
+@pytest.mark.parametrize("pairs", [5, 10, 20])
+def test_coverage_of_an_improvement_is_near_its_level(
+    shift: float, spread: float, truth: float, pairs: int
+) -> None:
+    """Normal returns of either agent; at a true 97 % with ten pairs a bootstrap covers 69 %."""
+    generator, held = np.random.default_rng(pairs), 0
+    for _ in range(600):
+        first, second = generator.normal(size=(2, pairs))
+        held += improvement(first + shift, spread * second).holds(truth)
+    assert 0.905 < held / 600 <= 0.995
+
+
+@pytest.mark.parametrize("differences", [1, 2, 3, 6, 15, 45])
+def test_the_pairs_needed_are_those_that_holm_leaves_something_to_tell(differences: int) -> None:
+    pairs = pairs_needed(differences)
+    for n, clear in ((pairs, True), (pairs - 1, False)):
+        adjusted = holm([2.0 ** (1 - n)] + [1.0] * (differences - 1))
+        assert (adjusted[0] <= 0.05) == clear
 
 
 def test_states_are_resampled_by_episode() -> None:
