@@ -74,6 +74,7 @@ def targets() -> tuple[Target, ...]:
             words="live: decisions a second with actor and critic maps",
         ),
         *saliency,
+        *_gpu_targets(),
         *recording,
         Target(
             benchmark="render",
@@ -100,6 +101,18 @@ def targets() -> tuple[Target, ...]:
             words="frames a second drawn and encoded at 3x, compact layout",
         ),
     )
+
+
+def _gpu_targets() -> Iterator[Target]:
+    """What maps on a GPU must reach, for each agent that is timed there."""
+    for agent in ("pong-ppo", "pong-recurrent"):
+        for path, least in (
+            (("float32", "maps a second, one frame a call"), 2000),
+            (("float32", "maps a second, batched"), 5000),
+            (("captum / ours, one frame a call",), 20),
+        ):
+            words = f"GPU, {agent}: {path[-1]}"
+            yield Target(benchmark="gpu", path=(agent, *path), least=least, words=words)
 
 
 def performance_page(results: Path = RESULTS) -> str:
