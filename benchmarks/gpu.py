@@ -32,6 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agentlens.compute import Compute
 from agentlens.policies.base import Policy
 from agentlens.policies.manifest import read_manifest
 from agentlens.policies.networks import build_policy
@@ -214,6 +215,7 @@ def measure_captum(
 
 def measure_recording(device: str, scale: Scale) -> dict[str, float]:
     """Decisions a second recorded, with one forward pass for all games."""
+    from agentlens.rollout.play import Play
     from agentlens.rollout.recorder import record
 
     figures = {}
@@ -223,10 +225,8 @@ def measure_recording(device: str, scale: Scale) -> dict[str, float]:
             record(
                 "pong-ppo",
                 output=Path(folder) / "games",
-                episodes=games,
-                n_envs=games,
-                max_steps=scale.steps,
-                device=device,
+                play=Play(episodes=games, n_envs=games, max_steps=scale.steps),
+                compute=Compute(device=device),
             )
             seconds = time.perf_counter() - start
         figures[f"{games} games"] = games * scale.steps / seconds
