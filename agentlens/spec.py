@@ -345,6 +345,16 @@ class GridSpec:
     columns: tuple[float, ...]
     observation: tuple[int, int]
 
+    @classmethod
+    def pixels(cls, observation: tuple[int, int]) -> GridSpec:
+        """One value a pixel of an observation of (H, W)."""
+        height, width = observation
+        return cls(
+            rows=tuple(map(float, range(height))),
+            columns=tuple(map(float, range(width))),
+            observation=observation,
+        )
+
     @property
     def shape(self) -> tuple[int, int]:
         """(gy, gx)."""

@@ -38,7 +38,7 @@ from agentlens.policies.manifest import read_manifest
 from agentlens.policies.networks import build_policy
 from agentlens.policies.weights import load_tensors, read_safetensors
 from agentlens.saliency.engine import batched
-from agentlens.saliency.engine.base import Perturbation
+from agentlens.saliency.engine.base import MaskedPlanes
 from agentlens.saliency.masks import gaussian_masks, plane_selections
 from agentlens.saliency.references import blur
 from agentlens.saliency.scores import kl
@@ -127,7 +127,7 @@ class MapMaker:
         self._precision = precision
         masks = gaussian_masks(policy.observation_shape[1:], RADIUS, STRIDE)
         _, selections = plane_selections("all", policy.observation_shape[0])
-        self.perturbation = Perturbation(masks=torch.from_numpy(masks.masks), selections=selections)
+        self.perturbation = MaskedPlanes(masks=torch.from_numpy(masks.masks), selections=selections)
         self._engine = batched.build(
             copy.deepcopy(policy).to(device, self.kind),
             self.perturbation,

@@ -37,7 +37,7 @@ from agentlens.rollout.recorder import record
 from agentlens.saliency import scores
 from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.engine import batched, incremental
-from agentlens.saliency.engine.base import Perturbation
+from agentlens.saliency.engine.base import MaskedPlanes
 from agentlens.saliency.engine.settings import torch_threads
 from agentlens.saliency.masks import gaussian_masks, plane_selections
 from agentlens.saliency.options import AskedOptions
@@ -181,7 +181,7 @@ class Contenders:
         self.one = some(case.frames, 1)
         masks = gaussian_masks(policy.observation_shape[1:], RADIUS, STRIDE)
         _, selections = plane_selections("all", policy.observation_shape[0])
-        self.perturbation = Perturbation(masks=torch.from_numpy(masks.masks), selections=selections)
+        self.perturbation = MaskedPlanes(masks=torch.from_numpy(masks.masks), selections=selections)
         self.references = blur(case.frames.observations, BLUR)
         self.action = int(self.one.actions[0])
 

@@ -32,10 +32,10 @@ from agentlens.saliency.base import (
     SaliencyMethod,
 )
 from agentlens.saliency.checks import check_maps, check_outputs, measure_noise
+from agentlens.saliency.chosen_steps import choose_steps
 from agentlens.saliency.configure import configure, method_name, options_of
 from agentlens.saliency.engine.settings import device_of, exact_float32, torch_threads
 from agentlens.saliency.frames import read_frames, recording_facts
-from agentlens.saliency.selection import choose_steps
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader, MapSet, MapWriter, open_maps, read_map_header
 from agentlens.store.recording import Episode, Recording, open_recording

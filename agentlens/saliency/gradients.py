@@ -18,10 +18,10 @@ from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.batched import row_bytes
-from agentlens.saliency.engine.settings import device_of, dtype_of, exact_float32
+from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.masks import plane_selections
-from agentlens.saliency.options import AskedOptions
-from agentlens.saliency.question import ask, quantity
+from agentlens.saliency.options import AskedOptions, GradientOptions
+from agentlens.saliency.question import ask, differentiated_output
 from agentlens.saliency.targets import (
     DIFFERENTIABLE_TARGETS,
     check_targets,
@@ -65,37 +65,24 @@ class GradientExplainer:
         policy: Policy,
         compute: Compute,
         facts: RecordingFacts,
+        options: GradientOptions,
         rule: Rule,
         map_meaning: MapMeaning,
-        *,
-        planes: str,
-        asked: AskedOptions,
     ) -> None:
         self._policy, self._rule, self._signed = policy, rule, map_meaning.signed
-        self.targets = differentiable_targets(policy, asked, map_meaning)
-        height, width = policy.observation_shape[1:]
-        self.grid = GridSpec(
-            rows=tuple(map(float, range(height))),
-            columns=tuple(map(float, range(width))),
-            observation=(height, width),
-        )
-        self.planes, self._selections = plane_selections(planes, policy.observation_shape[0])
+        self.targets = differentiable_targets(policy, options, map_meaning)
+        self.grid = GridSpec.pixels(policy.observation_shape[1:])
+        stack = policy.observation_shape[0]
+        self.planes, self._selections = plane_selections(options.planes, stack)
         self.forward_passes = map_meaning.passes
         self._rows = max(1, compute.memory_bytes // 4 // row_bytes(policy))
-        self._question = ask(policy, asked, facts)
+        self._question = ask(policy, options, facts)
 
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""
-        maps, explained = [], []
-        with exact_float32():
-            for index in range(len(frames)):
-                frame = single_frame(frames, index, self._policy)
-                values, action = self._explain(frame)
-                maps.append(values)
-                explained.append(action)
-        return MapBatch(torch.stack(maps), torch.cat(explained))
+        return frame_by_frame(frames, self._policy, self._explain)
 
-    def _explain(self, frame: FrameBatch) -> tuple[Tensor, Tensor]:
+    def _explain(self, frame: FrameBatch) -> MapBatch:
         with torch.no_grad():
             base = self._policy(frame.observations, frame.states)
         action = self._question.explained(base, frame.actions)
@@ -107,10 +94,10 @@ class GradientExplainer:
             ]
             return torch.cat(parts, 1)
 
-        found = self._rule(frame, gradient)
-        planes = [found[:, list(chosen)] for chosen in self._selections]
+        attribution = self._rule(frame, gradient)
+        planes = [attribution[:, list(chosen)] for chosen in self._selections]
         combined = [p.sum(1) if self._signed else p.amax(1) for p in planes]
-        return torch.stack(combined, 1).float(), action
+        return MapBatch(torch.stack(combined, 1).float()[None], action)
 
     def _gradient(self, points: Tensor, frame: FrameBatch, places: tuple[Tensor, Tensor]) -> Tensor:
         states = None if frame.states is None else frame.states.expand(len(points), -1)
@@ -120,7 +107,9 @@ class GradientExplainer:
             output = self._policy(points, states)
             found = []
             for info in self.targets:
-                total = quantity(info.name, self._question, output, action, other).sum()
+                total = differentiated_output(
+                    info.name, self._question, output, action, other
+                ).sum()
                 found.append(derivative(total, points))
         return torch.stack(found)
 
@@ -129,8 +118,8 @@ def derivative(total: Tensor, variable: Tensor) -> Tensor:
     """d total / d variable; zeros where the one does not depend on the other. The graph is kept."""
     if not total.requires_grad:
         return torch.zeros_like(variable)
-    found = torch.autograd.grad(total, variable, retain_graph=True, allow_unused=True)[0]
-    return torch.zeros_like(variable) if found is None else found
+    gradient = torch.autograd.grad(total, variable, retain_graph=True, allow_unused=True)[0]
+    return torch.zeros_like(variable) if gradient is None else gradient
 
 
 def differentiable_targets(
@@ -159,26 +148,4 @@ def differentiable_targets(
             meaning=map_meaning.meaning,
         )
         for info in infos
-    )
-
-
-def single_frame(frames: FrameBatch, index: int, policy: Policy) -> FrameBatch:
-    """One frame as a batch of its own, in the policy's place and precision, free for autograd."""
-    at = slice(index, index + 1)
-    place, dtype = device_of(policy), dtype_of(policy)
-
-    def moved(values: Tensor | None) -> Tensor | None:
-        return None if values is None else values[at].clone().to(place, dtype)
-
-    return dataclasses.replace(
-        frames,
-        observations=frames.observations[at].clone().to(place, dtype),
-        actions=frames.actions[at],
-        states=moved(frames.states),
-        previous=moved(frames.previous),
-        past=moved(frames.past),
-        past_states=moved(frames.past_states),
-        past_counts=None if frames.past_counts is None else frames.past_counts[at],
-        episodes=frames.episodes[at],
-        steps=frames.steps[at],
     )

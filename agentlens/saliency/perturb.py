@@ -15,12 +15,12 @@ from torch import Tensor
 from agentlens.compute import Compute
 from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
-from agentlens.saliency.engine.base import Perturbation
+from agentlens.saliency.engine.base import MaskedPlanes
 from agentlens.saliency.engine.choose import choose_engine
 from agentlens.saliency.engine.settings import device_of, torch_threads
 from agentlens.saliency.masks import MaskSet, plane_selections
 from agentlens.saliency.options import AskedOptions
-from agentlens.saliency.question import ask, evaluate
+from agentlens.saliency.question import ask, score_change
 from agentlens.saliency.references import parse_reference
 from agentlens.saliency.targets import (
     INTERACTION,
@@ -78,7 +78,7 @@ class PerturbationExplainer:
         self._question = ask(policy, spec.asked, facts)
         self._reference, self._pictures = parse_reference(spec.reference), facts.pictures
         masks = torch.from_numpy(spec.masks.masks).to(device_of(policy))
-        self._perturbation = Perturbation(masks=masks, selections=selections)
+        self._perturbation = MaskedPlanes(masks=masks, selections=selections)
         self._engine = None
         self.engine, self.forward_passes = "none: agent-free", 0
         if any(name != "energy" for name in self._names):
@@ -115,7 +115,7 @@ class PerturbationExplainer:
             halvings = outputs.halvings
             explained = self._question.explained(outputs.base, frames.actions)
             for name in {name.removesuffix(INTERACTION) for name in self._names} - {"energy"}:
-                found[name] = evaluate(
+                found[name] = score_change(
                     name, self._question, outputs.base, outputs.perturbed, explained
                 )
         if "energy" in self._names:
@@ -147,7 +147,7 @@ def _described(
     return wanted, tuple(by_name[name] for name in wanted)
 
 
-def energy(observations: Tensor, references: Tensor, perturbation: Perturbation) -> Tensor:
+def energy(observations: Tensor, references: Tensor, perturbation: MaskedPlanes) -> Tensor:
     """The agent-free control: ||o' - o||^2 of every mask, in squared observation units.
 
     Args:

@@ -132,7 +132,7 @@ def value_of(question: Question, output: PolicyOutput) -> Tensor:
     return question.preferences(output).amax(-1)
 
 
-def evaluate(
+def score_change(
     name: str, question: Question, base: PolicyOutput, perturbed: PolicyOutput, explained: Tensor
 ) -> Tensor:
     """One score of F unperturbed and [F, P, M] perturbed outputs: float64 [F, P, M].
@@ -174,7 +174,7 @@ def evaluate(
     raise UnknownName("score", name, ())
 
 
-def quantity(
+def differentiated_output(
     name: str, question: Question, output: PolicyOutput, action: Tensor, other: Tensor
 ) -> Tensor:
     """What a gradient method differentiates: log p(a), l_a - l_b, V, Q(a), ...: float64 [N].

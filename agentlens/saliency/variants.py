@@ -11,15 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
-from agentlens.saliency.engine.settings import exact_float32
-from agentlens.saliency.gradients import single_frame
+from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.masks import full_mask
 from agentlens.saliency.options import AskedOptions
-from agentlens.saliency.question import ask, evaluate
+from agentlens.saliency.question import ask, score_change
 from agentlens.saliency.targets import check_targets, default_targets
 
 
@@ -44,7 +42,6 @@ class VariantExplainer:
     def __init__(
         self,
         policy: Policy,
-        compute: Compute,
         facts: RecordingFacts,
         situations: Situations,
         asked: AskedOptions,
@@ -64,20 +61,16 @@ class VariantExplainer:
     @torch.inference_mode()
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""
-        maps, explained = [], []
-        with exact_float32():
-            for index in range(len(frames)):
-                frame = single_frame(frames, index, self._policy)
-                base = self._policy(frame.observations, frame.states)
-                changed = _row(self._situations.outputs(frame))
-                action = self._question.explained(base, frame.actions)
-                scored = [
-                    evaluate(info.name, self._question, base, changed, action)
-                    for info in self.targets
-                ]
-                maps.append(torch.stack(scored, 1).float())
-                explained.append(action)
-        return MapBatch(torch.cat(maps)[..., None], torch.cat(explained))
+        return frame_by_frame(frames, self._policy, self._explain)
+
+    def _explain(self, frame: FrameBatch) -> MapBatch:
+        base = self._policy(frame.observations, frame.states)
+        changed = _row(self._situations.outputs(frame))
+        action = self._question.explained(base, frame.actions)
+        scored = [
+            score_change(info.name, self._question, base, changed, action) for info in self.targets
+        ]
+        return MapBatch(torch.stack(scored, 1).float()[..., None], action)
 
 
 def _row(outputs: Sequence[PolicyOutput]) -> PolicyOutput:

@@ -15,7 +15,7 @@ import agentlens
 from agentlens.compute import Compute
 from agentlens.policies.base import Policy
 from agentlens.saliency.engine import batched
-from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
+from agentlens.saliency.engine.base import MaskedPlanes, PerturbedOutputs
 from agentlens.saliency.engine.choose import choose_engine
 from agentlens.saliency.masks import gaussian_masks
 from tests.planted import SmallPolicy, baby, nature
@@ -35,7 +35,7 @@ def decided(make: Callable[[], SmallPolicy]) -> SmallPolicy:
 MAKERS = pytest.mark.parametrize("make", [nature, baby])
 
 
-def setting(policy: Policy, frames: int = 3) -> tuple[Perturbation, Tensor, Tensor, Tensor | None]:
+def setting(policy: Policy, frames: int = 3) -> tuple[MaskedPlanes, Tensor, Tensor, Tensor | None]:
     """Masks, random observations, references and recurrent states, on the CPU."""
     generator = torch.Generator().manual_seed(3)
     masks = torch.from_numpy(gaussian_masks(policy.observation_shape[1:], 5.0, 10).masks)
@@ -44,7 +44,7 @@ def setting(policy: Policy, frames: int = 3) -> tuple[Perturbation, Tensor, Tens
     if policy.state_size:
         states = torch.randn(frames, policy.state_size, generator=generator)
     return (
-        Perturbation(masks=masks, selections=(tuple(range(shape[1])),)),
+        MaskedPlanes(masks=masks, selections=(tuple(range(shape[1])),)),
         torch.rand(shape, generator=generator),
         torch.rand(shape, generator=generator),
         states,

@@ -15,14 +15,14 @@ from agentlens.compute import Compute
 from agentlens.policies.agent import load_agent
 from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch, RecordingFacts
-from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
+from agentlens.saliency.engine.base import MaskedPlanes, PerturbedOutputs
 from agentlens.saliency.engine.batched import BatchedEngine
 from agentlens.saliency.engine.incremental import build as build_incremental
 from agentlens.saliency.engine.reference import ReferenceEngine
 from agentlens.saliency.masks import gaussian_masks
 from agentlens.saliency.methods.greydanus import Greydanus
 from agentlens.saliency.methods.perturbation import Perturbation as PerturbationMethod
-from agentlens.saliency.question import Question, evaluate
+from agentlens.saliency.question import Question, score_change
 from agentlens.saliency.references import blur
 
 FACTS = RecordingFacts()
@@ -78,12 +78,14 @@ def test_engines_give_the_maps_of_the_float64_oracle(
     policy, observations, states, actions = case(policies_folder)
     stack, *size = policy.observation_shape
     masks = torch.from_numpy(gaussian_masks((size[0], size[1]), 5.0, 14).masks)
-    perturbation = Perturbation(masks=masks, selections=(tuple(range(stack)), (stack - 1,)))
+    perturbation = MaskedPlanes(masks=masks, selections=(tuple(range(stack)), (stack - 1,)))
     references = blur(observations, 3.0)
 
     def maps(outputs: PerturbedOutputs) -> Tensor:
         question = Question(policy=policy)
-        found = [evaluate(n, question, outputs.base, outputs.perturbed, actions) for n in SCORES]
+        found = [
+            score_change(n, question, outputs.base, outputs.perturbed, actions) for n in SCORES
+        ]
         return torch.stack(found, 1).float().double()
 
     single = maps(ReferenceEngine(policy, perturbation)(observations, references, states))

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from agentlens.saliency.engine import incremental
-from agentlens.saliency.engine.base import Perturbation
+from agentlens.saliency.engine.base import MaskedPlanes
 from tests.planted import SmallPolicy
 
 ACTIVATIONS = (nn.ReLU(), nn.ELU(), nn.Tanh(), nn.LeakyReLU(0.2))
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[SmallPolicy, Perturbation, int]:
+def cases(draw: st.DrawFn) -> tuple[SmallPolicy, MaskedPlanes, int]:
     """A random policy in float64, masks on random boxes (some empty) and plane selections."""
     number = lambda low, high: draw(st.integers(low, high))  # noqa: E731
     seed = number(0, 2**16)
@@ -51,11 +51,11 @@ def cases(draw: st.DrawFn) -> tuple[SmallPolicy, Perturbation, int]:
             max_size=3,
         )
     )
-    return policy, Perturbation(masks=masks, selections=tuple(selections)), seed
+    return policy, MaskedPlanes(masks=masks, selections=tuple(selections)), seed
 
 
 def brute_force(
-    policy: SmallPolicy, perturbation: Perturbation, o: Tensor, r: Tensor, state: Tensor | None
+    policy: SmallPolicy, perturbation: MaskedPlanes, o: Tensor, r: Tensor, state: Tensor | None
 ) -> Tensor:
     """Logits [P, M, A] of one frame [K, H, W], one forward pass a mask."""
     found = []
@@ -71,7 +71,7 @@ def brute_force(
 @settings(max_examples=60, deadline=None)
 @given(cases(), st.integers(1, 3), st.integers(1, 3))
 def test_incremental_equals_one_forward_pass_a_mask(
-    case: tuple[SmallPolicy, Perturbation, int], count: int, threads: int
+    case: tuple[SmallPolicy, MaskedPlanes, int], count: int, threads: int
 ) -> None:
     policy, perturbation, seed = case
     generator = torch.Generator().manual_seed(seed)

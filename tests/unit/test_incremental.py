@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from agentlens.errors import DeviceError, InvalidArgument, ShapeError
 from agentlens.policies.base import Policy
 from agentlens.saliency.engine import head, incremental, propagate
-from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
+from agentlens.saliency.engine.base import MaskedPlanes, PerturbedOutputs
 from agentlens.saliency.engine.plan import plan_chunk, read_windows
 from agentlens.saliency.engine.workers import spread
 from tests.planted import SmallPolicy, baby, nature
@@ -95,7 +95,7 @@ def test_equals_float64_forward(make, projects: bool) -> None:
     observations, references, states = frames(policy, 2)
     engine = incremental.build(
         policy,
-        Perturbation(masks=masks, selections=every_plane(policy)),
+        MaskedPlanes(masks=masks, selections=every_plane(policy)),
         memory_bytes=GIGABYTE,
         threads=2,
     )
@@ -134,7 +134,7 @@ def test_a_mask_that_changes_nothing_gives_the_base_outputs(
     observations, references, states = frames(policy, 1)
     references[:, 0, :, :12] = observations[:, 0, :, :12]
     engine = incremental.build(
-        policy, Perturbation(masks=masks, selections=((0,), (1,))), memory_bytes=GIGABYTE, threads=1
+        policy, MaskedPlanes(masks=masks, selections=((0,), (1,))), memory_bytes=GIGABYTE, threads=1
     )
     got = engine(observations, references, states)
     change = got.perturbed.preferences[0] - got.base.preferences[0]
@@ -149,7 +149,7 @@ def test_a_mask_that_changes_nothing_gives_the_base_outputs(
 @pytest.mark.parametrize("projects", [True, False])
 def test_workers_frames_and_repeats_are_bit_equal(projects: bool) -> None:
     policy = baby(projects=projects)
-    perturbation = Perturbation(masks=discs((80, 80), 10, 14), selections=((0,),))
+    perturbation = MaskedPlanes(masks=discs((80, 80), 10, 14), selections=((0,),))
     engines = [
         incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=threads)
         for threads in (1, 2, 3)
@@ -167,7 +167,7 @@ def test_workers_frames_and_repeats_are_bit_equal(projects: bool) -> None:
 
 def test_little_memory_means_small_chunks_and_plans_made_again() -> None:
     policy = nature()
-    perturbation = Perturbation(masks=discs((84, 84), 7, 20), selections=every_plane(policy))
+    perturbation = MaskedPlanes(masks=discs((84, 84), 7, 20), selections=every_plane(policy))
     roomy = incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=2)
     arguments = frames(policy, 1)
     expected = roomy(*arguments).perturbed.preferences
@@ -185,7 +185,7 @@ def test_masks_that_reach_nothing_or_everything() -> None:
     policy = SmallPolicy([nn.Conv2d(1, 4, 3, 2), nn.Conv2d(4, 4, 2)], nn.ReLU(), (1, 9, 7))
     masks = torch.stack([torch.zeros(9, 7), torch.ones(9, 7)])
     engine = incremental.build(
-        policy, Perturbation(masks=masks, selections=((0,),)), memory_bytes=GIGABYTE, threads=2
+        policy, MaskedPlanes(masks=masks, selections=((0,),)), memory_bytes=GIGABYTE, threads=2
     )
     observations, references, _ = frames(policy, 1)
     got = engine(observations, references, None)
@@ -204,14 +204,14 @@ def test_unsupported_policies_say_why() -> None:
     assert "bfloat16" in str(incremental.unsupported(half))
     trunkless = SmallPolicy([nn.Conv2d(1, 2, 3)], nn.ReLU(), (1, 9, 9))
     trunkless.trunk = lambda: None  # type: ignore[assignment, return-value]
-    perturbation = Perturbation(masks=torch.ones(1, 9, 9), selections=((0,),))
+    perturbation = MaskedPlanes(masks=torch.ones(1, 9, 9), selections=((0,),))
     with pytest.raises(InvalidArgument, match="does not begin with a chain"):
         incremental.build(trunkless, perturbation, memory_bytes=GIGABYTE, threads=1)
 
 
 def test_wrong_shapes_are_refused() -> None:
     policy = SmallPolicy([nn.Conv2d(1, 2, 3)], nn.ReLU(), (1, 9, 9), recurrent=True)
-    perturbation = Perturbation(masks=torch.ones(1, 9, 9), selections=((0,),))
+    perturbation = MaskedPlanes(masks=torch.ones(1, 9, 9), selections=((0,),))
     engine = incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=1)
     observations, references, states = frames(policy, 2)
     with pytest.raises(ShapeError, match=r"recurrent states missing: expected \[2, 8\]"):
@@ -221,7 +221,7 @@ def test_wrong_shapes_are_refused() -> None:
     with pytest.raises(ShapeError, match="masks"):
         incremental.build(
             policy,
-            Perturbation(masks=torch.ones(1, 9, 8), selections=((0,),)),
+            MaskedPlanes(masks=torch.ones(1, 9, 8), selections=((0,),)),
             memory_bytes=GIGABYTE,
             threads=1,
         )
@@ -235,7 +235,7 @@ def test_own_activation_modules_are_taken_as_they_are() -> None:
     policy = SmallPolicy([nn.Conv2d(1, 3, 3), nn.Conv2d(3, 2, 3, 2)], Squash(), (1, 11, 8))
     masks = discs((11, 8), 3, 4)
     engine = incremental.build(
-        policy, Perturbation(masks=masks, selections=((0,),)), memory_bytes=GIGABYTE, threads=1
+        policy, MaskedPlanes(masks=masks, selections=((0,),)), memory_bytes=GIGABYTE, threads=1
     )
     o, r, _ = frames(policy, 1)
     expected = policy(o + masks[:, None] * (r - o)).preferences
@@ -266,7 +266,7 @@ def test_heads_in_several_batches_share_one_base(
         [nn.Conv2d(1, 3, 3)], nn.ELU(), (1, 9, 9), recurrent=True, projects=projects
     )
     masks = discs((9, 9), 2, 3)
-    perturbation = Perturbation(masks=masks, selections=((0,),))
+    perturbation = MaskedPlanes(masks=masks, selections=((0,),))
     arguments = frames(policy, 1)
     engine = incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=1)
     expected = engine(*arguments)
@@ -302,7 +302,7 @@ def test_running_out_of_memory_anywhere_halves_the_chunk_and_leaves_the_same_map
     monkeypatch.setattr(incremental, "CHUNK_MASKS", 30)  # two chunks
     policy = nature()
     masks = discs(policy.observation_shape[1:], 12, 15)
-    perturbation = Perturbation(masks=masks, selections=every_plane(policy))
+    perturbation = MaskedPlanes(masks=masks, selections=every_plane(policy))
     observations, references, states = frames(policy, 2)
     budget = {"memory_bytes": GIGABYTE, "threads": 2}
     calm = incremental.build(policy, perturbation, **budget)
@@ -327,7 +327,7 @@ def test_running_out_of_memory_anywhere_halves_the_chunk_and_leaves_the_same_map
 def test_memory_that_never_suffices_ends_in_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = nature()
     masks = discs(policy.observation_shape[1:], 12, 15)
-    perturbation = Perturbation(masks=masks, selections=((0,),))
+    perturbation = MaskedPlanes(masks=masks, selections=((0,),))
 
     def full(*_args: object) -> None:
         raise MemoryError
@@ -353,7 +353,7 @@ def test_an_error_of_another_kind_is_not_taken_for_a_lack_of_memory(
 ) -> None:
     policy = nature()
     masks = discs(policy.observation_shape[1:], 12, 15)
-    perturbation = Perturbation(masks=masks, selections=((0,),))
+    perturbation = MaskedPlanes(masks=masks, selections=((0,),))
     engine = incremental.build(policy, perturbation, memory_bytes=GIGABYTE, threads=1)
     broken = fails_once_at(1, propagate.Propagation.run, RuntimeError("sizes do not match"))
     monkeypatch.setattr(propagate.Propagation, "run", broken)
@@ -378,7 +378,7 @@ def test_what_is_left_out_of_a_flat_frame_changes_nothing(make, height: int, dea
     references[..., outside] = observations[..., outside]
     engine = incremental.build(
         policy,
-        Perturbation(masks=masks, selections=every_plane(policy)),
+        MaskedPlanes(masks=masks, selections=every_plane(policy)),
         memory_bytes=GIGABYTE,
         threads=1,
     )

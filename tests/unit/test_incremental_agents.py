@@ -14,7 +14,7 @@ from agentlens.policies.agent import load_agent
 from agentlens.policies.base import Policy
 from agentlens.saliency import scores
 from agentlens.saliency.engine import incremental, reference
-from agentlens.saliency.engine.base import Perturbation
+from agentlens.saliency.engine.base import MaskedPlanes
 from agentlens.saliency.masks import gaussian_masks, plane_selections
 from agentlens.saliency.references import blur
 
@@ -26,7 +26,7 @@ def assert_exact(policy: Policy, observations: Tensor, states: Tensor | None, pl
     """kl and value changes equal the float64 reference's up to the tolerance and float32 noise."""
     masks = torch.from_numpy(gaussian_masks(policy.observation_shape[1:], 5, 12).masks)
     _, selections = plane_selections(planes, policy.observation_shape[0])
-    perturbation = Perturbation(masks=masks, selections=selections)
+    perturbation = MaskedPlanes(masks=masks, selections=selections)
     references = blur(observations, 3.0)
     engine = incremental.build(policy, perturbation, memory_bytes=1 << 28, threads=2)
     got = engine(observations, references, states)

@@ -12,7 +12,7 @@ from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument, MissingExtra
 from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.methods.lime import Lime
-from agentlens.saliency.superpixels import RIDGE, coefficients
+from agentlens.saliency.methods.lime.superpixels import RIDGE, coefficients
 from tests.tiny import LinearPolicy
 
 FACTS = RecordingFacts()

@@ -13,8 +13,8 @@ from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.configure import options_of
 from agentlens.saliency.methods.greydanus import Greydanus
+from agentlens.saliency.methods.greydanus.published import stretched_centres
 from agentlens.saliency.methods.perturbation import Perturbation
-from agentlens.saliency.published import stretched_centres
 from agentlens.saliency.references import blur, parse_reference
 from tests.planted import SmallPolicy
 from tests.tiny import LinearPolicy

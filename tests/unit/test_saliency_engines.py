@@ -12,7 +12,7 @@ from agentlens.policies.architectures import architecture
 from agentlens.policies.base import PolicyOutput
 from agentlens.policies.networks import build_policy
 from agentlens.saliency.engine import batched, reference
-from agentlens.saliency.engine.base import Perturbation
+from agentlens.saliency.engine.base import MaskedPlanes
 from agentlens.saliency.engine.batched import BatchedEngine
 from agentlens.saliency.engine.choose import choose_engine
 from agentlens.saliency.engine.reference import ReferenceEngine
@@ -46,7 +46,7 @@ def test_four_pixels_by_hand() -> None:
     policy = LinearPolicy(weights, None, torch.tensor([[[1.0, 1.0], [1.0, 1.0]]]))
     observation = torch.tensor([[[[1.0, 1.0], [1.0, 1.0]]]])
     masks = torch.tensor([[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.5, 1.0]]])
-    perturbation = Perturbation(masks=masks, selections=((0,),))
+    perturbation = MaskedPlanes(masks=masks, selections=((0,),))
     for build in (reference.build, batched.build):
         base, perturbed, halvings = build(policy, perturbation, **BUDGET)(
             observation, torch.zeros_like(observation), None
@@ -61,7 +61,7 @@ def test_four_pixels_by_hand() -> None:
 
 def test_each_selection_perturbs_its_own_planes() -> None:
     weights = torch.tensor([[[[1.0]], [[10.0]]]])
-    perturbation = Perturbation(masks=torch.ones(1, 1, 1), selections=((0,), (1,), (0, 1)))
+    perturbation = MaskedPlanes(masks=torch.ones(1, 1, 1), selections=((0,), (1,), (0, 1)))
     for build in (reference.build, batched.build):
         outputs = build(LinearPolicy(weights, kind="q_values"), perturbation, **BUDGET)(
             torch.ones(2, 2, 1, 1), torch.zeros(2, 2, 1, 1), None
@@ -73,7 +73,7 @@ def test_each_selection_perturbs_its_own_planes() -> None:
 
 def test_every_frame_keeps_its_own_state() -> None:
     policy = LinearPolicy(torch.zeros(2, 1, 3, 3), memory=torch.tensor([1.0, 100.0]))
-    perturbation = Perturbation(masks=torch.ones(2, 3, 3), selections=((0,),))
+    perturbation = MaskedPlanes(masks=torch.ones(2, 3, 3), selections=((0,),))
     states = torch.tensor([[1.0], [2.0], [3.0]])
     for build in (reference.build, batched.build):
         outputs = build(policy, perturbation, **BUDGET)(
@@ -89,7 +89,7 @@ def test_batches_of_any_size_give_the_numbers_of_the_oracle(recurrent: bool, row
     policy = small_policy(recurrent)
     stack = policy.observation_shape[0]
     selections = tuple((k,) for k in range(stack))
-    perturbation = Perturbation(masks=discs(), selections=selections)
+    perturbation = MaskedPlanes(masks=discs(), selections=selections)
     generator = torch.Generator().manual_seed(0)
     observations = torch.rand(2, stack, 40, 40, generator=generator)
     references = torch.rand(2, stack, 40, 40, generator=generator)
@@ -106,7 +106,7 @@ def test_batches_of_any_size_give_the_numbers_of_the_oracle(recurrent: bool, row
 
 
 def test_a_frame_gives_the_same_bits_in_any_company_and_twice() -> None:
-    policy, perturbation = small_policy(), Perturbation(masks=discs(), selections=((0, 1, 2, 3),))
+    policy, perturbation = small_policy(), MaskedPlanes(masks=discs(), selections=((0, 1, 2, 3),))
     engine = batched.build(policy, perturbation, **BUDGET)
     observations, references = torch.rand(5, 4, 40, 40), torch.rand(5, 4, 40, 40)
     together = engine(observations, references, None)
@@ -120,7 +120,7 @@ def test_a_frame_gives_the_same_bits_in_any_company_and_twice() -> None:
 
 @pytest.mark.parametrize("rows", [2, 8, 24, 64, 72])
 def test_a_reference_equal_to_the_observation_changes_nothing(rows: int) -> None:
-    policy, perturbation = small_policy(), Perturbation(masks=discs(), selections=((0,), (1,)))
+    policy, perturbation = small_policy(), MaskedPlanes(masks=discs(), selections=((0,), (1,)))
     observations = torch.rand(2, 4, 40, 40)
     engine = BatchedEngine(policy, perturbation, rows=rows)
     base, perturbed, _ = engine(observations, observations.clone(), None)
@@ -148,7 +148,7 @@ def test_what_the_policy_ignores_changes_nothing(
     policy = LinearPolicy(weights * seen, torch.randn(3, generator=generator))
     masks = torch.eye(height * width).reshape(-1, height, width)
     observation = torch.rand(1, stack, height, width, generator=generator)
-    perturbation = Perturbation(masks=masks, selections=(tuple(range(stack)),))
+    perturbation = MaskedPlanes(masks=masks, selections=(tuple(range(stack)),))
     engine = BatchedEngine(policy, perturbation, rows=rows)
     base, perturbed, _ = engine(observation, torch.zeros_like(observation), None)
     moved = (perturbed.preferences[0, 0] != base.preferences[0]).any(-1).reshape(height, width)
@@ -166,7 +166,7 @@ class ManyFrames(BatchedEngine):
 @pytest.mark.parametrize("fail_at", [-1, 0, 1, 2])
 def test_many_frames_in_a_batch_give_the_same_numbers(fail_at: int) -> None:
     masks = torch.eye(81).reshape(-1, 9, 9)
-    perturbation = Perturbation(masks=masks, selections=((0,), (0,)))
+    perturbation = MaskedPlanes(masks=masks, selections=((0,), (0,)))
     observations, references = torch.rand(5, 1, 9, 9), torch.rand(5, 1, 9, 9)
     one = BatchedEngine(forgetful(), perturbation, rows=88)(observations, references, None)
     policy = forgetful()
@@ -209,7 +209,7 @@ def test_running_out_of_memory_at_any_chunk_leaves_the_same_map(
     call: int, error: Exception
 ) -> None:
     masks = torch.eye(81).reshape(-1, 9, 9)
-    perturbation = Perturbation(masks=masks, selections=((0,),))
+    perturbation = MaskedPlanes(masks=masks, selections=((0,),))
     observations, references = torch.rand(3, 1, 9, 9), torch.rand(3, 1, 9, 9)
     calm = BatchedEngine(forgetful(), perturbation, rows=40)(observations, references, None)
     policy = forgetful()
@@ -225,7 +225,7 @@ def test_running_out_of_memory_at_any_chunk_leaves_the_same_map(
 def test_memory_that_never_suffices_ends_in_a_clear_error() -> None:
     policy = forgetful()
     policy.most = 1
-    perturbation = Perturbation(masks=torch.ones(50, 9, 9), selections=((0,),))
+    perturbation = MaskedPlanes(masks=torch.ones(50, 9, 9), selections=((0,),))
     with pytest.raises(DeviceError, match="single mask"):
         batched.build(policy, perturbation, **BUDGET)(
             torch.rand(1, 1, 9, 9), torch.rand(1, 1, 9, 9), None
@@ -235,7 +235,7 @@ def test_memory_that_never_suffices_ends_in_a_clear_error() -> None:
 def test_another_error_is_not_taken_for_a_lack_of_memory() -> None:
     policy = forgetful()
     policy.fail_at, policy.error = 1, RuntimeError("shapes cannot be multiplied")
-    perturbation = Perturbation(masks=torch.ones(50, 9, 9), selections=((0,),))
+    perturbation = MaskedPlanes(masks=torch.ones(50, 9, 9), selections=((0,),))
     with pytest.raises(RuntimeError, match="multiplied"):
         BatchedEngine(policy, perturbation, rows=8)(
             torch.rand(1, 1, 9, 9), torch.rand(1, 1, 9, 9), None

@@ -19,7 +19,7 @@ from agentlens.policies.base import PolicyOutput
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Perturbation:
+class MaskedPlanes:
     """The masks of a method and the planes they fall on.
 
     ``masks``: float32 [M, H, W] in [0, 1], exactly 0 off their support. ``selections``: for each

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from agentlens.errors import DeviceError
 from agentlens.policies.base import Policy, PolicyOutput
-from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
+from agentlens.saliency.engine.base import MaskedPlanes, PerturbedOutputs
 from agentlens.saliency.engine.settings import (
     device_of,
     dtype_of,
@@ -57,7 +57,7 @@ class BatchedEngine:
     """
 
     def __init__(
-        self, policy: Policy, perturbation: Perturbation, *, rows: int, threads: int = 0
+        self, policy: Policy, perturbation: MaskedPlanes, *, rows: int, threads: int = 0
     ) -> None:
         self._policy, self._threads = policy, threads
         self._device, self._dtype = device_of(policy), dtype_of(policy)
@@ -257,7 +257,7 @@ def batch_rows(policy: Policy, masks: int, memory_bytes: int) -> int:
 
 
 def build(
-    policy: Policy, perturbation: Perturbation, *, memory_bytes: int, threads: int
+    policy: Policy, perturbation: MaskedPlanes, *, memory_bytes: int, threads: int
 ) -> BatchedEngine:
     """Build with the largest batch that the memory budget allows (on a CPU: that its caches
     like)."""

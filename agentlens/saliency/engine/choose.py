@@ -8,7 +8,7 @@ from typing import Protocol
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.policies.base import Policy
 from agentlens.saliency.engine import batched, incremental, reference
-from agentlens.saliency.engine.base import Engine, Perturbation
+from agentlens.saliency.engine.base import Engine, MaskedPlanes
 from agentlens.saliency.engine.settings import device_of
 
 _log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ class BuildEngine(Protocol):
     """How every engine is built."""
 
     def __call__(
-        self, policy: Policy, perturbation: Perturbation, *, memory_bytes: int, threads: int
+        self, policy: Policy, perturbation: MaskedPlanes, *, memory_bytes: int, threads: int
     ) -> Engine:
         """Prepare plans and workspaces."""
 

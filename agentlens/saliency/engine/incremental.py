@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from agentlens.arrays import check_shape
 from agentlens.errors import DeviceError, InvalidArgument, ShapeError
 from agentlens.policies.base import Policy, PolicyOutput
-from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
+from agentlens.saliency.engine.base import MaskedPlanes, PerturbedOutputs
 from agentlens.saliency.engine.head import Head, choose_head
 from agentlens.saliency.engine.plan import ChunkPlan, plan_chunk
 from agentlens.saliency.engine.propagate import Chain, Propagation
@@ -55,7 +55,7 @@ def unsupported(policy: Policy) -> str | None:
 
 
 def build(
-    policy: Policy, perturbation: Perturbation, *, memory_bytes: int, threads: int
+    policy: Policy, perturbation: MaskedPlanes, *, memory_bytes: int, threads: int
 ) -> IncrementalEngine:
     """Plan the masks and allocate the workspaces.
 
@@ -136,7 +136,7 @@ class IncrementalEngine:
     """
 
     def __init__(
-        self, policy: Policy, perturbation: Perturbation, *, memory_bytes: int, threads: int
+        self, policy: Policy, perturbation: MaskedPlanes, *, memory_bytes: int, threads: int
     ) -> None:
         trunk = policy.trunk()
         assert trunk is not None

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from agentlens.policies.base import Policy, PolicyOutput
-from agentlens.saliency.engine.base import Perturbation, PerturbedOutputs
+from agentlens.saliency.engine.base import MaskedPlanes, PerturbedOutputs
 from agentlens.saliency.engine.settings import device_of, dtype_of, exact_float32, torch_threads
 
 
 class ReferenceEngine:
     """Evaluates F (1 + P M) observations one at a time, in the policy's own precision."""
 
-    def __init__(self, policy: Policy, perturbation: Perturbation, *, threads: int = 0) -> None:
+    def __init__(self, policy: Policy, perturbation: MaskedPlanes, *, threads: int = 0) -> None:
         self._policy, self._threads = policy, threads
         self._device, self._dtype = device_of(policy), dtype_of(policy)
         self._masks = perturbation.masks.to(self._device, self._dtype)
@@ -61,7 +61,7 @@ def _collect(outputs: list[PolicyOutput], shape: tuple[int, ...]) -> PolicyOutpu
 
 
 def build(
-    policy: Policy, perturbation: Perturbation, *, memory_bytes: int, threads: int
+    policy: Policy, perturbation: MaskedPlanes, *, memory_bytes: int, threads: int
 ) -> ReferenceEngine:
     """Build; one observation at a time needs no memory budget."""
     del memory_bytes

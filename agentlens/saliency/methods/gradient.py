@@ -10,7 +10,11 @@ from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import GradientOptions
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from agentlens.policies.base import Policy
+    from agentlens.saliency.base import FrameBatch
+    from agentlens.saliency.gradients import Gradient as GradientAt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +35,12 @@ class Gradient(GradientOptions, SaliencyMethod):
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.gradients import GradientExplainer, MapMeaning
-        from agentlens.saliency.rules import magnitude
 
         return GradientExplainer(
             policy,
             compute,
             facts,
+            self,
             magnitude,
             MapMeaning(
                 signed=False,
@@ -44,9 +48,12 @@ class Gradient(GradientOptions, SaliencyMethod):
                 meaning="a small change of this pixel moves the output much",
                 passes=3,
             ),
-            planes=self.planes,
-            asked=self,
         )
+
+
+def magnitude(frame: FrameBatch, gradient: GradientAt) -> Tensor:
+    """|gradient| at the observation."""
+    return gradient(frame.observations)[:, 0].abs()
 
 
 METHOD = Gradient

@@ -10,7 +10,11 @@ from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import GradientOptions
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from agentlens.policies.base import Policy
+    from agentlens.saliency.base import FrameBatch
+    from agentlens.saliency.gradients import Gradient as GradientAt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +36,12 @@ class GradientInput(GradientOptions, SaliencyMethod):
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.gradients import GradientExplainer, MapMeaning
-        from agentlens.saliency.rules import times_input
 
         return GradientExplainer(
             policy,
             compute,
             facts,
+            self,
             times_input,
             MapMeaning(
                 signed=True,
@@ -45,9 +49,12 @@ class GradientInput(GradientOptions, SaliencyMethod):
                 meaning="positive: this pixel being as it is raises the output, to first order",
                 passes=3,
             ),
-            planes=self.planes,
-            asked=self,
         )
+
+
+def times_input(frame: FrameBatch, gradient: GradientAt) -> Tensor:
+    """Gradient times observation."""
+    return gradient(frame.observations)[:, 0] * frame.observations
 
 
 METHOD = GradientInput

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
 
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import GradientOptions, ReferenceOptions
-from agentlens.saliency.references import parse_reference
+from agentlens.saliency.references import Reference, parse_reference
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from agentlens.policies.base import Policy
+    from agentlens.saliency.base import FrameBatch
+    from agentlens.saliency.gradients import Gradient as GradientAt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +52,12 @@ class IntegratedGradients(ReferenceOptions, GradientOptions, SaliencyMethod):
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.gradients import GradientExplainer, MapMeaning
-        from agentlens.saliency.rules import AlongPath
 
         return GradientExplainer(
             policy,
             compute,
             facts,
+            self,
             AlongPath(
                 reference=parse_reference(self.reference),
                 pictures=facts.pictures,
@@ -62,9 +69,28 @@ class IntegratedGradients(ReferenceOptions, GradientOptions, SaliencyMethod):
                 meaning="positive: this pixel, against the reference, raises the output",
                 passes=1 + 2 * self.steps,
             ),
-            planes=self.planes,
-            asked=self,
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AlongPath:
+    """Integrated gradients from ``reference`` to the observation, ``steps`` Gauss-Legendre
+    points."""
+
+    reference: Reference
+    pictures: Mapping[str, np.ndarray]
+    steps: int
+
+    def __call__(self, frame: FrameBatch, gradient: GradientAt) -> Tensor:
+        """(o - r) times the mean gradient on the straight way from r to o."""
+        observation = frame.observations
+        start = self.reference.fill(frame, self.pictures)
+        nodes, weights = np.polynomial.legendre.leggauss(self.steps)
+        share = observation.new_tensor((1 + nodes) / 2)[:, None, None, None]
+        found = gradient(start + share * (observation - start))
+        weight = observation.new_tensor(weights / 2)[:, None, None, None]
+        mean: Tensor = (found * weight).sum(1)
+        return mean * (observation - start)
 
 
 METHOD = IntegratedGradients

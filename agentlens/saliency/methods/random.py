@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from agentlens.compute import Compute
-from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.base import Explainer, FrameBatch, MapBatch, RecordingFacts, SaliencyMethod
 from agentlens.saliency.lengths import length
+from agentlens.saliency.masks import grid_centres
+from agentlens.saliency.references import counted_generator
+from agentlens.saliency.targets import TARGETS
+from agentlens.spec import GridSpec
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
@@ -34,9 +40,35 @@ class Random(SaliencyMethod):
 
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.controls import RandomExplainer
-
         return RandomExplainer(policy, seed=self.seed, stride=self.stride)
+
+
+class RandomExplainer:
+    """Uniform values on a grid; an ``Explainer``."""
+
+    planes = ("all",)
+    forward_passes = 0
+    engine = "none: random"
+
+    def __init__(self, policy: Policy, *, seed: int, stride: int) -> None:
+        observation = policy.observation_shape[1:]
+        rows, columns = (grid_centres(size, stride, "centred") for size in observation)
+        self.targets = (TARGETS["random"],)
+        self.grid = GridSpec(
+            rows=tuple(map(float, rows)),
+            columns=tuple(map(float, columns)),
+            observation=observation,
+        )
+        self._seed = seed
+
+    def __call__(self, frames: FrameBatch) -> MapBatch:
+        """Draw F maps; see ``Explainer``."""
+        values = [
+            counted_generator(self._seed, episode, step).random(self.grid.shape, np.float32)
+            for episode, step in zip(frames.episodes, frames.steps, strict=True)
+        ]
+        maps = frames.observations.new_tensor(np.stack(values)).float()
+        return MapBatch(maps[:, None, None], frames.actions)
 
 
 METHOD = Random

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import GradientOptions
+from agentlens.saliency.references import counted_generator
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from agentlens.policies.base import Policy
+    from agentlens.saliency.base import FrameBatch
+    from agentlens.saliency.gradients import Gradient as GradientAt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +53,12 @@ class SmoothGrad(GradientOptions, SaliencyMethod):
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.gradients import GradientExplainer, MapMeaning
-        from agentlens.saliency.rules import Smoothed
 
         return GradientExplainer(
             policy,
             compute,
             facts,
+            self,
             Smoothed(samples=self.samples, share=self.noise, seed=self.seed),
             MapMeaning(
                 signed=False,
@@ -59,9 +66,25 @@ class SmoothGrad(GradientOptions, SaliencyMethod):
                 meaning="small changes around this pixel's value move the output much",
                 passes=1 + 2 * self.samples,
             ),
-            planes=self.planes,
-            asked=self,
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Smoothed:
+    """Mean |gradient| over noisy copies; the noise depends on seed, episode and step alone."""
+
+    samples: int
+    share: float
+    seed: int
+
+    def __call__(self, frame: FrameBatch, gradient: GradientAt) -> Tensor:
+        """Noise of ``share`` times the frame's range, added ``samples`` times."""
+        observation = frame.observations
+        generator = counted_generator(self.seed, int(frame.episodes[0]), int(frame.steps[0]))
+        shape = (self.samples, *observation.shape[1:])
+        noise = observation.new_tensor(generator.standard_normal(shape, np.float32))
+        sigma = self.share * (observation.max() - observation.min())
+        return gradient(observation + sigma * noise).abs().mean(1)
 
 
 METHOD = SmoothGrad

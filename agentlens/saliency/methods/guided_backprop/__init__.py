@@ -35,12 +35,13 @@ class GuidedBackprop(GradientOptions, SaliencyMethod):
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         from agentlens.saliency.gradients import GradientExplainer, MapMeaning
-        from agentlens.saliency.guided import guided
+        from agentlens.saliency.methods.guided_backprop.rule import guided
 
         return GradientExplainer(
             policy,
             compute,
             facts,
+            self,
             guided(policy),
             MapMeaning(
                 signed=True,
@@ -48,8 +49,6 @@ class GuidedBackprop(GradientOptions, SaliencyMethod):
                 meaning="raising this pixel raises the output along paths that only raise it",
                 passes=3,
             ),
-            planes=self.planes,
-            asked=self,
         )
 
 

@@ -54,11 +54,10 @@ class DeepLift(ReferenceOptions, SaliencyMethod):
         Raises:
             MissingExtra: Captum is not installed.
         """
-        from agentlens.saliency.layerwise import DeepLiftExplainer
+        from agentlens.saliency.methods.deeplift.explainer import DeepLiftExplainer
 
         return DeepLiftExplainer(
             policy,
-            compute,
             facts,
             reference=parse_reference(self.reference),
             planes=self.planes,

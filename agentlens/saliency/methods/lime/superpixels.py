@@ -18,7 +18,7 @@ from agentlens.compute import Compute, EngineName
 from agentlens.errors import MissingExtra
 from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
-from agentlens.saliency.gradients import single_frame
+from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.masks import MaskSet
 from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
 from agentlens.saliency.references import counted_generator
@@ -71,23 +71,11 @@ class SuperpixelExplainer:
         self.planes = plain.planes
         self.engine = f"{engine}: every frame has masks of its own"
         self.forward_passes = 1 + len(plain.planes) * sampling.samples
-        height, width = policy.observation_shape[1:]
-        self.grid = GridSpec(
-            rows=tuple(map(float, range(height))),
-            columns=tuple(map(float, range(width))),
-            observation=(height, width),
-        )
+        self.grid = GridSpec.pixels(policy.observation_shape[1:])
 
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""
-        parts = [
-            self._explain(single_frame(frames, index, self._policy)) for index in range(len(frames))
-        ]
-        return MapBatch(
-            torch.stack([values for values, _, _ in parts]),
-            torch.cat([explained for _, explained, _ in parts]),
-            sum(halvings for _, _, halvings in parts),
-        )
+        return frame_by_frame(frames, self._policy, self._explain)
 
     def _explain(self, frame: FrameBatch) -> MapBatch:
         labels = superpixels(self._slic, frame.observations[0], self._sampling)
@@ -101,8 +89,8 @@ class SuperpixelExplainer:
         masks = MaskSet(masks=hidden[:, labels].astype(np.float32), grid=listed)
         spec = dataclasses.replace(self._spec, masks=masks)
         scored = PerturbationExplainer(self._policy, self._compute, self._facts, spec).score(frame)
-        found = coefficients(hidden, scored.values[0].double().cpu().numpy())
-        maps = torch.from_numpy(found[..., labels].astype(np.float32))
+        effects = coefficients(hidden, scored.values[0].double().cpu().numpy())
+        maps = torch.from_numpy(effects[..., labels].astype(np.float32))[None]
         return MapBatch(maps.to(scored.values.device), scored.explained_actions, scored.halvings)
 
 
@@ -112,7 +100,7 @@ def superpixels(slic: Any, observation: Tensor, sampling: Sampling) -> np.ndarra
     image = observation.float().cpu().numpy().transpose(1, 2, 0)
     low, high = float(image.min()), float(image.max())
     image = (image - low) / (high - low) if high > low else np.zeros_like(image)
-    found = slic(
+    labels = slic(
         image,
         n_segments=sampling.segments,
         compactness=sampling.compactness,
@@ -120,7 +108,7 @@ def superpixels(slic: Any, observation: Tensor, sampling: Sampling) -> np.ndarra
         convert2lab=False,
         start_label=0,
     )
-    return np.unique(found, return_inverse=True)[1].reshape(found.shape)
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
 
 
 def coefficients(hidden: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -140,8 +128,8 @@ def coefficients(hidden: np.ndarray, scores: np.ndarray) -> np.ndarray:
     moved = scores - (scores @ share)[..., None]
     samples = weight[:, None] * centred
     normal = centred.T @ samples + RIDGE * np.eye(hidden.shape[1])
-    found: np.ndarray = np.linalg.solve(normal, (moved @ samples)[..., None])[..., 0]
-    return found
+    effects: np.ndarray = np.linalg.solve(normal, (moved @ samples)[..., None])[..., 0]
+    return effects
 
 
 def _segmentation() -> Any:

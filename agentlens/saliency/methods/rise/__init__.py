@@ -54,8 +54,8 @@ class Rise(MaskOptions, AskedOptions, SaliencyMethod):
 
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
+        from agentlens.saliency.methods.rise.explainer import RandomisedExplainer, random_masks
         from agentlens.saliency.perturb import PerturbationSpec
-        from agentlens.saliency.randomised import RandomisedExplainer, random_masks
 
         observation = policy.observation_shape[1:]
         spec = PerturbationSpec(

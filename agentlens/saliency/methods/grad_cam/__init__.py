@@ -38,17 +38,16 @@ class GradCam(AskedOptions, SaliencyMethod):
 
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.gradcam import GradCamExplainer
         from agentlens.saliency.gradients import MapMeaning
+        from agentlens.saliency.methods.grad_cam.explainer import GradCamExplainer
 
         meaning = "features here, weighted by their channels, raise the output"
         return GradCamExplainer(
             policy,
-            compute,
             facts,
+            self,
             MapMeaning(signed=False, per_unit=False, meaning=meaning, passes=3),
             layer=self.layer,
-            asked=self,
         )
 
 

@@ -53,8 +53,8 @@ class Greydanus(DiscOptions, SaliencyMethod):
 
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
+        from agentlens.saliency.methods.greydanus.published import PublishedExplainer
         from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
-        from agentlens.saliency.published import PublishedExplainer
 
         critic = policy.has_value or policy.kind == "q_values"
         spec = PerturbationSpec(

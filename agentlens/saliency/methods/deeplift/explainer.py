@@ -14,15 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument, MissingExtra
 from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.settings import device_of
-from agentlens.saliency.gradients import single_frame
+from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.masks import plane_selections
 from agentlens.saliency.options import AskedOptions
-from agentlens.saliency.question import Question, ask, quantity
+from agentlens.saliency.question import Question, ask, differentiated_output
 from agentlens.saliency.references import Reference
 from agentlens.saliency.targets import LINEAR_TARGETS, check_targets
 from agentlens.spec import GridSpec, TargetInfo
@@ -42,7 +41,7 @@ class _Output(nn.Module):
     def forward(self, points: Tensor) -> Tensor:
         """Evaluate."""
         action, other = (place.expand(len(points)) for place in self._places)
-        return quantity(self._name, self._question, self.policy(points), action, other)
+        return differentiated_output(self._name, self._question, self.policy(points), action, other)
 
 
 class DeepLiftExplainer:
@@ -54,7 +53,6 @@ class DeepLiftExplainer:
     def __init__(
         self,
         policy: Policy,
-        compute: Compute,
         facts: RecordingFacts,
         *,
         reference: Reference,
@@ -63,12 +61,7 @@ class DeepLiftExplainer:
     ) -> None:
         self.targets = _linear_targets(policy, asked)
         self.planes, self._selections = plane_selections(planes, policy.observation_shape[0])
-        height, width = policy.observation_shape[1:]
-        self.grid = GridSpec(
-            rows=tuple(map(float, range(height))),
-            columns=tuple(map(float, range(width))),
-            observation=(height, width),
-        )
+        self.grid = GridSpec.pixels(policy.observation_shape[1:])
         self._reference, self._pictures = reference, facts.pictures
         self._policy = copy.deepcopy(policy).double()
         self._question = ask(self._policy, asked, facts)
@@ -77,22 +70,22 @@ class DeepLiftExplainer:
 
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""
-        maps, explained = [], []
-        for index in range(len(frames)):
-            frame = single_frame(frames, index, self._policy)
-            with torch.no_grad():
-                base = self._policy(frame.observations)
-            action = self._question.explained(base, frame.actions)
-            places = self._question.positions(base, action)
-            start = self._reference.fill(frame, self._pictures)
-            found = [
+        return frame_by_frame(frames, self._policy, self._explain)
+
+    def _explain(self, frame: FrameBatch) -> MapBatch:
+        with torch.no_grad():
+            base = self._policy(frame.observations)
+        action = self._question.explained(base, frame.actions)
+        places = self._question.positions(base, action)
+        start = self._reference.fill(frame, self._pictures)
+        contributions = torch.stack(
+            [
                 self._attribute(info.name, frame.observations, start, places)[0][0]
                 for info in self.targets
             ]
-            every = torch.stack(found)
-            maps.append(torch.stack([every[:, list(p)].sum(1) for p in self._selections], 1))
-            explained.append(action)
-        return MapBatch(torch.stack(maps).float(), torch.cat(explained))
+        )
+        maps = torch.stack([contributions[:, list(p)].sum(1) for p in self._selections], 1)
+        return MapBatch(maps.float()[None], action)
 
     def _attribute(
         self, name: str, observation: Tensor, start: Tensor, places: tuple[Tensor, Tensor]
@@ -102,12 +95,12 @@ class DeepLiftExplainer:
         with warnings.catch_warnings(), torch.enable_grad():
             # Captum announces the hooks that it sets and removes
             warnings.simplefilter("ignore", UserWarning)
-            found, missed = self._deep_lift(output).attribute(
+            contributions, missed = self._deep_lift(output).attribute(
                 observation.detach().clone().requires_grad_(True),
                 start.detach(),
                 return_convergence_delta=True,
             )
-        return found.detach(), float(missed.abs().max())
+        return contributions.detach(), float(missed.abs().max())
 
     def _check_rule(self) -> None:
         """Compare the sum of contributions with the output's difference, on random observations."""
@@ -121,10 +114,10 @@ class DeepLiftExplainer:
         )
         for info in self.targets:
             try:
-                found, missed = self._attribute(info.name, one, other, (first, last))
+                contributions, missed = self._attribute(info.name, one, other, (first, last))
             except (AssertionError, RuntimeError) as error:
                 raise InvalidArgument(_reason(str(error))) from error
-            if not missed <= COMPLETENESS * float(found.abs().sum()):
+            if not missed <= COMPLETENESS * float(contributions.abs().sum()):
                 raise InvalidArgument(
                     _reason(f"the contributions to {info.name} miss its difference by {missed:.2g}")
                 )

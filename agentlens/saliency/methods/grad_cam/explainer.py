@@ -8,19 +8,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import ConvolutionTrunk, Policy
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
-from agentlens.saliency.engine.settings import exact_float32
+from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.gradients import (
     MapMeaning,
     derivative,
     differentiable_targets,
-    single_frame,
 )
 from agentlens.saliency.options import AskedOptions
-from agentlens.saliency.question import ask, quantity
+from agentlens.saliency.question import ask, differentiated_output
 from agentlens.spec import GridSpec
 
 
@@ -33,12 +31,11 @@ class GradCamExplainer:
     def __init__(
         self,
         policy: Policy,
-        compute: Compute,
         facts: RecordingFacts,
+        asked: AskedOptions,
         map_meaning: MapMeaning,
         *,
         layer: int,
-        asked: AskedOptions,
     ) -> None:
         trunk = policy.trunk()
         if trunk is None:
@@ -57,30 +54,24 @@ class GradCamExplainer:
 
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""
-        maps, explained = [], []
-        with exact_float32():
-            for index in range(len(frames)):
-                values, action = self._explain(single_frame(frames, index, self._policy))
-                maps.append(values)
-                explained.append(action)
-        return MapBatch(torch.stack(maps)[:, :, None], torch.cat(explained))
+        return frame_by_frame(frames, self._policy, self._explain)
 
-    def _explain(self, frame: FrameBatch) -> tuple[Tensor, Tensor]:
+    def _explain(self, frame: FrameBatch) -> MapBatch:
         with torch.no_grad():
             base = self._policy(frame.observations, frame.states)
             features = self._run(frame.observations, 0, self._layer + 1)
         action = self._question.explained(base, frame.actions)
         place, other = self._question.positions(base, action)
-        found = []
+        maps = []
         with torch.enable_grad():
             features = features.detach().clone().requires_grad_(True)
             last = self._run(features, self._layer + 1, len(self._trunk.convolutions))
             output = self._policy.head(last, frame.states)
             for info in self.targets:
-                total = quantity(info.name, self._question, output, place, other).sum()
+                total = differentiated_output(info.name, self._question, output, place, other).sum()
                 weights = derivative(total, features).mean((2, 3), keepdim=True)
-                found.append((weights * features.detach()).sum(1)[0].relu())
-        return torch.stack(found).float(), action
+                maps.append((weights * features.detach()).sum(1)[0].relu())
+        return MapBatch(torch.stack(maps).float()[None, :, None], action)
 
     def _run(self, hidden: Tensor, start: int, stop: int) -> Tensor:
         for index in range(start, stop):

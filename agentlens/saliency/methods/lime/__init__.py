@@ -71,8 +71,8 @@ class Lime(MaskOptions, AskedOptions, SaliencyMethod):
             MissingExtra: scikit-image is not installed.
         """
         from agentlens.saliency.masks import full_mask
+        from agentlens.saliency.methods.lime.superpixels import Sampling, SuperpixelExplainer
         from agentlens.saliency.perturb import PerturbationSpec
-        from agentlens.saliency.superpixels import Sampling, SuperpixelExplainer
 
         spec = PerturbationSpec(
             masks=full_mask(policy.observation_shape[1:]),

@@ -55,13 +55,12 @@ class Memory(ReferenceOptions, AskedOptions, SaliencyMethod):
 
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        from agentlens.saliency.memory import memory_situations
+        from agentlens.saliency.methods.memory.situations import memory_situations
         from agentlens.saliency.variants import VariantExplainer
 
         reference = parse_reference(self.reference)
         return VariantExplainer(
             policy,
-            compute,
             facts,
             memory_situations(policy, reference, facts.pictures, self.last),
             self,

@@ -50,8 +50,8 @@ class Temporal(ReferenceOptions, AskedOptions, SaliencyMethod):
 
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
+        from agentlens.saliency.methods.temporal.swap import swap_situations
         from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
-        from agentlens.saliency.swap import swap_situations
         from agentlens.saliency.variants import VariantExplainer
 
         if policy.observation_shape[0] == 1:
@@ -62,7 +62,6 @@ class Temporal(ReferenceOptions, AskedOptions, SaliencyMethod):
         if self.change == "swap":
             return VariantExplainer(
                 policy,
-                compute,
                 facts,
                 swap_situations(policy),
                 self,
