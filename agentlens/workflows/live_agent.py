@@ -12,6 +12,7 @@ import torch
 
 from agentlens.compute import Compute
 from agentlens.drawing.live import Decision
+from agentlens.drawing.screens import pooled
 from agentlens.envs.alike import merge_groups
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent
@@ -28,6 +29,7 @@ from agentlens.saliency.configure import configure, method_name, options_of
 from agentlens.saliency.engine.settings import exact_float32, torch_threads
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader
+from agentlens.store.recording import StepRow
 from agentlens.workflows.options import GameOptions
 
 _PROBED = 30
@@ -96,7 +98,7 @@ class LiveAgent:
             row = player.play(action, said)
             decision = Decision(
                 row=row,
-                screen=player.rgb(row.screen),
+                screen=self._seen(row),
                 maps=values,
                 explained=int(maps.explained_actions[0]),
             )
@@ -106,6 +108,11 @@ class LiveAgent:
             self.spent["explain"] += explained - decided
             self.spent["play"] += time.perf_counter() - began - (explained - decided)
             yield decision
+
+    def _seen(self, row: StepRow) -> np.ndarray:
+        """The screen as the agent sees it: uint8 [Y, X, 3]."""
+        player, pool = self._player, self._agent.spec.observation.pool
+        return pooled(player.rgb(row.screen), player.rgb(row.screen_before), pool)
 
     def _begin(self) -> None:
         self._player.begin(self._seed)

@@ -98,7 +98,7 @@ def watch(
     path = Path(output) if output else fresh_path(VIDEOS, f"{agent.spec.name}-live", ".mp4")
     with Interruption() as interruption:
         live = LiveAgent(agent, play, method, compute)
-        film = LiveFilm(live.recording, live.maps)
+        film = LiveFilm(live.recording, live.maps, theme=draw.theme)
         with VideoWriter(path, ticks_per_second=ticks_per_second(draw), force=force) as video:
             reporter.say(f"growing: {video.partial_path}")
             began = time.perf_counter()
