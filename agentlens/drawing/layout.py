@@ -61,7 +61,7 @@ class Layout:
         return page
 
 
-def arrange(scene: Scene, draw: Draw = Draw()) -> Layout:  # noqa: B008 (frozen)
+def arrange(scene: Scene, draw: Draw = Draw()) -> Layout:
     """Place the panels of a scene.
 
     The layouts: "full" (game, heat of each target, actions, control, curves, frame stack),

@@ -34,7 +34,7 @@ def render(
     *,
     steps: slice | Sequence[int] | None = None,
     episode: int = 0,
-    draw: Draw = Draw(),  # noqa: B008 (frozen)
+    draw: Draw = Draw(),
     force: bool = False,
     progress: Progress = silent,
 ) -> Path:

@@ -26,7 +26,7 @@ def still(
     *,
     step: int,
     episode: int = 0,
-    draw: Draw = Draw(),  # noqa: B008 (frozen)
+    draw: Draw = Draw(),
     force: bool = False,
 ) -> Path:
     """Draw one step; returns the path of the file.
