@@ -113,8 +113,7 @@ def record(
         agent=agent,
         seed=0,
         episodes_wanted=1,
-        rom_md5="0" * 32,
-        emulator_actions=MEANINGS,
+        world={"rom_md5": "0" * 32, "actions": list(MEANINGS)},
         screen_shape=SCREEN,
         provenance={},
     )

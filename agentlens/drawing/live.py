@@ -165,7 +165,7 @@ class LiveFilm:
             if any(caption.explains_action(info) for info in self._drawn)
             else None,
             total_reward=self._total,
-            lives=row.lives,
+            lives=row.lives or 0,
         )
         self._step += 1
         self._total += row.reward
