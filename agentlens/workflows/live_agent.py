@@ -112,7 +112,11 @@ class LiveAgent:
     def _seen(self, row: StepRow) -> np.ndarray:
         """The screen as the agent sees it: uint8 [Y, X, 3]."""
         player, pool = self._player, self._agent.spec.observation.pool
-        return pooled(player.rgb(row.screen), player.rgb(row.screen_before), pool)
+        return pooled(
+            player.rgb(row.screen),
+            player.rgb(row.screen if row.screen_before is None else row.screen_before),
+            pool,
+        )
 
     def _begin(self) -> None:
         self._player.begin(self._seed)
