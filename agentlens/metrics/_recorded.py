@@ -23,6 +23,10 @@ PICTURE_PLANES = 256
 """The median picture of a recording is taken over this many steps, evenly spread."""
 
 
+PAST_STEPS = 16
+"""Steps over which another policy's memory is run along."""
+
+
 def median_picture(recording: Recording) -> np.ndarray:
     """The median plane of a recording as the network sees planes: float32 [H, W]."""
     total = sum(map(len, recording.episodes))
@@ -42,9 +46,20 @@ def median_picture(recording: Recording) -> np.ndarray:
 def frames_of(
     episode: Episode, steps: Sequence[int] | np.ndarray, device: torch.device | str = "cpu"
 ) -> FrameBatch:
-    """The given steps of an episode, with the observations one step earlier."""
+    """The given steps of an episode, with those before them.
+
+    ``previous`` are the observations one step earlier; for a recurrent agent ``past`` are those
+    of the last ``PAST_STEPS`` steps, the nearest first.
+    """
     numbers = np.asarray(steps, np.int64)
     states = episode.states
+    past = counts = None
+    if states is not None:
+        back = range(1, PAST_STEPS + 1)
+        earlier = [_observations(episode, np.maximum(numbers - n, 0), device) for n in back]
+        past = torch.stack(earlier, 1)
+        starts = np.maximum.accumulate(np.where(episode.state_resets, np.arange(len(episode)), 0))
+        counts = np.minimum(PAST_STEPS, numbers - starts[numbers])
     return FrameBatch(
         observations=_observations(episode, numbers, device),
         actions=torch.from_numpy(episode.actions[numbers]).to(device),
@@ -52,6 +67,8 @@ def frames_of(
         episodes=np.full(len(numbers), episode.index),
         steps=numbers,
         previous=_observations(episode, np.maximum(numbers - 1, 0), device),
+        past=past,
+        past_counts=counts,
     )
 
 
@@ -65,11 +82,15 @@ def joined(batches: Sequence[FrameBatch]) -> FrameBatch:
     observations, actions = tensor("observations"), tensor("actions")
     assert observations is not None
     assert actions is not None
+    lists = [batch.past_counts for batch in batches if batch.past_counts is not None]
+    counts = np.concatenate(lists) if lists else None
     return FrameBatch(
         observations=observations,
         actions=actions,
         states=tensor("states"),
         previous=tensor("previous"),
+        past=tensor("past"),
+        past_counts=counts,
         episodes=np.concatenate([batch.episodes for batch in batches]),
         steps=np.concatenate([batch.steps for batch in batches]),
     )
@@ -89,6 +110,8 @@ def part(frames: FrameBatch, rows: Sequence[int] | np.ndarray) -> FrameBatch:
         actions=frames.actions[chosen],
         states=tensor(frames.states),
         previous=tensor(frames.previous),
+        past=tensor(frames.past),
+        past_counts=None if frames.past_counts is None else frames.past_counts[index],
         episodes=frames.episodes[index],
         steps=frames.steps[index],
     )
