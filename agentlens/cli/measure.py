@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress, table
-from agentlens.cli._options import Compute, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingFolder
 from agentlens.cli._verb import Verb
 from agentlens.workflows.measure_plan import MeasurePlan
 from agentlens.workflows.options import Location
@@ -31,7 +31,7 @@ class Options:
     maps: Location = None
     """Folder of maps that the first method made: its badges are stored there and shown from then
     on."""
-    compute: Compute
+    compute: DeviceFlags
     output: Location = None
     """Where a number for each row, metric and state goes (.parquet and .csv)."""
 
@@ -39,17 +39,16 @@ class Options:
 def run(options: Options) -> int:
     """Measure, print the table and the badges."""
     from agentlens.cli._agent import use_compute
-    from agentlens.compute import Compute as ComputePlan
     from agentlens.metrics import METRICS
     from agentlens.workflows.measure import measure
 
-    device = use_compute(options.compute)
+    compute = use_compute(options.compute)
     with progress("measuring", "metrics") as report:
         result = measure(
             options.recording,
             options.method,
             options.plan,
-            compute=ComputePlan(device=device, threads=options.compute.threads),
+            compute=compute,
             output=options.output,
             maps=options.maps,
             progress=report,

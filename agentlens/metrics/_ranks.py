@@ -91,4 +91,7 @@ def structural_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _scaled(maps: np.ndarray) -> np.ndarray:
     top = np.abs(maps).max((1, 2), keepdims=True)
-    return np.divide(maps, top, out=np.zeros_like(maps, dtype=np.float64), where=top > 0)
+    scaled: np.ndarray = np.divide(
+        maps, top, out=np.zeros_like(maps, dtype=np.float64), where=top > 0
+    )
+    return scaled

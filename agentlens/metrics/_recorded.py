@@ -6,41 +6,34 @@ Shape letters: F frames, K planes, H W observation.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from agentlens.arrays import scale_planes
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
 from agentlens.saliency.base import Explainer, FrameBatch, RecordingFacts, SaliencyMethod
+from agentlens.saliency.frames import recording_facts
+from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.store.recording import Episode, Recording
-
-PICTURE_PLANES = 256
-"""The median picture of a recording is taken over this many steps, evenly spread."""
-
 
 PAST_STEPS = 16
 """Steps over which another policy's memory is run along."""
 
 
 def median_picture(recording: Recording) -> np.ndarray:
-    """The median plane of a recording as the network sees planes: float32 [H, W]."""
-    total = sum(map(len, recording.episodes))
-    every = max(1, -(-total // PICTURE_PLANES))
-    planes = [
-        episode.planes[step]
-        for episode in recording.episodes
-        for step in range(0, len(episode), every)
-    ]
-    if not planes:
+    """The median plane of a recording as the network sees planes: float32 [H, W].
+
+    Raises:
+        InvalidArgument: the recording holds no step yet.
+    """
+    if not sum(map(len, recording.episodes)):
         raise InvalidArgument(f"{recording.folder} holds no step yet: record an episode first.")
-    picture = np.median(np.stack(planes).astype(np.float32), 0)
-    divisor = recording.header.agent.observation.scale_divisor
-    return scale_planes(picture.astype(np.float32), divisor)
+    facts = recording_facts(recording, Perturbation(reference="median"))
+    return facts.pictures["median"]
 
 
 def frames_of(
@@ -118,9 +111,20 @@ def part(frames: FrameBatch, rows: Sequence[int] | np.ndarray) -> FrameBatch:
 
 
 def bind(
-    method: SaliencyMethod, policy: Policy, pictures: Mapping[str, np.ndarray], threads: int = 1
+    method: SaliencyMethod,
+    policy: Policy,
+    median: np.ndarray,
+    compute: Compute,
+    groups: tuple[tuple[int, ...], ...] | None = None,
 ) -> Explainer:
     """A method bound to a policy.
+
+    Args:
+        method: with its options.
+        policy: on its device.
+        median: float32 [H, W], the recording's median plane; it stands for the mean plane too.
+        compute: threads, engine and memory.
+        groups: actions that do the same.
 
     Raises:
         InvalidArgument: the method needs earlier steps, which a single state does not hold.
@@ -130,7 +134,8 @@ def bind(
             f"{type(method).__name__} hides earlier steps too: it makes no map of one state that "
             "could be measured."
         )
-    return method.bind(policy, Compute(threads=threads), RecordingFacts(pictures=pictures))
+    facts = RecordingFacts(pictures={"median": median, "mean": median}, action_groups=groups)
+    return method.bind(policy, compute, facts)
 
 
 def _observations(episode: Episode, steps: np.ndarray, device: torch.device | str) -> Tensor:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from agentlens.compute import Compute
+from agentlens.envs.alike import merge_groups
 from agentlens.errors import InvalidArgument, OutputMismatch
 from agentlens.metrics import METRICS, Metric, Sample, States
 from agentlens.metrics._recorded import frames_of, joined, median_picture
@@ -17,7 +19,7 @@ from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
 from agentlens.saliency.base import SaliencyMethod
-from agentlens.saliency.configure import configure
+from agentlens.saliency.configure import configure, method_name
 from agentlens.saliency.engine.settings import exact_float32, torch_threads
 from agentlens.store.measures import Measures, write_measures
 from agentlens.store.recording import Episode, Recording, open_recording
@@ -72,13 +74,13 @@ def measure(
     chosen = _metrics(plan)
     device = choose_device(compute.device)
     agent = load_agent(recording.folder / "agent", device=str(device))
-    makers = _makers(methods, plan)
+    makers = _makers(recording, methods, plan, compute)
     with exact_float32(), torch_threads(compute.threads):
         states = _states(recording, plan, agent.policy, str(device))
-        result = _measured(states, makers, chosen, plan, progress)
+        values, places = _measured(states, makers, chosen, plan, progress)
     result = MeasureResult(
-        values=result[0],
-        places=result[1],
+        values=values,
+        places=places,
         episodes=states.frames.episodes,
         steps=states.frames.steps,
         methods=tuple(name for name, (_, control) in makers.items() if not control),
@@ -104,25 +106,30 @@ def _metrics(plan: MeasurePlan) -> dict[str, Metric]:
 
 
 def _makers(
-    methods: Sequence[str | SaliencyMethod], plan: MeasurePlan
+    recording: Recording,
+    methods: Sequence[str | SaliencyMethod],
+    plan: MeasurePlan,
+    compute: Compute,
 ) -> dict[str, tuple[RowMaker, bool]]:
     """The rows by name, and whether each is a control."""
     if not methods:
         raise InvalidArgument("no method to measure: name one or more.")
     rows: dict[str, tuple[RowMaker, bool]] = {}
-    configured = [configure(method, {}) for method in methods]
-    for name, method in configured:
+    spec = recording.header.agent
+    groups = merge_groups(spec.environment.game, spec.action.meanings)
+    for method in map(configure, methods):
+        name = method_name(method)
         unique = name if name not in rows else f"{name} {len(rows) + 1}"
-        rows[unique] = (MethodMaker(method=method), False)
+        rows[unique] = (MethodMaker(method=method, compute=compute, groups=groups), False)
     if not plan.controls:
         return rows
     for name in (RANDOM, ENERGY):
         if name not in rows:
-            rows[name] = (MethodMaker(method=configure(name, {})[1]), True)
+            rows[name] = (MethodMaker(method=configure(name), compute=compute), True)
     rows[EDGES] = (EdgeMaker(), True)
     for name, (maker, control) in list(rows.items()):
         if not control and isinstance(maker, MethodMaker):
-            forgotten = MethodMaker(method=maker.method, seed=plan.seed)
+            forgotten = dataclasses.replace(maker, seed=plan.seed)
             rows[f"{name}, {FORGOTTEN}"] = (forgotten, True)
     return rows
 

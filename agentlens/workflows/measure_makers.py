@@ -6,11 +6,12 @@ Shape letters: F states, gy gx grid, H W observation.
 from __future__ import annotations
 
 import dataclasses
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
+from agentlens.compute import Compute
 from agentlens.metrics._edges import edge_maps
 from agentlens.metrics._randomised import randomised_policy
 from agentlens.metrics._recorded import bind, part
@@ -43,16 +44,18 @@ class RowMaker(Protocol):
 class MethodMaker:
     """A method's maps: the size of its first target, summed over planes.
 
-    ``seed``: make them of the policy with all its weights drawn anew from it; ``None`` of the
-    policy itself.
+    ``groups``: actions that do the same in the game. ``seed``: make them of the policy with all
+    its weights drawn anew from it; ``None`` of the policy itself.
     """
 
     method: SaliencyMethod
+    compute: Compute
+    groups: tuple[tuple[int, ...], ...] | None = None
     seed: int | None = None
 
     def grid(self, policy: Policy, median: np.ndarray) -> GridSpec:
         """Where the values lie."""
-        return bind(self.method, policy, _pictures(median)).grid
+        return bind(self.method, policy, median, self.compute, self.groups).grid
 
     def __call__(
         self,
@@ -63,15 +66,14 @@ class MethodMaker:
         action: int | None = None,
     ) -> np.ndarray | None:
         """Maps float64 [F, gy, gx]; see ``metrics.Maker``."""
-        method = self.method
+        method: Any = self.method
         if action is not None:
-            if "action" not in {field.name for field in dataclasses.fields(method)}:
+            if not hasattr(method, "action"):
                 return None
-            named = policy.action_meanings[action]
-            method = dataclasses.replace(method, action=named)
+            method = dataclasses.replace(method, action=policy.action_meanings[action])
         if self.seed is not None:
             policy = randomised_policy(policy, self.seed)
-        explainer = bind(method, policy, _pictures(median), torch.get_num_threads())
+        explainer = bind(method, policy, median, self.compute, self.groups)
         maps = []
         for start in range(0, len(frames), CHUNK):
             chosen = range(start, min(start + CHUNK, len(frames)))
@@ -99,7 +101,3 @@ class EdgeMaker:
     ) -> np.ndarray | None:
         """Maps float64 [F, gy, gx]; no action is asked about."""
         return None if action is not None else edge_maps(frames.observations)[0]
-
-
-def _pictures(median: np.ndarray) -> dict[str, np.ndarray]:
-    return {"median": median, "mean": median}

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from agentlens.badges import Badges, Figure, judge
-from agentlens.comparison.statistics import FEW_UNITS, Interval, bootstrap, of_means
+from agentlens.comparison.statistics import Interval, bootstrap, of_means
+
+FEW_EPISODES = 6
+"""With fewer, intervals resample stretches of episodes instead."""
 
 STRETCHES = 10
 """Where there are too few episodes, their states are cut into about so many stretches."""
@@ -46,7 +49,7 @@ class MeasureResult:
     @property
     def by_episode(self) -> bool:
         """Whether intervals resample episodes; else stretches of them."""
-        return len(np.unique(self.episodes)) >= FEW_UNITS
+        return bool(len(np.unique(self.episodes)) >= FEW_EPISODES)
 
     @property
     def units(self) -> str:
@@ -54,7 +57,7 @@ class MeasureResult:
         count = len(np.unique(self.episodes))
         if self.by_episode:
             return f"{count} episodes"
-        return f"stretches of {count} episode{'s' if count > 1 else ''} (fewer than {FEW_UNITS})"
+        return f"stretches of {count} episode{'s' if count > 1 else ''} (fewer than {FEW_EPISODES})"
 
     def figure(self, row: str, metric: str, less: str | None = None) -> Figure:
         """The mean over states with its interval, or the paired difference from another row.
