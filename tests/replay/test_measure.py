@@ -26,7 +26,7 @@ CHEAP = ("causal-rank", "energy-correlation", "sparseness", "top-region")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """A few steps of a shipped agent."""
     folder = tmp_path_factory.mktemp("measured") / "rec"
-    return record("pong-ppo", Play(episodes=2, max_steps=40, n_envs=1), output=folder)
+    return record("pong-ppo", play=Play(episodes=2, max_steps=40, n_envs=1), output=folder)
 
 
 def test_methods_and_controls_are_measured_on_the_same_states(
