@@ -42,7 +42,7 @@ def run(options: Options) -> int:
     result = video(
         agent,
         options.output,
-        play=options.play.games,
+        play=options.play,
         method=options.maps.configured(),
         compute=compute,
         draw=options.drawing,

@@ -71,15 +71,13 @@ def resolve(
         >>> resolve("PongNoFrameskip-v4", preset="sb3-atari").environment.frame_skip_text
         '4'
     """
-    explicit = EnvironmentSpec.from_table(environment or {})
-    kind = str(explicit.get("kind") or kind_of(env_id))
+    kind = str((environment or {}).get("kind") or kind_of(env_id))
     world = ENVIRONMENTS.load(kind)
     described = world.describe(env_id)
     named = _preset(world, preset)
-    said_environment = {**described.environment, **named.environment, **explicit}
+    said_environment = {**described.environment, **named.environment, **(environment or {})}
     said_observation = {**described.observation, **named.observation, **(observation or {})}
-    options: Any = mapping.decode(world.options, explicit.get("options", {}), f"environment.{kind}")
-    said_environment |= {"kind": kind, "options": mapping.encode(options)}
+    said_environment["kind"] = kind
     if type(said_environment["frame_skip"]) is int:
         said_environment["frame_skip"] = (said_environment["frame_skip"],) * 2
     assumed = [

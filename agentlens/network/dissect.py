@@ -10,7 +10,7 @@ Shape letters: T steps, C units, h w feature rows and columns, H W observation, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate
 from agentlens.errors import InvalidArgument, ShapeError
 
 QUANTILES = (0.995, 0.98)
-"""A unit is on from one of these quantiles of its own values on; the best counts."""
+"""A unit is on above one of these quantiles of its own values; the best counts."""
 
 _CHUNK = 16
 """Steps whose features are enlarged at a time."""
@@ -62,40 +62,53 @@ def unit_thresholds(activations: np.ndarray, quantile: float) -> np.ndarray:
     return np.asarray(np.quantile(flat.astype(np.float32), quantile, axis=1))
 
 
-def mask_iou(activations: np.ndarray, masks: np.ndarray, quantile: float) -> np.ndarray:
+def mask_iou(
+    activations: np.ndarray, masks: np.ndarray, quantiles: Sequence[float] = QUANTILES
+) -> np.ndarray:
     """Intersection over union of each unit's strongest places and each concept: float [C, N].
 
     Args:
         activations: [T, C, h, w].
         masks: bool [T, N, H, W].
-        quantile: of a unit's own values, from which on it counts as on.
+        quantiles: of a unit's own values, above which it is on; the best of them counts.
 
     Notes:
-        T C H W comparisons. Features are enlarged bilinearly.
+        T C H W comparisons a quantile. Features are enlarged bilinearly.
 
     References:
-        Bau et al. 2017, section 2.2; their quantile is .995. Deviation: a value equal to the
-        quantile is on too, unless it is the unit's least (rectified units are often at 0).
+        Bau et al. 2017, section 2.2; their quantile is .995. Deviation: a unit whose quantile is
+        its largest value is on where it reaches that, so that a detector that is on in more than
+        the quantile's share of the places is not lost.
     """
     if len(activations) != len(masks) or activations.ndim != 4 or masks.ndim != 4:
         raise ShapeError(
             f"activations {activations.shape} and masks {masks.shape}: expected [T, C, h, w] and "
             "[T, N, H, W] of the same steps."
         )
-    thresholds = torch.from_numpy(unit_thresholds(activations, quantile))[None, :, None, None]
-    floors = torch.from_numpy(activations.min((0, 2, 3)).astype(np.float32))[None, :, None, None]
-    units, concepts = activations.shape[1], masks.shape[1]
-    both, on = torch.zeros(units, concepts), torch.zeros(units)
+    limits = [_limits(activations, quantile) for quantile in quantiles]
+    both = torch.zeros(len(limits), activations.shape[1], masks.shape[1])
+    on = torch.zeros(len(limits), activations.shape[1], 1)
     for start in range(0, len(masks), _CHUNK):
         part = torch.from_numpy(activations[start : start + _CHUNK].astype(np.float32))
         large = interpolate(part, masks.shape[2:], mode="bilinear", align_corners=False)
-        active = ((large >= thresholds) & (large > floors)).float().movedim(1, 0).flatten(1)
+        large = large.movedim(1, 0).flatten(1)
         wanted = torch.from_numpy(masks[start : start + _CHUNK]).float().movedim(1, 0).flatten(1)
-        both += active @ wanted.T
-        on += active.sum(1)
+        for index, limit in enumerate(limits):
+            active = (large > limit).float()
+            both[index] += active @ wanted.T
+            on[index] += active.sum(1, keepdim=True)
     present = torch.from_numpy(masks.sum((0, 2, 3)).astype(np.float32))
-    union = on[:, None] + present[None, :] - both
-    return np.asarray((both / union.clamp_min(1)).numpy())
+    union = on + present - both
+    return np.asarray((both / union.clamp_min(1)).amax(0).numpy())
+
+
+def _limits(activations: np.ndarray, quantile: float) -> Tensor:
+    """What each unit must exceed to be on: float32 [C, 1]."""
+    thresholds = unit_thresholds(activations, quantile)
+    largest = activations.max((0, 2, 3)).astype(np.float32)
+    least = activations.min((0, 2, 3)).astype(np.float32)
+    reached = np.where(thresholds < largest, thresholds, np.nextafter(largest, least))
+    return torch.from_numpy(np.where(least < largest, reached, np.inf).astype(np.float32))[:, None]
 
 
 def attribute_auc(activations: np.ndarray, attributes: np.ndarray) -> np.ndarray:
@@ -183,11 +196,9 @@ def spatial_matches(
     """
     stacked = np.stack(list(masks.values()), 1)
     rolled = np.roll(stacked, len(stacked) // 2, axis=0)
-
-    def score(activations: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        return np.asarray(np.max([mask_iou(activations, wanted, q) for q in QUANTILES], axis=0))
-
-    return best_matches(score(own, stacked), score(twin, stacked), score(own, rolled), tuple(masks))
+    scores = mask_iou(own, np.concatenate([stacked, rolled], 1))
+    count = len(masks)
+    return best_matches(scores[:, :count], mask_iou(twin, stacked), scores[:, count:], tuple(masks))
 
 
 def vector_matches(

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from agentlens import mapping
 from agentlens.envs import protocols
-from agentlens.envs.base import action_meanings, fitting_actions
+from agentlens.envs.base import action_meanings
 from agentlens.errors import InvalidArgument, ManifestError
 from agentlens.policies.checkpoint import Checkpoint, Hints, detect_format, read_checkpoint
 from agentlens.policies.manifest import decode_network, read_toml, with_nones
 from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.policies.weights import load_tensors
 from agentlens.provenance import file_digest
-from agentlens.spec import (
-    ActionSpec,
-    AgentSpec,
-    EnvironmentSpec,
-    ObservationSpec,
-    ScoreSpec,
-    ValueSpec,
-)
+from agentlens.spec import ActionSpec, AgentSpec, ObservationSpec, ScoreSpec, ValueSpec
 
 WEIGHTS = "policy.safetensors"
+FULL_ACTIONS = 18
 
 _TABLES = (
     "agent",
@@ -63,9 +58,9 @@ def describe_checkpoint(
             the file, table or tensor.
     """
     recipe = _read_recipe(manifest)
-    agent, settings = _table(recipe, "agent"), dict(_table(recipe, "environment"))
-    env = env or settings.pop("id", None)
-    settings.pop("id", None)
+    agent, environment = _table(recipe, "agent"), dict(_table(recipe, "environment"))
+    env = env or environment.pop("id", None)
+    environment.pop("id", None)
     preset = preset or agent.get("preset")
     format = format or agent.get("format") or detect_format(checkpoint)
     meanings = tuple(_table(recipe, "action").get("meanings", ()))
@@ -76,14 +71,14 @@ def describe_checkpoint(
             f"{checkpoint}: does not say which environment it is for; give env, such as "
             "'ALE/Pong-v5'."
         )
-    resolved, assumed = _protocol(found, env, preset, settings, _table(recipe, "observation"))
-    action, environment = _actions(found, resolved, _table(recipe, "action"))
-    if environment != resolved.environment:
-        assumed.append(f"environment.options = {environment.options}: {found.actions} outputs")
+    resolved, assumed = _protocol(found, env, preset, environment, _table(recipe, "observation"))
+    action, full = _actions(found, resolved, _table(recipe, "action"))
+    if full and not resolved.environment.full_action_space:
+        assumed.append(f"environment.full_action_space = true: {FULL_ACTIONS} outputs")
     spec = AgentSpec(
         name=name,
         format="safetensors",
-        environment=environment,
+        environment=dataclasses.replace(resolved.environment, full_action_space=full),
         observation=resolved.observation,
         action=action,
         network=found.network,
@@ -163,12 +158,14 @@ def _protocol(
 
 def _actions(
     found: Checkpoint, resolved: protocols.Resolved, table: Mapping[str, Any]
-) -> tuple[ActionSpec, EnvironmentSpec]:
-    """The action table, and the environment with as many actions as the policy has outputs."""
+) -> tuple[ActionSpec, bool]:
+    """The action table, and whether the full action space is meant."""
     environment = resolved.environment
-    if "meanings" not in table:
-        environment = fitting_actions(environment, found.actions)
+    full = environment.full_action_space
     known = action_meanings(environment)
+    if "meanings" not in table and len(known) != found.actions == FULL_ACTIONS:
+        full = True
+        known = action_meanings(dataclasses.replace(environment, full_action_space=True))
     said = {
         "meanings": known,
         "selection": found.selection,
@@ -188,4 +185,4 @@ def _actions(
         raise InvalidArgument(
             f"action {foreign[0]!r} is none of {environment.id}: it has {', '.join(known)}."
         )
-    return action, environment
+    return action, full

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -49,14 +49,37 @@ class FrameBatch:
     def __len__(self) -> int:
         return int(self.observations.shape[0])
 
+    def rows(self, rows: np.ndarray) -> FrameBatch:
+        """Some of the steps, by their places in the batch: int64 [n], repeats allowed."""
+
+        def part(values: Tensor | None) -> Tensor | None:
+            return None if values is None else values[rows]
+
+        return FrameBatch(
+            observations=self.observations[rows],
+            actions=self.actions[rows],
+            states=part(self.states),
+            episodes=self.episodes[rows],
+            steps=self.steps[rows],
+            previous=part(self.previous),
+            past=part(self.past),
+            past_states=part(self.past_states),
+            past_counts=None if self.past_counts is None else self.past_counts[rows],
+        )
+
+    def renumbered(self, steps: np.ndarray) -> FrameBatch:
+        """The same steps under other numbers, which only seed random numbers."""
+        return replace(self, steps=steps)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RecordingFacts:
     """What a recording gives a method beside its steps.
 
-    ``pictures``: float32 [H, W] by name ("median", "mean"), those that ``pictures`` of the method
-    asks for. ``action_groups``: actions that do the same in this game, as indices into the
-    policy's; None where nobody knows. They are merged where the method says so.
+    ``pictures``: float32 by name, those that ``pictures`` of the method asks for: "median" and
+    "mean" [H, W], "frames" [N, K, H, W] (observations of the recording, evenly spread).
+    ``action_groups``: actions that do the same in this game, as indices into the policy's; None
+    where nobody knows. They are merged where the method says so.
     """
 
     pictures: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -30,9 +30,18 @@ def recording_facts(recording: Recording, method: SaliencyMethod) -> RecordingFa
 
 
 def _picture(recording: Recording, kind: str) -> np.ndarray:
-    """The median or mean plane of a recording as the network sees planes: float32 [H, W]."""
+    """The median or mean plane of a recording as the network sees planes, float32 [H, W]; or, as
+    "frames", some of its observations [N, K, H, W]."""
     total = sum(map(len, recording.episodes))
     every = max(1, -(-total // PICTURE_PLANES))
+    if kind == "frames":
+        return np.concatenate(
+            [
+                episode.observations[step : step + 1]
+                for episode in recording.episodes
+                for step in range(0, len(episode), every)
+            ]
+        )
     planes = [
         episode.planes[step]
         for episode in recording.episodes

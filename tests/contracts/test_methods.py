@@ -18,9 +18,14 @@ from agentlens.saliency.base import METHODS, FrameBatch, RecordingFacts, Salienc
 from tests.planted import SmallPolicy
 from tests.tiny import LinearPolicy
 
-FACTS = RecordingFacts()
-
 SHAPE = (3, 18, 20)
+FACTS = RecordingFacts(
+    pictures={
+        "median": np.full(SHAPE[1:], 0.25, np.float32),
+        "mean": np.full(SHAPE[1:], 0.5, np.float32),
+        "frames": np.random.default_rng(2).random((5, *SHAPE), np.float32),
+    }
+)
 SMALL = {
     "masks": 40,
     "samples": 3,

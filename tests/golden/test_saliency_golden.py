@@ -17,10 +17,15 @@ from agentlens.compute import Compute
 from agentlens.saliency.base import METHODS, FrameBatch, RecordingFacts
 from tests.planted import SmallPolicy
 
-FACTS = RecordingFacts()
-
 FOLDER = Path(__file__).resolve().parent / "saliency"
 SHAPE = (2, 16, 18)
+FACTS = RecordingFacts(
+    pictures={
+        "median": np.full(SHAPE[1:], 0.25, np.float32),
+        "mean": np.full(SHAPE[1:], 0.5, np.float32),
+        "frames": np.random.default_rng(13).random((5, *SHAPE), np.float32),
+    }
+)
 OPTIONS = {
     "stride": 5,
     "radius": 2.5,

@@ -30,7 +30,7 @@ def test_iou_by_hand() -> None:
     activations[0, 0, 0, :] = 1  # the upper half is on
     masks = np.zeros((1, 1, 2, 2), bool)
     masks[0, 0, :, 0] = True  # the left half is meant
-    assert mask_iou(activations, masks, 0.5)[0, 0] == pytest.approx(1 / 3)
+    assert mask_iou(activations, masks, [0.4])[0, 0] == pytest.approx(1 / 3)
 
 
 def test_a_planted_detector_is_found_and_its_twin_and_other_steps_are_not() -> None:
@@ -90,4 +90,4 @@ def test_best_matches_go_by_excess() -> None:
 
 def test_other_steps_are_refused() -> None:
     with pytest.raises(ShapeError, match="same steps"):
-        mask_iou(np.zeros((3, 1, 2, 2)), np.zeros((4, 1, 2, 2), bool), 0.9)
+        mask_iou(np.zeros((3, 1, 2, 2)), np.zeros((4, 1, 2, 2), bool))

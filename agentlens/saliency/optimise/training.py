@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from agentlens.saliency.optimise.loss import mask_loss
-from agentlens.saliency.optimise.problem import AUTO
-from agentlens.saliency.optimise.relaxation import spread
-from agentlens.saliency.optimise.solver import MaskTask, hidden_outputs, kept_share, task_score
 from torch import Tensor
 
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import FrameBatch
 from agentlens.saliency.engine.settings import exact_float32
+from agentlens.saliency.optimise.loss import mask_loss
 from agentlens.saliency.optimise.network import MaskNetwork
+from agentlens.saliency.optimise.problem import AUTO
+from agentlens.saliency.optimise.relaxation import spread
+from agentlens.saliency.optimise.solver import MaskTask, hidden_outputs, kept_share, task_score
 
 _WEIGHT_RATE = 0.05
 """How fast an automatic area weight follows the share of kept decisions."""
@@ -137,7 +137,7 @@ def _update(
     progress = (state.update + 1) / plan.updates
     loss = mask_loss(task.problem, score, masks, weights, progress).mean()
     state.optimiser.zero_grad()
-    loss.backward()
+    torch.autograd.backward(loss)
     state.optimiser.step()
     kept = float(kept_share(task.question, base, changed).mean())
     if task.problem.area_weight == AUTO:

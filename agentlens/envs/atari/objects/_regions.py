@@ -13,7 +13,7 @@ _SMALLEST = 2
 
 
 class Region(NamedTuple):
-    """Neighbouring pixels of one object: its place in ``names``, box (ends excluded) and number of pixels."""
+    """Neighbouring pixels of one object: its place in ``names``, box (ends excluded), pixels."""
 
     label: int
     box: tuple[int, int, int, int]

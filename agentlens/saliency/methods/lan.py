@@ -1,0 +1,52 @@
+"""LAN: the smallest part of the observation that keeps the agent's outputs what they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from agentlens.saliency.optimise.options import LearnedMaskOptions
+from agentlens.saliency.optimise.problem import AUTO, MaskProblem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lan(LearnedMaskOptions):
+    """How far each place may be replaced without moving the outputs, found for each frame.
+
+    The map is 1 less the mask: near 1 where a pixel must stay, near 0 where it may go.
+
+    Notes:
+        2 ``steps`` + 2 evaluations of the policy a step and target.
+
+    References:
+        Grimm et al. 2017, the sample-specific objective E[L(F(x~), F(x))] - beta mean(A), whose A
+        near 1 means irrelevant: shown as 1 - A. Deviations: logits on a coarse grid; the score is
+        a target of ours; the fill is the recording's median unless ``frames`` (the paper's
+        bootstrap) is asked for, since another frame may hold what is hidden; beta is found for
+        each frame by the share of decisions kept, where the paper's values are not known.
+        No number of the paper is for an RL agent: LAN objective, own checks.
+    """
+
+    summary: ClassVar[str] = "learned mask: the smallest part that keeps the outputs"
+    paper: ClassVar[str] = "after Grimm et al. 2017"
+    weakness: ClassVar[str] = "its maximum is a plateau: read where it is, not how high"
+
+    beta: float | Literal["auto"] = AUTO
+    """Weight of the mask's mean, in nats; auto: by ``kept``."""
+    kept: float = 0.95
+    """Share of decisions that an automatic beta keeps."""
+
+    @property
+    def problem(self) -> MaskProblem:
+        """What is wanted of the masks."""
+        return MaskProblem(
+            goal="preserve",
+            fill=self.fill,
+            area_weight=self.beta,
+            kept_decisions=self.kept,
+            steps=self.steps,
+            seed=self.seed,
+        )
+
+
+METHOD = Lan
