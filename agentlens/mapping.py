@@ -19,6 +19,10 @@ from agentlens.errors import InvalidArgument, ManifestError
 
 T = TypeVar("T")
 
+_MAX_NUMBER = 1e300
+_MAX_INTEGER = (1 << 64) - 1
+"""Larger whole numbers are nobody's sizes, seeds or counts."""
+
 
 def encode(value: Any) -> Any:
     """Turn a dataclass (and all within) into plain dicts, lists and scalars, leaving out
@@ -84,11 +88,13 @@ def _decode_value(kind: Any, value: Any, path: str) -> Any:
         return {str(k): _decode_value(inner, v, _join(path, k)) for k, v in value.items()}
     if dataclasses.is_dataclass(kind):
         return decode(typing.cast(type, kind), value, path)
+    if kind is int and type(value) is int and abs(value) > _MAX_INTEGER:
+        raise ManifestError(f"{path}: expected a whole number of at most {_MAX_INTEGER:,} in size.")
     if kind is Any or (kind is not float and type(value) is kind):
         return value
     if kind is float and type(value) in (int, float):
-        if not math.isfinite(value):
-            raise ManifestError(f"{path}: got {value}, expected a finite number.")
+        if abs(value) > _MAX_NUMBER or not math.isfinite(value):
+            raise ManifestError(f"{path}: expected a finite number of at most {_MAX_NUMBER:g}.")
         return float(value)
     raise ManifestError(f"{path}: expected {getattr(kind, '__name__', kind)}, got {_kind(value)}.")
 

@@ -26,6 +26,10 @@ _LONGEST_FRAME_SKIP = 600
 """Ten seconds of play: a larger number is a slip, and would hang."""
 
 
+_LONGEST_PHASE = 10_000
+"""Nearly three minutes of frames, or more of decisions: a larger number is a slip."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Phase:
     """Forced actions at the start of an episode or after a lost life.
@@ -44,10 +48,10 @@ class Phase:
     when: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.least <= self.most:
+        if not 0 <= self.least <= self.most <= _LONGEST_PHASE:
             raise InvalidArgument(
                 f"a phase of {self.least} to {self.most} {self.action}: "
-                "expected 0 <= least <= most."
+                f"expected 0 <= least <= most <= {_LONGEST_PHASE}."
             )
 
 

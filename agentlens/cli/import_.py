@@ -24,16 +24,18 @@ class Options:
     """
 
     checkpoint: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="CHECKPOINT")]
-    """An SB3 zip, a torch state dict, a safetensors file."""
+    """An SB3 zip or a run's folder of rl-zoo, a CleanRL model, a torch state dict, a safetensors
+    file."""
     name: str
     """Name of the new agent."""
     env: Name = None
     """Environment id such as ALE/Pong-v5."""
     format: Name = None
-    """Format of the checkpoint (sb3, torch-state-dict, baby-a3c, safetensors); found out if not
-    given."""
+    """Format of the checkpoint (sb3, cleanrl, cleanrl-c51, torch-state-dict, baby-a3c,
+    safetensors); found out if not given."""
     preset: Name = None
-    """Preprocessing and protocol: sb3-atari, ale-vector, cleanrl-atari, baby-a3c, ale-v5."""
+    """Preprocessing and protocol: sb3-atari, ale-vector, cleanrl-atari, envpool, baby-a3c,
+    ale-v5."""
     manifest: Annotated[Path | None, tyro.conf.arg(metavar="FILE.toml", help_behavior_hint="")] = (
         None
     )
@@ -62,7 +64,8 @@ def run(options: Options) -> int:
     )
     spec = load_agent(str(folder)).spec
     planes, rows, columns = spec.observation.shape
-    print(f"format: {spec.format} {spec.algorithm}")
+    print(f"from: {spec.source}")
+    print(f"algorithm: {spec.algorithm or 'not known'}")
     print(f"protocol: {protocol_text(spec)}")
     print(f"observation: {planes} planes of {rows} x {columns}, preset {spec.preset or 'none'}")
     print(f"actions: {', '.join(spec.action.meanings)}")

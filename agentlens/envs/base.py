@@ -12,7 +12,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -155,11 +155,12 @@ class Environment(abc.ABC):
 @dataclass(frozen=True, kw_only=True)
 class Preset:
     """A common protocol: what it says about the environment and the observation, and whose it
-    is."""
+    is. ``reward``: what a critic is trained on under it."""
 
     origin: str
     environment: Mapping[str, Any]
     observation: Mapping[str, Any]
+    reward: Literal["raw", "clipped", "unknown"] = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)

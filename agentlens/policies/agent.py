@@ -27,6 +27,7 @@ from agentlens.policies.device import choose_device
 from agentlens.policies.manifest import MANIFEST, read_manifest
 from agentlens.policies.networks import build_policy
 from agentlens.policies.weights import check_file, load_tensors
+from agentlens.policies.zoo import run_model
 from agentlens.provenance import file_digest
 from agentlens.spec import ActionSpec, AgentSpec, EnvironmentSpec, ScoreSpec
 
@@ -91,8 +92,9 @@ def load_agent(
         NotFinite: the weights hold a NaN or an infinity; names the tensor.
     """
     target = choose_device(device)
-    path = Path(name)
+    path = _checkpoint_path(Path(name))
     if path.is_file() and path.name != MANIFEST:
+        _check_not_hidden(str(name))
         spec, policy = describe_checkpoint(
             path,
             name=path.stem,
@@ -111,6 +113,25 @@ def load_agent(
     if env or preset:
         spec = _elsewhere(spec, env, preset)
     return Agent(spec=spec, policy=_load_policy(spec, folder, trust_code), folder=folder).to(target)
+
+
+def _checkpoint_path(path: Path) -> Path:
+    """The model in a run's folder of rl-zoo; any other path as it is."""
+    if not path.is_dir() or (path / MANIFEST).is_file():
+        return path
+    model = run_model(path)
+    if model is None:
+        return path
+    _log.warning("%s: the run's model %s is taken", path, model.name)
+    return model
+
+
+def _check_not_hidden(name: str) -> None:
+    if os.sep not in name and any(folder.name == name for folder in _agent_folders()):
+        raise InvalidArgument(
+            f"{name!r} is a file here and the name of an agent: say {'.' + os.sep + name} for the "
+            "file, or the agent's folder with its path."
+        )
 
 
 def random_agent(env: str | None, *, preset: str | None = None) -> Agent:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from agentlens.errors import CheckpointError, UnsafeCheckpoint
 
@@ -17,6 +20,7 @@ MAX_MEMBERS = 4096
 MAX_TOTAL_BYTES = 1 << 30
 MAX_RATIO = 100
 MAX_JSON_DEPTH = 64
+MAX_JSON_ITEMS = 100_000
 
 _CHUNK = 1 << 20
 _SMALL = 1 << 16
@@ -39,6 +43,20 @@ _CODE = (
     ".zip",
     ".jar",
     ".whl",
+)
+
+
+_ENTRY = b"PK\x01\x02"
+"""Begins each entry of an archive's table of contents."""
+_BROKEN_MEMBER = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    OSError,
+    ValueError,
+    OverflowError,
 )
 
 
@@ -76,7 +94,7 @@ class Archive:
                             f"{self.name}: member {member!r} grows beyond {total:,} bytes from "
                             f"{packed:,}; expected at most {limit:,}, and {MAX_RATIO} times."
                         )
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
+        except _BROKEN_MEMBER as error:
             raise CheckpointError(
                 f"{self.name}: member {member!r} is damaged ({error})."
             ) from error
@@ -85,11 +103,11 @@ class Archive:
         return b"".join(parts)
 
 
-def open_archive(stream: IO[bytes], name: str, *, stored_only: bool = False) -> Archive:
+def open_archive(data: bytes, name: str, *, stored_only: bool = False) -> Archive:
     """Open a zip archive and check its table of contents.
 
     Args:
-        stream: the file, opened for reading.
+        data: the whole file.
         name: for messages.
         stored_only: refuse compressed members (torch never compresses).
 
@@ -98,9 +116,11 @@ def open_archive(stream: IO[bytes], name: str, *, stored_only: bool = False) -> 
             links, members that hold code, absurd sizes.
         CheckpointError: not a zip archive.
     """
+    if data.count(_ENTRY) > 2 * MAX_MEMBERS:
+        raise UnsafeCheckpoint(f"{name}: too many members, expected at most {MAX_MEMBERS:,}.")
     try:
-        file = zipfile.ZipFile(stream)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        file = zipfile.ZipFile(io.BytesIO(data))
+    except (*_BROKEN_MEMBER, NotImplementedError) as error:
         raise CheckpointError(f"{name}: not a readable zip archive ({error}).") from error
     members = file.infolist()
     if len(members) > MAX_MEMBERS:
@@ -138,7 +158,8 @@ def _reason_against(member: zipfile.ZipInfo, stored_only: bool) -> str:
 
 
 def strict_json(data: bytes, name: str) -> Any:
-    """Parse JSON: no repeated key, no NaN, no infinity, at most ``MAX_JSON_DEPTH`` deep.
+    """Parse JSON: no repeated key, no NaN, no infinity, at most ``MAX_JSON_DEPTH`` deep and about
+    ``MAX_JSON_ITEMS`` long; counted before anything is built.
 
     Raises:
         UnsafeCheckpoint: it breaks one of these rules.
@@ -146,8 +167,13 @@ def strict_json(data: bytes, name: str) -> Any:
     """
     try:
         text = data.decode("utf-8")
-        _check_depth(text)
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        _check_structure(text)
+        return json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
     except _Refused as error:
         raise UnsafeCheckpoint(f"{name}: {error}.") from error
     except (ValueError, RecursionError) as error:
@@ -159,22 +185,35 @@ class _Refused(ValueError):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
-        raise _Refused(f"the key {twice!r} is there twice")
-    return found
+    table: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in table:
+            raise _Refused(f"the key {key[:80]!r} is there twice")
+        table[key] = value
+    return table
 
 
 def _refuse_constant(constant: str) -> Any:
     raise _Refused(f"{constant} is not a JSON number")
 
 
-def _check_depth(text: str) -> None:
-    depth = 0
-    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', text, re.DOTALL):
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _Refused(f"{text[:80]} is too large a number")
+    return number
+
+
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{\]},]', re.DOTALL)
+
+
+def _check_structure(text: str) -> None:
+    depth = items = 0
+    for token in _TOKEN.finditer(text):
         kind = token.group()[0]
         depth += (kind in "[{") - (kind in "]}")
+        items += kind in "[{,"
         if depth > MAX_JSON_DEPTH:
             raise _Refused(f"JSON nested deeper than {MAX_JSON_DEPTH}")
+        if items > MAX_JSON_ITEMS:
+            raise _Refused(f"JSON of more than {MAX_JSON_ITEMS:,} items")

@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from agentlens.errors import CheckpointError, InvalidArgument
+from agentlens.errors import CheckpointError, InvalidArgument, UnsafeCheckpoint
 from agentlens.policies.base import Policy
+from agentlens.policies.foreign import foreign_file
+from agentlens.policies.signature import Signature, read_signature
 from agentlens.registry import Registry
 from agentlens.spec import AgentSpec, NetworkSpec, ValueSpec
 
@@ -22,11 +24,13 @@ class Hints:
 
     ``network``: a declared network, where there is one. ``sources``: for each of its layers where
     the tensors are in the checkpoint (see ``weights.collect``). ``actions``: how many outputs.
+    ``observation``: fields of ``ObservationSpec`` that the caller states.
     """
 
     network: NetworkSpec | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     actions: int | None = None
+    observation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,8 @@ class Checkpoint:
     """What a checkpoint says.
 
     ``tensors``: float32, by the names that ``networks`` documents. ``actions``: number of
-    outputs. ``observation``: fields of ``ObservationSpec`` that the file states. ``preset`` and
+    outputs. ``observation`` and ``environment``: fields of the specs that the file states.
+    ``preset`` and
     ``env``: the protocol and the environment that it implies, "" where it implies none.
     ``assumed``: what had to be taken for granted about the network.
     """
@@ -44,6 +49,7 @@ class Checkpoint:
     actions: int
     algorithm: str = ""
     observation: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
     preset: str = ""
     preset_assumed: bool = False
     env: str = ""
@@ -54,7 +60,7 @@ class Checkpoint:
     assumed: tuple[str, ...] = ()
 
 
-def _no_file(path: Path) -> int:
+def _no_file(file: Signature) -> int:
     return 0
 
 
@@ -65,13 +71,13 @@ class Format:
     Attributes:
         summary: one line for lists.
         likeness: 0 for a file that is not of this format, 1 for one that could be, 2 for one that
-            surely is. Looks inside, runs nothing, raises nothing.
+            surely is, by its signature. Raises nothing.
         read: reads a checkpoint; raises ``CheckpointError`` and its kin only.
         build: for formats without a weight file: the policy itself.
     """
 
     summary: str
-    likeness: Callable[[Path], int] = _no_file
+    likeness: Callable[[Signature], int] = _no_file
     read: Callable[[Path, Hints], Checkpoint] | None = None
     build: Callable[[AgentSpec], Policy] | None = None
 
@@ -89,18 +95,18 @@ def detect_format(path: Path) -> str:
     """Find out a checkpoint's format by looking inside.
 
     Raises:
-        CheckpointError: no such file, or of no known format; lists the formats.
+        CheckpointError: no such file, or of no known format; says what it is where that is known.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint.")
-    scores = {name: FORMATS.load(name).likeness(path) for name in FORMATS.names()}
+    file = read_signature(path)
+    scores = {name: FORMATS.load(name).likeness(file) for name in FORMATS.names()}
     best = max(scores, key=lambda name: scores[name])
-    if scores[best] == 0:
-        with_files = [n for n in scores if FORMATS.load(n).read is not None]
-        raise CheckpointError(
-            f"{path}: not recognised; give the format, one of {', '.join(with_files)}."
-        )
-    return best
+    if scores[best]:
+        return best
+    if isinstance(file.problem, UnsafeCheckpoint):
+        raise file.problem
+    raise foreign_file(file.start, str(path), file.members)
 
 
 def read_checkpoint(path: Path, format: str, hints: Hints) -> Checkpoint:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from agentlens.errors import CheckpointError, UnsafeCheckpoint, WeightMismatch
 from agentlens.policies.base import Policy
+from agentlens.policies.state_dicts import select
 from agentlens.policies.torchfile import read_torch_file
 from agentlens.policies.weights import read_safetensors
 from agentlens.spec import AgentSpec
@@ -31,15 +35,25 @@ def build_custom(spec: AgentSpec, weights: Path | None, *, trust_code: bool) -> 
     module, _, name = spec.format.partition(":")
     try:
         kind = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise CheckpointError(
+            f"{spec.format!r} cannot be imported: no module {error.name!r}; put its folder on "
+            f"PYTHONPATH (PYTHONPATH=folder agentlens ...), or install it."
+        ) from error
     except (ImportError, AttributeError, ValueError) as error:
         raise CheckpointError(f"{spec.format!r} cannot be imported ({error}).") from error
     if not (isinstance(kind, type) and issubclass(kind, Policy)):
         raise CheckpointError(f"{spec.format!r} is no agentlens.policies.base.Policy.")
     policy = kind(spec)
     if weights is not None:
-        read = read_safetensors if weights.suffix == ".safetensors" else read_torch_file
         try:
-            policy.load_state_dict(read(weights), strict=True)
+            policy.load_state_dict(_tensors(weights), strict=True)
         except RuntimeError as error:
             raise WeightMismatch(f"{weights}: {error}") from error
     return policy.requires_grad_(False).eval()
+
+
+def _tensors(weights: Path) -> Mapping[str, Tensor]:
+    if weights.suffix == ".safetensors":
+        return read_safetensors(weights)
+    return select(read_torch_file(weights), lambda tensors: bool(tensors) or None).tensors

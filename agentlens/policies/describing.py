@@ -14,6 +14,7 @@ from agentlens.errors import InvalidArgument, ManifestError
 from agentlens.policies.checkpoint import Checkpoint, Hints, detect_format, read_checkpoint
 from agentlens.policies.manifest import decode_network, read_toml, with_nones
 from agentlens.policies.networks import ChainPolicy, build_policy
+from agentlens.policies.probes import check_outputs_finite
 from agentlens.policies.weights import load_tensors
 from agentlens.provenance import file_digest
 from agentlens.spec import ActionSpec, AgentSpec, ObservationSpec, ScoreSpec, ValueSpec
@@ -59,11 +60,15 @@ def describe_checkpoint(
     """
     recipe = _read_recipe(manifest)
     agent, environment = _table(recipe, "agent"), dict(_table(recipe, "environment"))
-    env = env or environment.pop("id", None)
-    environment.pop("id", None)
+    said = environment.pop("id", None)
+    if said is not None and not isinstance(said, str):
+        raise ManifestError(f"environment.id: expected text, got {said!r:.80}.")
+    env = env or said
     preset = preset or agent.get("preset")
     format = format or agent.get("format") or detect_format(checkpoint)
-    meanings = tuple(_table(recipe, "action").get("meanings", ()))
+    meanings = _table(recipe, "action").get("meanings", ())
+    if not isinstance(meanings, list | tuple):
+        raise ManifestError(f"action.meanings: expected a list of names, got {meanings!r:.80}.")
     found = read_checkpoint(checkpoint, format, _hints(recipe, len(meanings), env))
     env = env or found.env
     if not env:
@@ -71,6 +76,7 @@ def describe_checkpoint(
             f"{checkpoint}: does not say which environment it is for; give env, such as "
             "'ALE/Pong-v5'."
         )
+    environment = {**_stated_environment(found, env, preset), **environment}
     resolved, assumed = _protocol(found, env, preset, environment, _table(recipe, "observation"))
     action, full = _actions(found, resolved, _table(recipe, "action"))
     if full and not resolved.environment.full_action_space:
@@ -87,13 +93,32 @@ def describe_checkpoint(
         licence=agent.get("licence", ""),
         source=agent.get("source") or _origin(checkpoint, format),
         preset=preset or found.preset,
-        value=mapping.decode(ValueSpec, recipe.get("value", mapping.encode(found.value)), "value"),
+        value=_value(recipe, found, preset or found.preset),
         score=mapping.decode(ScoreSpec, recipe["score"], "score") if "score" in recipe else None,
         assumed=(*found.assumed, *assumed),
     )
     policy = build_policy(found.network, spec.observation, spec.action)
     load_tensors(policy, found.tensors)
+    check_outputs_finite(policy, spec.observation, str(checkpoint))
     return spec, policy
+
+
+def _stated_environment(found: Checkpoint, env: str, preset: str | None) -> Mapping[str, Any]:
+    """What the file says of its environment, as far as it holds for this one: nothing under another
+    preset, and no frame skip under another id."""
+    if preset and preset != found.preset:
+        return {}
+    elsewhere = found.env and env != found.env
+    return {k: v for k, v in found.environment.items() if k != "frame_skip" or not elsewhere}
+
+
+def _value(recipe: Mapping[str, Any], found: Checkpoint, preset: str) -> ValueSpec:
+    """What the critic was trained on: as the recipe says, else the file, else the preset."""
+    if "value" in recipe:
+        return mapping.decode(ValueSpec, recipe["value"], "value")
+    if found.value.reward == "unknown" and preset:
+        return dataclasses.replace(found.value, reward=protocols.presets()[preset].reward)
+    return found.value
 
 
 def _origin(checkpoint: Path, format: str) -> str:
@@ -126,13 +151,18 @@ def _hints(recipe: Mapping[str, Any], actions: int, env: str | None) -> Hints:
         if not isinstance(source, str):
             raise ManifestError(f"sources.{layer}: expected text, got {source!r}.")
     if "network" not in recipe:
-        return Hints(sources=sources)
+        return Hints(sources=sources, observation=_table(recipe, "observation"))
     if not actions and env:
         actions = len(action_meanings(protocols.resolve(env).environment))
     if not actions:
         raise ManifestError("network: the number of actions is unknown; give action.meanings.")
     network = decode_network(recipe["network"], actions)
-    return Hints(network=network, sources=sources, actions=actions)
+    return Hints(
+        network=network,
+        sources=sources,
+        actions=actions,
+        observation=_table(recipe, "observation"),
+    )
 
 
 def _protocol(

@@ -12,6 +12,7 @@ A *recipe* is a partial agent.toml for an import; it may leave out any table, an
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
@@ -32,7 +33,8 @@ from agentlens.spec import (
 )
 
 MANIFEST = "agent.toml"
-MAX_MANIFEST_BYTES = 1 << 20
+MAX_MANIFEST_BYTES = 1 << 18
+MAX_KEY_PARTS = 16
 _TABLES = ("environment", "observation", "action", "network", "value", "score")
 
 
@@ -61,6 +63,7 @@ def spec_from_tables(data: Mapping[str, Any]) -> AgentSpec:
     if not _says_all(EnvironmentSpec, environment) or not _says_all(ObservationSpec, observation):
         if "id" not in environment:
             raise ManifestError("environment.id: missing; add it.")
+        _check_names(agent, environment)
         resolved = protocols.resolve(
             environment["id"],
             preset=agent.get("preset") or None,
@@ -74,6 +77,16 @@ def spec_from_tables(data: Mapping[str, Any]) -> AgentSpec:
         actions = mapping.decode(ActionSpec, data.get("action", {}), "action").meanings
         flat["network"] = mapping.encode(decode_network(data["network"], len(actions)))
     return mapping.decode(AgentSpec, flat)
+
+
+def _check_names(agent: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+    """Names that are looked up before the whole is decoded: text, and a list of text."""
+    names = {"environment.id": environment["id"], "agent.preset": agent.get("preset", "")}
+    for path, value in names.items():
+        if not isinstance(value, str):
+            raise ManifestError(f"{path}: expected text, got {value!r:.80}.")
+    if not isinstance(agent.get("assumed", []), list):
+        raise ManifestError("agent.assumed: expected a list of text.")
 
 
 def decode_network(table: Any, actions: int) -> NetworkSpec:
@@ -107,6 +120,11 @@ def manifest_text(spec: AgentSpec) -> str:
     return write_toml(tables)
 
 
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_KEY_PARTS},}}")
+"""What would take time and memory that grow with the square of its length."""
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
@@ -117,7 +135,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             raise ManifestError(f"{path}: more than {MAX_MANIFEST_BYTES:,} bytes.")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode("utf-8")
+        if _LONG_KEY.search(text):
+            raise ManifestError(f"{path}: a key of more than {MAX_KEY_PARTS} dotted parts.")
+        return tomllib.loads(text)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from agentlens.arrays import check_dtype, check_finite
-from agentlens.errors import InvalidArgument, ShapeError
+from agentlens.errors import InvalidArgument, NotFinite, ShapeError
+from agentlens.policies.base import Policy
 from agentlens.spec import ObservationSpec
 
 
@@ -61,3 +64,26 @@ def _check_grey_levels(observations: np.ndarray, divisor: float) -> None:
             f"observations hold {value:g}, which is no whole grey level divided by scale_divisor "
             f"{divisor:g}: divide uint8 planes by it, once (divided twice?)."
         )
+
+
+def check_outputs_finite(policy: Policy, spec: ObservationSpec, name: str) -> None:
+    """Evaluate a policy on a black, a white and a random picture: its outputs must be finite.
+
+    Raises:
+        NotFinite: finite weights, but they give a NaN or an infinity; names the output.
+
+    Notes:
+        One forward pass of three observations.
+    """
+    top = 255.0 / spec.scale_divisor
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.rand(3, *spec.shape, generator=generator)
+    pictures[0], pictures[1] = 0.0, 1.0
+    with torch.inference_mode():
+        output = policy(pictures * top, policy.initial_state(3))
+    for field, tensor in zip(output._fields, output, strict=True):
+        if isinstance(tensor, Tensor) and not bool(torch.isfinite(tensor).all()):
+            raise NotFinite(
+                f"{name}: its {field} is not finite on a black, a white or a random picture, "
+                "though its weights are: they are broken, or meant for another scale of input."
+            )

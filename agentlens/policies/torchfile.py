@@ -1,11 +1,15 @@
-"""Torch files read as tensors and nothing else, their claims checked before memory is spent."""
+"""Torch files read as tensors and plain values, their claims checked before memory is spent.
+
+PyTorch's own loader is never called: one reader decides by the first bytes what a file is, checks
+what it claims and builds the tensors from that, so no second reader can see another file.
+"""
 
 from __future__ import annotations
 
 import io
 import struct
-import warnings
-import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,56 +17,55 @@ import torch
 from torch import Tensor
 
 from agentlens.errors import CheckpointError, UnsafeCheckpoint
-from agentlens.policies.archive import Archive, open_archive
-from agentlens.policies.picklescan import BROKEN_PICKLE, MAX_PICKLE_BYTES, Claims, scan_pickle
+from agentlens.policies.archive import open_archive
+from agentlens.policies.foreign import foreign_file
+from agentlens.policies.picklescan import MAX_PICKLE_BYTES, Claims, TensorClaim, scan_pickle
 from agentlens.policies.weights import check_file
 
+ZIP_START = b"PK\x03\x04"
+MAX_NODES = 100_000
+MAX_DEPTH = 16
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-_NESTED = ("state_dict", "model_state_dict", "model", "policy", "agent", "network", "net")
+
+Plain = str | int | float | bool | None
 
 
-def read_torch_file(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from a torch file, zip or legacy, onto the CPU.
+@dataclass(frozen=True, kw_only=True)
+class TorchFile:
+    """What a torch file holds, by the dotted path through its dicts.
+
+    ``tensors``: such as "model_state_dict.conv1.weight" in a dict of dicts. ``plain``: numbers,
+    text and truth values. ``dicts``: the path of every dict that holds a tensor itself, "" for
+    the outermost.
+    """
+
+    name: str
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    plain: dict[str, Plain] = field(default_factory=dict)
+    dicts: tuple[str, ...] = ()
+
+
+def read_torch_file(path: Path) -> TorchFile:
+    """Read a torch file, zip or legacy, onto the CPU.
 
     Raises:
-        CheckpointError: no such file, or not a torch file.
-        UnsafeCheckpoint: it holds anything but tensors, or claims more than it has.
+        CheckpointError: no such file, or not a torch file; names what it is where that is known.
+        UnsafeCheckpoint: it holds anything but tensors and plain values, or claims more than it
+            has.
     """
     check_file(path)
     return read_torch_bytes(path.read_bytes(), str(path))
 
 
-def read_torch_bytes(data: bytes, name: str) -> dict[str, Tensor]:
-    """Read a state dict from the bytes of a torch file; see :func:`read_torch_file`.
-
-    A dict of dicts gives the one under a common name ("model_state_dict") or the only one that
-    holds tensors.
-    """
-    if zipfile.is_zipfile(io.BytesIO(data)):
-        _check_zip(data, name)
+def read_torch_bytes(data: bytes, name: str) -> TorchFile:
+    """Read the bytes of a torch file; see :func:`read_torch_file`."""
+    if data.startswith(ZIP_START):
+        claims, storages = _read_zip(data, name)
     elif looks_legacy(data):
-        _check_legacy(data, name)
+        claims, storages = _read_legacy(data, name)
     else:
-        raise _foreign(data, name)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (*BROKEN_PICKLE, RuntimeError, AssertionError) as error:
-        raise CheckpointError(f"{name}: torch cannot read it ({error}).") from error
-    return _state_dict(content, name)
-
-
-def looks_like_torch(path: Path) -> bool:
-    """Whether a file begins like a torch file (zip with a data.pkl, or legacy); reads little."""
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return any(n.endswith("/data.pkl") for n in archive.namelist())
-        with path.open("rb") as file:
-            return looks_legacy(file.read(32))
-    except (OSError, zipfile.BadZipFile):
-        return False
+        raise foreign_file(data, name)
+    return _collect(claims, storages, name)
 
 
 def looks_legacy(data: bytes) -> bool:
@@ -71,23 +74,25 @@ def looks_legacy(data: bytes) -> bool:
     return data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04") and magic in data[:32]
 
 
-def _check_zip(data: bytes, name: str) -> None:
-    archive = open_archive(io.BytesIO(data), name, stored_only=True)
-    pickles = [n for n in archive.names if n.endswith("data.pkl") and n.count("/") == 1]
+Storages = Callable[[str], bytes]
+"""The bytes of a storage by its key."""
+
+
+def _read_zip(data: bytes, name: str) -> tuple[Claims, Storages]:
+    archive = open_archive(data, name, stored_only=True)
+    pickles = [n for n in archive.names if n.endswith("/data.pkl") and n.count("/") == 1]
     if len(pickles) != 1:
-        raise CheckpointError(f"{name}: a zip without a data.pkl; expected a torch state dict.")
+        raise foreign_file(data, name, archive.names)
     root = pickles[0].removesuffix("data.pkl")
     for member in archive.names:
         if not member.startswith(root) or member.startswith(f"{root}code/"):
             raise UnsafeCheckpoint(
-                f"{name}: holds {member!r}, which is no part of a state dict (a compiled or "
+                f"{name}: holds {member[:80]!r}, which is no part of a state dict (a compiled or "
                 "scripted model?). Save the state_dict() alone."
             )
+    if f"{root}byteorder" in archive.sizes and archive.read(f"{root}byteorder", 64) != b"little":
+        raise CheckpointError(f"{name}: written on a big-endian machine; save it on another.")
     claims = scan_pickle(io.BytesIO(archive.read(pickles[0], MAX_PICKLE_BYTES)), name)
-    _check_records(archive, root, claims, name)
-
-
-def _check_records(archive: Archive, root: str, claims: Claims, name: str) -> None:
     for key, claim in claims.storages.items():
         there = archive.sizes.get(f"{root}data/{key}", 0)
         if claim.size > there:
@@ -95,49 +100,79 @@ def _check_records(archive: Archive, root: str, claims: Claims, name: str) -> No
                 f"{name}: storage {key!r} claims {claim.size:,} bytes, the file has {there:,}."
             )
 
+    def storage(key: str) -> bytes:
+        return archive.read(f"{root}data/{key}", len(data)) if claims.storages[key].size else b""
 
-def _check_legacy(data: bytes, name: str) -> None:
+    return claims, storage
+
+
+def _read_legacy(data: bytes, name: str) -> tuple[Claims, Storages]:
     stream = io.BytesIO(data)
-    for _ in ("magic number", "protocol", "system"):
-        scan_pickle(stream, name)
+    scan_pickle(stream, name)
+    scan_pickle(stream, name)
+    system = scan_pickle(stream, name).content
+    if not isinstance(system, dict) or system.get("little_endian") is not True:
+        raise CheckpointError(f"{name}: does not say that it was written on a usual machine.")
     claims = scan_pickle(stream, name)
     keys = scan_pickle(stream, name).content
-    if not isinstance(keys, list) or {str(k) for k in keys} != set(claims.storages):
+    named = isinstance(keys, list) and all(type(k) in (str, int) for k in keys)
+    if not named or sorted(map(str, keys)) != sorted(claims.storages):
         raise CheckpointError(f"{name}: its list of storages does not match its tensors.")
-    for key in keys:
-        claim = claims.storages[str(key)]
-        header = stream.read(8)
+    places: dict[str, tuple[int, int]] = {}
+    for key in map(str, keys):
+        claim, header = claims.storages[key], stream.read(8)
         elements = struct.unpack("<q", header)[0] if len(header) == 8 else -1
         there = len(data) - stream.tell()
         if elements != claim.elements or claim.size > there:
             raise UnsafeCheckpoint(
                 f"{name}: storage {key!r} claims {claim.size:,} bytes, the file has {there:,} left."
             )
+        places[key] = (stream.tell(), stream.tell() + claim.size)
         stream.seek(claim.size, io.SEEK_CUR)
+    return claims, lambda key: data[slice(*places[key])]
 
 
-def _foreign(data: bytes, name: str) -> CheckpointError:
-    if data[:1] == b"\x80":
-        return UnsafeCheckpoint(
-            f"{name}: a bare pickle, which can run any code when read; nothing was run. "
-            "Expected a torch state dict, a safetensors file or an SB3 zip."
-        )
-    return CheckpointError(f"{name}: not a torch file (it begins with {data[:8]!r}).")
-
-
-def _state_dict(content: Any, name: str) -> dict[str, Tensor]:
-    if isinstance(content, dict):
-        own = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
-        if own:
-            return own
-        inner = {str(k): v for k, v in content.items() if isinstance(v, dict)}
-        holding = [k for k, v in inner.items() if any(isinstance(t, Tensor) for t in v.values())]
-        chosen = [k for k in _NESTED if k in holding] or holding
-        if len(chosen) == 1 or (chosen and chosen[0] in _NESTED):
-            found = inner[chosen[0]]
-            return {str(k): v for k, v in found.items() if isinstance(v, Tensor)}
-        if len(chosen) > 1:
-            raise CheckpointError(
-                f"{name}: several dicts of tensors ({', '.join(chosen)}); save the policy's alone."
+def _collect(claims: Claims, storages: Storages, name: str) -> TorchFile:
+    if not isinstance(claims.content, dict | TensorClaim):
+        raise CheckpointError(f"{name}: no dict of tensors in it; expected a state dict.")
+    content = claims.content if isinstance(claims.content, dict) else {"tensor": claims.content}
+    file, whole, dicts = TorchFile(name=name), dict[str, Tensor](), dict[str, None]()
+    for folder, path, value in _leaves(content, name):
+        if path in file.tensors or path in file.plain:
+            raise CheckpointError(f"{name}: {path!r} can be reached on two ways.")
+        if not isinstance(value, TensorClaim):
+            file.plain[path] = value
+            continue
+        key, count = value.storage.key, value.storage.elements
+        if key not in whole:
+            content_bytes = bytearray(storages(key)[: value.storage.size])
+            whole[key] = (
+                torch.frombuffer(content_bytes, dtype=value.storage.dtype)
+                if count
+                else torch.empty(0, dtype=value.storage.dtype)
             )
-    raise CheckpointError(f"{name}: no dict of tensors in it; expected a state dict.")
+        file.tensors[path] = whole[key].as_strided(value.shape, value.stride, value.offset)
+        dicts[folder] = None
+    return TorchFile(name=name, tensors=file.tensors, plain=file.plain, dicts=tuple(dicts))
+
+
+def _leaves(content: dict[Any, Any], name: str) -> Iterator[tuple[str, str, Any]]:
+    """Tensors and plain values of dicts in dicts, each with its dict's path and its own; what lies
+    in lists is left out."""
+    todo: list[tuple[str, int, Any]] = [("", 0, content)]
+    nodes = 0
+    while todo:
+        prefix, depth, table = todo.pop()
+        if depth > MAX_DEPTH:
+            raise UnsafeCheckpoint(f"{name}: dicts nested deeper than {MAX_DEPTH}.")
+        inner = []
+        for key, value in table.items():
+            nodes += 1
+            if nodes > MAX_NODES:
+                raise UnsafeCheckpoint(f"{name}: more than {MAX_NODES:,} entries.")
+            path = f"{prefix}{key}"
+            if isinstance(value, dict):
+                inner.append((f"{path}.", depth + 1, value))
+            elif isinstance(value, TensorClaim) or type(value) in (str, int, float, bool):
+                yield prefix[:-1], path, value
+        todo += reversed(inner)

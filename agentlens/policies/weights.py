@@ -19,6 +19,20 @@ from agentlens.spec import NetworkSpec
 MAX_BYTES = 1 << 30
 """A weight file larger than this (1 GiB) is refused unread."""
 
+MAX_HEADER_BYTES = 4 << 20
+"""A safetensors header longer than this (some 40,000 tensors) is refused unread."""
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_BROKEN_SAFETENSORS = (
+    SafetensorError,
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
 Tensors = Mapping[str, Tensor]
 
 
@@ -30,9 +44,17 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         UnsafeCheckpoint: it is larger than ``MAX_BYTES``.
     """
     check_file(path)
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    if len(data) < 10 or size > len(data) or data[8:9] != b"{":
+        raise CheckpointError(f"{path}: not a safetensors file (it begins with {data[:8]!r}).")
+    if size > MAX_HEADER_BYTES:
+        raise UnsafeCheckpoint(
+            f"{path}: a header of {size:,} bytes, expected at most {MAX_HEADER_BYTES:,}."
+        )
     try:
-        tensors: dict[str, Tensor] = safetensors.torch.load_file(str(path))
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        tensors: dict[str, Tensor] = safetensors.torch.load(data)
+    except _BROKEN_SAFETENSORS as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({error}).") from error
     return tensors
 
@@ -94,14 +116,16 @@ def check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
             f"tensor {name!r} has shape {tuple(tensor.shape)}, the declared network expects "
             f"{shape}."
         )
-    if not tensor.is_floating_point():
-        raise WeightMismatch(f"tensor {name!r} is {tensor.dtype}, expected floating point.")
-    finite = torch.isfinite(tensor)
+    if tensor.dtype not in _FLOATS:
+        raise WeightMismatch(
+            f"tensor {name!r} is {tensor.dtype}, expected floating point of 16, 32 or 64 bits."
+        )
+    finite = torch.isfinite(tensor.float())
     if not bool(finite.all()):
         index = tuple(int(i) for i in (~finite).nonzero()[0])
         raise NotFinite(
-            f"tensor {name!r} holds {tensor[index].item()} at index {index}: the weights are "
-            "broken."
+            f"tensor {name!r} holds {tensor[index].item()} at index {index}, which is no finite "
+            "float32: the weights are broken."
         )
 
 
@@ -124,8 +148,7 @@ def collect(
     for layer, parameter in _declared(network):
         if layer not in sources:
             raise WeightMismatch(f"layer {layer!r} has no source among the checkpoint's tensors.")
-        pattern = sources[layer] if "*" in sources[layer] else f"{sources[layer]}.*"
-        origin = pattern.replace("*", parameter, 1)
+        pattern, origin = _origin(sources[layer], parameter)
         if origin not in tensors:
             near = [n for n in tensors if n.startswith(pattern.split("*")[0])]
             there = ", ".join(near[:6]) or f"{', '.join(list(tensors)[:6])} ..."
@@ -135,6 +158,17 @@ def collect(
             )
         found[f"{layer}.{parameter}"] = tensors[origin]
     return found
+
+
+def foreign_names(network: NetworkSpec, sources: Mapping[str, str]) -> Iterator[str]:
+    """How a checkpoint names each tensor of a network; ``sources`` as for ``collect``."""
+    for layer, parameter in _declared(network):
+        yield _origin(sources[layer], parameter)[1]
+
+
+def _origin(source: str, parameter: str) -> tuple[str, str]:
+    pattern = source if "*" in source else f"{source}.*"
+    return pattern, pattern.replace("*", parameter, 1)
 
 
 def _declared(network: NetworkSpec) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,12 @@ _VECTOR_START = (
     {"action": "NOOP", "least": 0, "most": 28, "when": "FIRE"},
     {"action": "NOOP", "least": 0, "most": 29, "when": "no FIRE"},
 )
+# EnvPool: 1 to 30 no-ops; with FIRE one fewer, and FIRE after them.
+_ENVPOOL_START = (
+    {"action": "NOOP", "least": 1, "most": 30, "when": "no FIRE"},
+    {"action": "NOOP", "least": 0, "most": 29, "when": "FIRE"},
+    {"action": "FIRE", "when": "FIRE"},
+)
 _PLAIN = {
     "start": (),
     "after_life_loss": (),
@@ -55,11 +61,13 @@ _NATURE = {
 PRESETS: Mapping[str, Preset] = {
     "sb3-atari": Preset(
         origin="stable-baselines3: make_atari_env and VecFrameStack(4)",
+        reward="clipped",
         environment=_EPISODIC | {"stack_after_life_loss": "zeros"},
         observation=_NATURE,
     ),
     "cleanrl-atari": Preset(
         origin="CleanRL: the wrappers of dqn_atari.py and ppo_atari.py",
+        reward="clipped",
         environment=_EPISODIC | {"stack_after_life_loss": "repeat"},
         observation=_NATURE | {"grey_after_resize": True, "stack_fill": "repeat"},
     ),
@@ -68,6 +76,12 @@ PRESETS: Mapping[str, Preset] = {
         environment=_PLAIN
         | {"frame_skip": (4, 4), "repeat_action_probability": 0.0, "start": _VECTOR_START},
         observation=_NATURE | {"pool": "grey", "grayscale": "ale"},
+    ),
+    "envpool": Preset(
+        origin="EnvPool: its Atari environments with their defaults",
+        environment=_PLAIN
+        | {"frame_skip": (4, 4), "repeat_action_probability": 0.0, "start": _ENVPOOL_START},
+        observation=_NATURE | {"pool": "grey", "grayscale": "ale", "stack_fill": "repeat"},
     ),
     "baby-a3c": Preset(
         origin="greydanus/baby-a3c: Game-v4 and its prepro",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from agentlens.policies.architectures import architecture
 from agentlens.policies.checkpoint import Checkpoint, Format, Hints
-from agentlens.policies.torchfile import looks_legacy, read_torch_file
+from agentlens.policies.signature import Signature
+from agentlens.policies.state_dicts import select
+from agentlens.policies.torchfile import read_torch_file
 from agentlens.policies.weights import collect, rows
 from agentlens.spec import ValueSpec
 
@@ -18,15 +23,18 @@ _SOURCES = {
 }
 
 
-def _likeness(path: Path) -> int:
-    with path.open("rb") as file:
-        start = file.read(4096)
+def _likeness(file: Signature) -> int:
     ours = (b"conv4.weight", b"gru.weight_ih", b"actor_linear", b"critic_linear")
-    return 2 if looks_legacy(start) and all(name in start for name in ours) else 0
+    torch_file = file.kind in ("torch", "torch-legacy")
+    return 2 if torch_file and all(name in file.names for name in ours) else 0
+
+
+def _ours(tensors: Mapping[str, Tensor]) -> bool | None:
+    return "actor_linear.weight" in tensors or None
 
 
 def _read(path: Path, hints: Hints) -> Checkpoint:
-    tensors = read_torch_file(path)
+    tensors = select(read_torch_file(path), _ours).tensors
     actions = rows(tensors, "actor_linear.weight", 2)
     network = architecture("baby-a3c", actions)
     return Checkpoint(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from agentlens.errors import CheckpointError
 from agentlens.policies.checkpoint import Checkpoint, Format, Hints
+from agentlens.policies.signature import Signature
 from agentlens.policies.weights import collect, output_count, read_safetensors
 
 
-def _likeness(path: Path) -> int:
-    return 2 if path.suffix == ".safetensors" else 0
+def _likeness(file: Signature) -> int:
+    return 2 if file.kind == "safetensors" or file.path.suffix == ".safetensors" else 0
 
 
 def _read(path: Path, hints: Hints) -> Checkpoint:

@@ -9,64 +9,82 @@ names and shapes fit.
 
 from __future__ import annotations
 
-import re
-import zipfile
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from agentlens.errors import CheckpointError
 from agentlens.policies.archive import open_archive, strict_json
 from agentlens.policies.checkpoint import Checkpoint, Format, Hints
-from agentlens.policies.sb3_layout import rebuild
-from agentlens.policies.torchfile import read_torch_bytes
+from agentlens.policies.foreign import foreign_file
+from agentlens.policies.sb3_fields import (
+    action_count,
+    check_policy,
+    mapping_field,
+    read_observation,
+)
+from agentlens.policies.sb3_layout import Rebuilt, rebuild
+from agentlens.policies.signature import Signature
+from agentlens.policies.state_dicts import plain_names
+from agentlens.policies.torchfile import ZIP_START, read_torch_bytes
 from agentlens.policies.weights import MAX_BYTES, check_file, collect
-from agentlens.policies.zoo import read_zoo_files
-from agentlens.spec import ValueSpec
+from agentlens.policies.zoo import ZooFiles, read_zoo_files
 
-MAX_DATA_BYTES = 64 << 20
+MAX_DATA_BYTES = 16 << 20
 
 
-def _likeness(path: Path) -> int:
-    if not zipfile.is_zipfile(path):
-        return 0
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return 2 if {"data", "policy.pth"} <= set(archive.namelist()) else 0
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return 0
+def _likeness(file: Signature) -> int:
+    return 2 if {"data", "policy.pth"} <= set(file.members) else 0
 
 
 def _read(path: Path, hints: Hints) -> Checkpoint:
     check_file(path)
-    with path.open("rb") as file:
-        archive = open_archive(file, str(path))
-        fields = strict_json(archive.read("data", MAX_DATA_BYTES), f"{path}: data")
-        weights = archive.read("policy.pth", MAX_BYTES)
+    data = path.read_bytes()
+    if not data.startswith(ZIP_START):
+        raise foreign_file(data, str(path))
+    archive = open_archive(data, str(path))
+    if not {"data", "policy.pth"} <= set(archive.names):
+        raise foreign_file(data, str(path), archive.names)
+    fields = strict_json(archive.read("data", MAX_DATA_BYTES), f"{path}: data")
+    weights = archive.read("policy.pth", MAX_BYTES)
     if not isinstance(fields, dict):
         raise CheckpointError(f"{path}: data is no JSON object; expected an SB3 zip.")
-    tensors = read_torch_bytes(weights, f"{path}: policy.pth")
+    tensors = plain_names(read_torch_bytes(weights, f"{path}: policy.pth").tensors)
+    listed = check_policy(fields, str(path))
+    declared = mapping_field(fields, "policy_kwargs")
+    rebuilt = rebuild(tensors, str(declared.get("activation_fn", "")), action_count(fields))
     zoo = read_zoo_files(path)
-    declared = _mapping(fields, "policy_kwargs")
-    rebuilt = rebuild(tensors, str(declared.get("activation_fn", "")), _count(fields))
+    checkpoint = _checkpoint(
+        fields, rebuilt, zoo, collect(rebuilt.network, tensors, rebuilt.sources)
+    )
+    return dataclasses.replace(
+        checkpoint,
+        observation=_observation(path, fields, rebuilt.planes, zoo, hints),
+        assumed=(*rebuilt.assumed, *listed, *zoo.assumed),
+    )
+
+
+def _checkpoint(
+    fields: Mapping[str, Any], rebuilt: Rebuilt, zoo: ZooFiles, tensors: Mapping[str, Tensor]
+) -> Checkpoint:
     selection, epsilon, reason = _selection(rebuilt.algorithm, fields)
     on_policy = "PPO" if "clip_range" in fields else "A2C"
-    gamma = fields.get("gamma")
-    scaled = declared.get("normalize_images", True) not in (False, "False")
     return Checkpoint(
         network=rebuilt.network,
-        tensors=collect(rebuilt.network, tensors, rebuilt.sources),
+        tensors=tensors,
         actions=rebuilt.actions,
         algorithm=rebuilt.algorithm or zoo.algorithm or on_policy,
-        observation=_observation(path, fields, rebuilt.planes, scaled),
+        environment=zoo.environment,
         env=zoo.env,
         preset="sb3-atari",
         preset_assumed=not zoo.preset,
         selection=selection,  # type: ignore[arg-type]
         epsilon=epsilon,
         reason=reason,
-        value=ValueSpec(gamma=float(gamma) if isinstance(gamma, int | float) else None),
-        assumed=rebuilt.assumed,
+        value=zoo.value(fields.get("gamma")),
     )
 
 
@@ -80,32 +98,22 @@ def _selection(algorithm: str, fields: Mapping[str, Any]) -> tuple[str, float, s
 
 
 def _observation(
-    path: Path, fields: Mapping[str, Any], planes: int, scaled: bool
+    path: Path, fields: Mapping[str, Any], planes: int, zoo: ZooFiles, hints: Hints
 ) -> dict[str, Any]:
-    """Stack, size and scale; the observation space is text that SB3 writes beside its pickle."""
-    found: dict[str, Any] = {"stack": planes, "scale_divisor": 255.0 if scaled else 1.0}
-    shape = _mapping(fields, "observation_space").get("_shape")
-    numbers = re.findall(r"\d{1,5}", str(shape)) if shape is not None else []
-    sizes = [int(n) for n in numbers]
-    if len(sizes) == 3:
-        if sizes[0] != planes:
-            raise CheckpointError(
-                f"{path}: observations of shape {tuple(sizes)}, but the first convolution reads "
-                f"{planes} planes; expected ({planes}, rows, columns)."
-            )
-        found["resize"] = [sizes[1], sizes[2]]
-    return found
-
-
-def _count(fields: Mapping[str, Any]) -> int | None:
-    """Number of actions, as text beside the pickled action space; only QR-DQN needs it."""
-    count = str(_mapping(fields, "action_space").get("n", ""))
-    return int(count) if count.isdigit() and len(count) <= 4 else None
-
-
-def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = fields.get(name)
-    return value if isinstance(value, Mapping) else {}
+    """What the zip and the zoo's files state; colour frames are told from grey ones."""
+    stated = {**zoo.observation, **read_observation(fields, planes, str(path))}
+    stack = zoo.frame_stack
+    if stack is not None and stack == planes:
+        return stated
+    if "stack" not in hints.observation and (planes % 3 == 0 or stack is not None):
+        raise CheckpointError(
+            f"{path}: the first convolution reads {planes} planes"
+            + (f" and rl-zoo's frame_stack is {stack}" if stack is not None else "")
+            + ": colour frames, or a stack that only the file's owner knows. Colour is not "
+            f"supported; if these are grey planes, say stack = {planes} under [observation] in a "
+            "manifest."
+        )
+    return stated
 
 
 FORMAT = Format(
