@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from agentlens.workflows.intervene import intervene as intervene
     from agentlens.workflows.intervene_options import Intervention as Intervention
     from agentlens.workflows.intervene_options import PlayOn as PlayOn
+    from agentlens.workflows.measure import measure as measure
+    from agentlens.workflows.measure_plan import MeasurePlan as MeasurePlan
     from agentlens.workflows.participants import CheckpointOptions as CheckpointOptions
     from agentlens.workflows.score import score as score
     from agentlens.workflows.video import video as video
@@ -65,6 +67,7 @@ _HOMES = {
     "Episode": "store.recording",
     "Intervention": "workflows.intervene_options",
     "MapSet": "store.maps",
+    "MeasurePlan": "workflows.measure_plan",
     "ObservationSpec": "spec",
     "Play": "rollout.play",
     "PlayOn": "workflows.intervene_options",
@@ -75,6 +78,7 @@ _HOMES = {
     "import_agent": "policies.importing",
     "list_agents": "policies.agent",
     "load_agent": "policies.agent",
+    "measure": "workflows.measure",
     "methods": "saliency",
     "open_maps": "store.maps",
     "open_recording": "store.recording",

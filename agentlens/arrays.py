@@ -77,17 +77,18 @@ def stack_planes(planes: np.ndarray, resets: np.ndarray, depth: int, fill: str) 
     reset at or before t: there it holds zeros, or the plane of the reset step.
 
     Args:
-        planes: [T, H, W], the newest plane of each step, starting at an episode's start or at
-            least K-1 steps before the first stack wanted.
+        planes: [T, H, W], the newest frame of each step ([T, C, H, W] in colour), starting at an
+            episode's start or at least K-1 steps before the first stack wanted.
         resets: bool [T], true where the stack was emptied before this step's plane came in.
             The first plane counts as a reset.
         depth: K.
         fill: "zeros" or "repeat".
 
     Returns:
-        [T, K, H, W], same dtype as ``planes``; K times the memory.
+        [T, K, H, W] ([T, K C, H, W] in colour, a frame's channels side by side), same dtype as
+        ``planes``; K times the memory.
     """
-    check_shape("planes", planes, (None, None, None))
+    check_shape("planes", planes, (None,) * (4 if planes.ndim == 4 else 3))
     check_shape("resets", resets, (len(planes),))
     if fill not in ("zeros", "repeat"):
         raise InvalidArgument(f"stack fill {fill!r}: expected 'zeros' or 'repeat'.")
@@ -98,7 +99,8 @@ def stack_planes(planes: np.ndarray, resets: np.ndarray, depth: int, fill: str) 
     stacks: np.ndarray = planes[np.where(inside, source, start[:, None])]
     if fill == "zeros":
         stacks[~inside] = 0
-    return stacks
+    channels = planes.shape[1] if planes.ndim == 4 else 1
+    return stacks.reshape(len(stacks), depth * channels, *planes.shape[-2:])
 
 
 def check_whole(name: str, values: Sequence[int]) -> None:

@@ -40,6 +40,8 @@ def encode(value: Any) -> Any:
 def decode(cls: type[T], data: Any, path: str = "") -> T:
     """Build a frozen dataclass from a plain mapping.
 
+    A class may have ``from_table``, which turns other forms of its table into its fields.
+
     Args:
         cls: a dataclass whose fields are scalars, tuples, literals, optionals or dataclasses.
         data: the mapping as read from TOML or JSON.
@@ -50,6 +52,8 @@ def decode(cls: type[T], data: Any, path: str = "") -> T:
     """
     if not isinstance(data, Mapping):
         raise ManifestError(f"{path or 'the file'}: expected a table, got {_kind(data)}.")
+    if hasattr(cls, "from_table"):
+        data = cls.from_table(data)
     kinds = _hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in data:

@@ -14,8 +14,9 @@ Coordinates: index ``i`` names the centre of pixel ``i``; edges lie at ``i - 0.5
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from agentlens.errors import InvalidArgument
 
@@ -65,7 +66,8 @@ class EnvironmentSpec:
     ``repeat_action_probability``: sticky actions. ``start`` and ``after_life_loss``: forced
     phases. ``stack_after_life_loss``: what happens to the frame stack then.
     ``terminal_on_life_loss`` records the training protocol; a recorded episode is always a
-    whole game. ``max_frames``: emulator frames after which the game is truncated, 0 for never.
+    whole game. ``max_frames``: ticks after which the game is truncated, 0 for never.
+    ``options``: what only its kind has, as plain values.
     """
 
     id: str
@@ -77,8 +79,28 @@ class EnvironmentSpec:
     after_life_loss: tuple[Phase, ...] = ()
     stack_after_life_loss: Literal["keep", "zeros", "repeat"] = "keep"
     terminal_on_life_loss: bool = False
-    full_action_space: bool = False
     max_frames: int = 108_000
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A table as older files and agent.toml write it, in the form of the fields.
+
+        The options of a kind may stand in a table of its name, ``[environment.atari]``, which
+        then says the kind, too. (Before there were kinds, ``full_action_space`` stood beside the
+        others.)
+        """
+        plain = {k: v for k, v in table.items() if k != "full_action_space"}
+        named = [k for k, v in plain.items() if k != "options" and isinstance(v, Mapping)]
+        options: dict[str, Any] = {}
+        if "full_action_space" in table:
+            options["full_action_space"] = table["full_action_space"]
+        if len(named) == 1:
+            options |= plain.pop(named[0])
+            plain.setdefault("kind", named[0])
+        if isinstance(plain.get("options"), Mapping):
+            options |= plain["options"]
+        return {**plain, "options": options} if options else plain
 
     def __post_init__(self) -> None:
         low, high = self.frame_skip
@@ -108,47 +130,48 @@ class ObservationSpec:
     ``pool``: "none"; "rgb" takes the maximum of the last two RGB screens of a decision and greys
     it (SB3); "grey" greys both and takes the maximum (``AtariVectorEnv``); "previous_decision"
     takes the RGB maximum of this and the previous decision's last screen.
-    ``grayscale``: "cv2" (OpenCV's RGB to grey, uint8), "cv2-bgr" (the same with red and blue
-    mixed up), "ale" (ALE's own grey palette), "mean" (mean of the three channels, float), or
-    "weights" with ``luma`` (R, G, B).
+    ``source``: planes are made from "screen", or from the "environment"'s own image.
+    ``channels``: of one frame of the stack: 1, or 3 for RGB, which is never greyed.
+    ``grayscale``: "none" (there are 3 channels, or the image is grey), "cv2" (OpenCV's RGB to
+    grey, uint8), "cv2-bgr" (the same with red and blue mixed up), "ale" (the emulator's own grey
+    palette), "mean" (mean of the three channels, float), or "weights" with ``luma`` (R, G, B).
     ``grey_rounding``: how a float grey becomes uint8 ("float" keeps it).
-    ``grey_after_resize``: resize the RGB picture and grey it then (CleanRL); "cv2" only.
+    ``grey_after_resize``: resize the RGB picture and grey it then (CleanRL).
     ``crop``: rows and columns kept, (top, bottom, left, right), bottom and right excluded.
     ``contrast_stretch``: per frame, minimum to 0 and maximum to 255, rounded half up to uint8.
     ``resize``: (H, W). ``interpolation`` names the library and filter that is matched bit for bit.
     ``plane_rounding``: how a plane that is still float after the resize becomes uint8.
-    ``stack``: planes K. ``stack_fill``: what the K-1 older planes hold at an episode's start.
+    ``zero``: rectangles of the resized picture set to 0, as ``crop``.
+    ``stack``: frames; there are K = stack x channels planes, a frame's channels side by side.
+    ``stack_fill``: what the older frames hold at an episode's start.
     ``scale_divisor``: the network gets uint8 / scale_divisor as float32 (255.0 -> [0, 1]).
     """
 
     pool: Literal["none", "rgb", "grey", "previous_decision"]
-    grayscale: Literal["cv2", "cv2-bgr", "ale", "mean", "weights"]
+    grayscale: Literal["none", "cv2", "cv2-bgr", "ale", "mean", "weights"]
     resize: tuple[int, int]
     interpolation: Literal["cv2-area", "cv2-linear", "cv2-nearest", "pillow-bilinear"]
     stack: int
+    source: Literal["screen", "environment"] = "screen"
+    channels: Literal[1, 3] = 1
     luma: tuple[float, float, float] | None = None
     grey_rounding: Literal["truncate", "nearest", "float"] = "nearest"
     grey_after_resize: bool = False
     plane_rounding: Literal["truncate", "nearest", "float"] = "nearest"
     crop: tuple[int, int, int, int] | None = None
     contrast_stretch: bool = False
+    zero: tuple[tuple[int, int, int, int], ...] = ()
     stack_fill: Literal["zeros", "repeat"] = "zeros"
     scale_divisor: float = 255.0
 
     def __post_init__(self) -> None:
         if self.stack < 1:
-            raise InvalidArgument(f"stack {self.stack}: expected 1 plane or more.")
+            raise InvalidArgument(f"stack {self.stack}: expected 1 frame or more.")
         if min(self.resize) < 1:
             raise InvalidArgument(f"resize {self.resize}: expected positive rows and columns.")
         if (self.grayscale == "weights") != (self.luma is not None):
             raise InvalidArgument('luma goes with grayscale = "weights", and only with it.')
-        if self.grey_after_resize and (
-            self.grayscale != "cv2" or self.pool == "grey" or self.contrast_stretch
-        ):
-            raise InvalidArgument(
-                'grey_after_resize goes with grayscale = "cv2", no pool of greys and no '
-                "contrast stretch."
-            )
+        self._check_colour()
         if self.scale_divisor <= 0:
             raise InvalidArgument(f"scale_divisor {self.scale_divisor}: expected more than 0.")
         if self.crop is not None:
@@ -158,10 +181,55 @@ class ObservationSpec:
                     f"crop {self.crop}: expected top < bottom and left < right, from 0."
                 )
 
+    def _check_colour(self) -> None:
+        if self.channels == 3 and (self.grayscale != "none" or self.contrast_stretch):
+            raise InvalidArgument(
+                'channels = 3 goes with grayscale = "none" and no contrast stretch: colour is '
+                "not greyed."
+            )
+        if self.channels == 1 and self.grayscale == "none" and self.source == "screen":
+            raise InvalidArgument(
+                'grayscale = "none" goes with channels = 3, or with source = "environment" of '
+                "grey images: screens have colour."
+            )
+        if self.pool != "none" and self.source == "environment":
+            raise InvalidArgument('pool goes with source = "screen": own images are not pooled.')
+        if self.pool == "grey" and self.grayscale == "none":
+            raise InvalidArgument('pool = "grey" goes with a grayscale: use "rgb".')
+        if self.grey_after_resize and (
+            self.grayscale in ("none", "ale") or self.pool == "grey" or self.contrast_stretch
+        ):
+            raise InvalidArgument(
+                "grey_after_resize goes with a grayscale of RGB, no pool of greys and no "
+                "contrast stretch."
+            )
+        for top, bottom, left, right in self.zero:
+            rows, columns = self.resize
+            if not (0 <= top < bottom <= rows and 0 <= left < right <= columns):
+                raise InvalidArgument(
+                    f"zero {top, bottom, left, right}: expected top < bottom and left < right "
+                    f"within {rows} rows and {columns} columns."
+                )
+
+    @property
+    def planes(self) -> int:
+        """K: planes of one observation, ``stack`` frames of ``channels`` each."""
+        return self.stack * self.channels
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(K, H, W) of one observation."""
-        return (self.stack, *self.resize)
+        return (self.planes, *self.resize)
+
+    @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """Of one frame as it is recorded: (H, W), or (3, H, W) in colour."""
+        return self.resize if self.channels == 1 else (self.channels, *self.resize)
+
+    @property
+    def frames_of_planes(self) -> tuple[int, ...]:
+        """For each of the K planes the frame of the stack that it belongs to, oldest 0."""
+        return tuple(k // self.channels for k in range(self.planes))
 
     def screen_rectangle(
         self, screen_shape: tuple[int, int] = SCREEN_SHAPE

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agentlens.compute import Compute
 from agentlens.policies.agent import load_agent
-from agentlens.workflows.options import GameOptions
+from agentlens.rollout.play import Play
 from agentlens.workflows.watch import watch, watched_lines
 from benchmarks.results import write_result
 
@@ -36,7 +36,7 @@ def main() -> None:
             watched = watch(
                 agent,
                 Path(folder) / f"{count}.mp4",
-                play=GameOptions(max_steps=count),
+                play=Play(max_steps=count),
                 compute=Compute(device="cpu"),
                 force=True,
             )

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from agentlens.drawing.context import FrameContext
 from agentlens.drawing.draw import Draw
 from agentlens.drawing.film import Film
-from agentlens.drawing.heat import heat_on_screen
+from agentlens.drawing.heat import heat_on_screen, screen_heat
 from agentlens.drawing.layout import arrange
 from agentlens.drawing.render import render
 from agentlens.drawing.video import VideoWriter
@@ -69,8 +69,7 @@ class Rival:
 
     def _overlay(self, context: FrameContext) -> np.ndarray:
         layer = context.scene.layers[0]
-        values = context.maps[layer.target.name][-1]
-        return heat_on_screen(context.scene, layer, context.screen, values)
+        return heat_on_screen(context, layer, screen_heat(context, layer))
 
 
 def median_seconds(*works: Callable[[], object], rounds: int = ROUNDS) -> list[dict[str, float]]:

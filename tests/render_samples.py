@@ -52,8 +52,23 @@ VALUE = TargetInfo(
     noise_floor=1e-6,
     role="critic",
 )
+ENERGY = TargetInfo(
+    name="energy",
+    signed=False,
+    unit="observation^2",
+    meaning="the perturbation itself is strong here, whatever the agent",
+    noise_floor=0.0,
+    role="control",
+    display="sqrt",
+)
+CONTROLLED = (KL, VALUE, ENERGY)
 GAP = TargetInfo(
-    name="gap", signed=True, unit="Q", meaning="Lead of the action.", noise_floor=0.0, role="q"
+    name="gap",
+    signed=True,
+    unit="Q",
+    meaning="Lead of the explained action.",
+    noise_floor=0.0,
+    role="q",
 )
 
 
@@ -72,7 +87,9 @@ def screen(step: int) -> np.ndarray:
     return picture
 
 
-def record(folder: Path, length: int = 40, *, stack: int = 4, kind: str = "logits") -> Recording:
+def record(
+    folder: Path, length: int = 40, *, stack: int = 4, kind: str = "logits", pool: str = "none"
+) -> Recording:
     """A complete recording of one episode."""
     agent = AgentSpec(
         name="sample-ppo",
@@ -82,7 +99,7 @@ def record(folder: Path, length: int = 40, *, stack: int = 4, kind: str = "logit
             id="ALE/Pong-v5", game="pong", frame_skip=(2, 4), repeat_action_probability=0.25
         ),
         observation=ObservationSpec(
-            pool="none",
+            pool=pool,
             grayscale="cv2",
             resize=RESIZE,
             interpolation="cv2-area",
@@ -96,8 +113,7 @@ def record(folder: Path, length: int = 40, *, stack: int = 4, kind: str = "logit
         agent=agent,
         seed=0,
         episodes_wanted=1,
-        rom_md5="0" * 32,
-        emulator_actions=MEANINGS,
+        world={"rom_md5": "0" * 32, "actions": list(MEANINGS)},
         screen_shape=SCREEN,
         provenance={},
     )
@@ -119,7 +135,7 @@ def row(step: int, kind: str = "logits") -> StepRow:
         emulator_frame=3 * step,
         frames_advanced=2 + step % 3,
         screen=screen(step),
-        screen_before=screen(step),
+        screen_before=screen(step + 2),
         plane=np.full(RESIZE, step % 256, np.uint8),
         stack_reset=step == 0,
         state_reset=step == 0,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
 
 import tyro
 
 from agentlens.cli._method import MethodFlags
 from agentlens.cli._options import ComputeFlags
 from agentlens.cli._verb import Verb
-from agentlens.workflows.options import Location, Name
+from agentlens.workflows.options import Location, Name, Whole
+
+_NUMBERS = ("episodes", "states", "map_states", "moments", "video_steps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +26,7 @@ class Options:
     side-by-side videos.
 
     Examples:
+      agentlens compare pong-ppo pong-ppo-early --quick
       agentlens compare pong-ppo pong-ppo-early --episodes 10 --output reports/learning
       agentlens compare recordings/a recordings/b --output reports/ab
       agentlens compare --checkpoints 'runs/*.zip' --env PongNoFrameskip-v4 --output reports/run
@@ -34,19 +39,25 @@ class Options:
     maps: MethodFlags
     compute: ComputeFlags
     checkpoints: Name = None
-    """Pattern of more checkpoints, taken in the order of the numbers in their names."""
-    episodes: int = 10
-    """Whole games of each agent that has no recording yet."""
+    """Pattern of more checkpoints, in the order of training as their names tell it."""
+    order: Literal["steps", "names", "time"] = "steps"
+    """Order of --checkpoints: step numbers in the names (best_model after them, the final file
+    last), the names as they sort, or the time of writing."""
+    quick: bool = False
+    """A first look in about a minute: 3 games, 40 map states, 2,000 states, one still, no video."""
+    episodes: Whole = None
+    """Whole games of each agent that has no recording yet: 10."""
     seed: int = 0
     """Seed of those recordings; the same for every agent."""
-    states: int = 20_000
-    """About so many states of each agent are shown to the others (whole games); 0 for all."""
-    map_states: int = 200
-    """States of each agent on which saliency maps are compared; 0 for no maps."""
-    moments: int = 3
-    """Stills of each kind, for each pair and side."""
-    video_steps: int = 240
-    """Decisions in each video; 0 for no videos."""
+    states: Whole = None
+    """About so many states of each agent are shown to the others (whole games): 20,000; 0 for
+    all."""
+    map_states: Whole = None
+    """States of each agent on which saliency maps are compared: 200; 0 for no maps."""
+    moments: Whole = None
+    """Stills of each kind, for each pair and side: 3."""
+    video_steps: Whole = None
+    """Decisions in each video: 240; 0 for no videos."""
     own_scales: bool = False
     """Draw each agent's heat on its own scale instead of one for all."""
     seed_twin: Name = None
@@ -70,18 +81,19 @@ def run(options: Options) -> int:
     from agentlens.cli._agent import use_compute
     from agentlens.cli._console import ConsoleStages
     from agentlens.comparison.words import standing_notes, summary
-    from agentlens.workflows.compare import ComparisonPlan, compare
+    from agentlens.workflows.checkpoint_order import checkpoint_files
+    from agentlens.workflows.compare import compare
+    from agentlens.workflows.compare_plan import QUICK_PLAN, ComparisonPlan
     from agentlens.workflows.naming import REPORTS, fresh_path, pair_name
-    from agentlens.workflows.participants import CheckpointOptions, numbered_files
+    from agentlens.workflows.participants import CheckpointOptions
 
     compute = use_compute(options.compute)
-    plan = ComparisonPlan(
-        episodes=options.episodes,
+    base = QUICK_PLAN if options.quick else ComparisonPlan()
+    given = {name: getattr(options, name) for name in _NUMBERS}
+    plan = replace(
+        base,
+        **{name: number for name, number in given.items() if number is not None},
         seed=options.seed,
-        states=options.states,
-        map_states=options.map_states,
-        moments=options.moments,
-        video_steps=options.video_steps,
         own_scales=options.own_scales,
         method=options.maps.configured(),
         seed_twin=options.seed_twin,
@@ -92,7 +104,12 @@ def run(options: Options) -> int:
             trust_code=options.trust_code,
         ),
     )
-    agents = [*options.agents, *numbered_files(options.checkpoints)]
+    checkpoints: tuple[str, ...] = ()
+    if options.checkpoints:
+        checkpoints = checkpoint_files(options.checkpoints, options.order)
+        names = ", ".join(Path(file).name for file in checkpoints)
+        print(f"checkpoints by {options.order}: {names}", file=sys.stderr)
+    agents = [*options.agents, *checkpoints]
     output = options.output or fresh_path(REPORTS, pair_name(agents))
     comparison = compare(
         agents,

@@ -42,7 +42,7 @@ def run(options: Options) -> int:
     result = video(
         agent,
         options.output,
-        play=options.play,
+        play=options.play.games,
         method=options.maps.configured(),
         compute=compute,
         draw=options.drawing,

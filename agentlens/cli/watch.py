@@ -43,7 +43,7 @@ def run(options: Options) -> int:
     watched = watch(
         agent,
         options.output,
-        play=options.play,
+        play=options.play.games,
         method=options.maps.configured(),
         compute=compute,
         draw=options.drawing,

@@ -112,6 +112,14 @@ def measures_of(subject: Subject) -> tuple[Measure[Any], ...]:
     return tuple(sorted((m for m in measures if m.subject == subject), key=_place))
 
 
+def measures_markdown() -> str:
+    """The table of measures in docs/compare.md; a test compares the two."""
+    rows = [
+        f"| {m.heading} | {m.unit} | {m.definition} |" for s in SUBJECTS for m in measures_of(s)
+    ]
+    return "\n".join(["| measure | unit | what it says |", "|---|---|---|", *rows])
+
+
 def _place(measure: Measure[Any]) -> tuple[int, str]:
     return measure.order, measure.key
 

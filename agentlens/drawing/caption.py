@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentlens.spec import AgentSpec
+from agentlens.spec import AgentSpec, TargetInfo
 from agentlens.store.maps import MapHeader
 from agentlens.store.recording import RecordingHeader
 
@@ -53,11 +53,26 @@ def method(header: RecordingHeader, maps: MapHeader | None) -> str:
         for name, word in (("preview", "preview"), ("as_published", "drawn as published"))
         if maps.options.get(name)
     ]
-    about = f"explains the {maps.action} action"
-    if maps.action not in ("taken", "greedy"):
-        about = f"explains {maps.action}"
+    about = explained(maps)
     memory = ["memory held fixed"] if _is_recurrent(header.agent) else []
-    return _DOT.join([maps.method, *options, about, *memory])
+    return _DOT.join([maps.method, *options, *about, *memory])
+
+
+def explained(maps: MapHeader) -> list[str]:
+    """Which action the maps explain, and against which; nothing where no target asks."""
+    asking = [info for info in maps.targets if explains_action(info)]
+    if not asking:
+        return []
+    known = maps.action not in ("taken", "greedy")
+    action = maps.action if known else f"the {maps.action} action"
+    if not any(info.name.startswith("contrast") for info in asking):
+        return [f"explains {action}"]
+    return [f"explains {action} against {maps.options.get('contrast') or 'the best other'}"]
+
+
+def explains_action(target: TargetInfo) -> bool:
+    """Whether a target's values depend on which action is explained: its meaning says so."""
+    return "explained action" in target.meaning
 
 
 def joined(*parts: str) -> str:

@@ -1,8 +1,9 @@
-"""Colours: the heat ramps, computed here, and the few colours of everything else.
+"""Colours of heat, and of the screen under it.
 
-The ramps run through OKLab (Ottosson 2020) with lightness rising steadily, so that more heat is
-always lighter, in grey print and for colour-blind readers too. Heat lies on a darkened grey
-screen, more opaque where it is larger; the colour bars are blended the same way and match it.
+The ramps run through OKLab (Ottosson 2020) with lightness going one way only, up in the dark theme
+and down in the others, so that more heat is always lighter (or darker), in grey print and for
+colour-blind readers too. Heat lies on a screen with most of its colour and contrast taken out; the
+colour bars are blended the same way and match it.
 """
 
 from __future__ import annotations
@@ -12,102 +13,94 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Colour = tuple[int, int, int]
+from agentlens.drawing.theme import DARK, Stops, Theme
 
-BACKGROUND: Colour = (13, 16, 21)
-SURFACE: Colour = (23, 27, 35)
-LINE: Colour = (52, 59, 72)
-TEXT: Colour = (232, 236, 242)
-MUTED: Colour = (150, 159, 173)
-WARNING: Colour = (255, 214, 102)
-ACCENTS: dict[str, Colour] = {
-    "actor": (255, 168, 76),
-    "q": (255, 168, 76),
-    "critic": (86, 204, 214),
-    "control": (196, 176, 232),
-    "score": (214, 220, 228),
-}
-"""Colour of a role's title and curve; it is taken from the middle of the role's ramp."""
+LEVELS = (0.25, 0.5, 0.75)
+"""Heat at which contour lines run; the colour bars name their raw values."""
 
-BAR_GREY = 40
-"""Grey under a colour bar: about that of a dark game's background."""
-
-# lightness, chroma and hue (degrees) of evenly spaced stops
-_WARM = (
-    (0.38, 0.16, 310),
-    (0.52, 0.22, 355),
-    (0.66, 0.21, 38),
-    (0.82, 0.17, 74),
-    (0.97, 0.12, 104),
-)
-_COOL = (
-    (0.38, 0.16, 285),
-    (0.52, 0.18, 262),
-    (0.66, 0.14, 232),
-    (0.82, 0.13, 185),
-    (0.97, 0.10, 140),
-)
-_POSITIVE = ((0.42, 0.12, 40), (0.62, 0.19, 45), (0.80, 0.16, 68), (0.96, 0.11, 100))
-_NEGATIVE = ((0.42, 0.14, 270), (0.62, 0.16, 256), (0.80, 0.11, 228), (0.96, 0.05, 200))
+_FAMILIES = {"critic": "cool", "control": "lilac"}
 
 
 @dataclass(frozen=True, eq=False)
 class Ramp:
     """Colours of heat: ``rgb`` float32 [n, 3] in 0-255 and ``alpha`` float32 [n] in 0-1.
 
-    Unsigned ramps have 256 entries from 0 to 1; signed ones 511 from -1 to 1. ``mixtures``
-    uint32 [n, 256] holds every entry over every grey, as R, G, B and a spare byte.
+    Unsigned ramps have 256 entries from 0 to 1; signed ones 511 from -1 to 1. ``ink`` uint16
+    [n, 3] and ``through`` uint16 [n] are the same, ready to be laid over a picture:
+    ``(ink + through * under) >> 8``.
     """
 
     rgb: np.ndarray
     alpha: np.ndarray
-    mixtures: np.ndarray
+    ink: np.ndarray
+    through: np.ndarray
     signed: bool
 
-    def blend(self, grey: np.ndarray, heat: np.ndarray) -> np.ndarray:
-        """Lay heat over a grey picture.
+    def entries(self, heat: np.ndarray) -> np.ndarray:
+        """The entry of each heat: intp, same shape; beyond [0, 1] or [-1, 1] is clipped."""
+        low, centre = (-1.0, 255) if self.signed else (0.0, 0)
+        entries: np.ndarray = np.rint(np.clip(heat, low, 1.0) * 255).astype(np.intp) + centre
+        return entries
+
+    def blend(self, under: np.ndarray, heat: np.ndarray) -> np.ndarray:
+        """Lay heat over a picture.
 
         Args:
-            grey: uint8 [Y, X].
+            under: uint8 [Y, X, 3].
             heat: float32 [Y, X] in [0, 1], or [-1, 1] for a signed ramp; beyond is clipped.
 
         Returns:
-            uint8 [Y, X, 3]; exactly the grey picture where the heat is 0.
+            uint8 [Y, X, 3]; exactly the picture where the heat is 0.
         """
-        centre = 255 if self.signed else 0
-        index = np.rint(np.clip(heat, -1.0 if self.signed else 0.0, 1.0) * 255).astype(np.intp)
-        mixed = self.mixtures.ravel().take((index + centre) * 256 + grey)
-        colours: np.ndarray = mixed.view(np.uint8).reshape(*grey.shape, 4)[..., :3]
-        return colours
+        entries = self.entries(heat)
+        mixed = self.through[entries][..., None] * under
+        mixed += self.ink[entries]
+        mixed >>= 8
+        result: np.ndarray = mixed.astype(np.uint8)
+        return result
 
 
 @functools.cache
-def ramp(role: str, signed: bool) -> Ramp:
-    """The ramp of a target's role: warm for actors and Q, cool for critics, two-sided if signed."""
-    alpha = 0.85 * np.linspace(0, 1, 256, dtype=np.float32) ** 0.6
+def ramp(role: str, signed: bool, theme: Theme = DARK) -> Ramp:
+    """The ramp of a target's role: warm for actors and Q, cool for critics, lilac for controls,
+    two-sided if signed."""
+    alpha = 0.92 * np.minimum(np.linspace(0, 1, 256, dtype=np.float32) / 0.4, 1.0) ** 0.75
     if signed:
-        rgb = np.concatenate([_table(_NEGATIVE)[::-1], _table(_POSITIVE)[1:]])
+        negative, positive = (_table(theme.stops[name]) for name in ("negative", "positive"))
+        rgb = np.concatenate([negative[::-1], positive[1:]])
         alpha = np.concatenate([alpha[::-1], alpha[1:]])
     else:
-        rgb = _table(_COOL if role == "critic" else _WARM)
-    grey = np.arange(256, dtype=np.float32)[None, :, None]
-    over = (rgb * alpha[:, None])[:, None] + (1.0 - alpha)[:, None, None] * grey
-    mixtures = np.zeros((len(rgb), 256, 4), np.uint8)
-    mixtures[..., :3] = (over + 0.5).astype(np.uint8)
-    return Ramp(rgb, alpha, mixtures.view(np.uint32)[..., 0], signed)
+        rgb = _table(theme.stops[_FAMILIES.get(role, "warm")])
+    through = np.rint((1.0 - alpha) * 256).astype(np.uint16)
+    ink = np.rint(rgb * (256 - through[:, None])).astype(np.uint16)
+    return Ramp(rgb, alpha, ink, through, signed)
+
+
+def subdued(screen: np.ndarray, theme: Theme = DARK) -> np.ndarray:
+    """A screen that heat can be laid on: readable, with most colour and contrast taken out.
+
+    Args:
+        screen: uint8 [..., Y, X, 3].
+
+    Returns:
+        uint8 [..., Y, X, 3].
+    """
+    red, green, blue = (screen[..., i].astype(np.uint16) for i in range(3))
+    luma = (red * 77 + green * 150 + blue * 29) >> 8
+    mixed = (3 * luma[..., None] + screen) >> np.uint16(2)
+    span = np.uint16(theme.lightest - theme.darkest)
+    lifted = (mixed * span) // np.uint16(255) + np.uint16(theme.darkest)
+    result: np.ndarray = lifted.astype(np.uint8)
+    return result
 
 
 def darkened_grey(screen: np.ndarray) -> np.ndarray:
-    """The grey picture that heat is laid on: uint8 [..., Y, X] from RGB uint8 [..., Y, X, 3].
-
-    Luma (BT.601 weights, in 256ths) at half its brightness, lifted a little off black.
-    """
-    red, green, blue = (screen[..., i].astype(np.uint16) for i in range(3))
-    grey: np.ndarray = ((red * 77 + green * 150 + blue * 29) >> 9).astype(np.uint8) + np.uint8(10)
+    """A screen in subdued grey: uint8 [..., Y, X] from RGB uint8 [..., Y, X, 3]."""
+    grey: np.ndarray = subdued(screen).mean(axis=-1).astype(np.uint8)
     return grey
 
 
-def _table(stops: tuple[tuple[float, float, float], ...]) -> np.ndarray:
+def _table(stops: Stops) -> np.ndarray:
     lightness, chroma, hue = np.array(stops).T
     angle = np.deg2rad(hue)
     lab = np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=1)

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from agentlens.drawing.scale import Scale
+from agentlens.drawing.theme import Theme
 from agentlens.drawing.upsample import Upsampler
 from agentlens.spec import TargetInfo
 
@@ -66,25 +67,35 @@ class Scene:
 
     ``title``, ``facts``, ``method``: the header's texts. ``screen_shape``: (Y, X).
     ``layers``: the drawn targets, actor or Q first. ``plane_names``: what the maps' planes axis
-    holds (as in MapHeader, empty without maps). ``depth``: planes K of the frame stack.
-    ``spread``: from map cells to screen pixels, None without maps.
+    holds (as in MapHeader, empty without maps). ``depth``, ``plane_shape``:
+    planes K of the frame stack and their (H, W).
+    ``control``: the maps' agent-free control. ``spread``, ``plane_spread``: from map cells to the
+    pixels of the screen and of a plane, None without maps. ``pooled``: whether the agent sees the
+    maximum of two screens.
     """
+
+    theme: Theme
 
     title: str
     facts: str
     method: str
     screen_shape: tuple[int, int]
     depth: int
+    plane_shape: tuple[int, int]
     layers: tuple[Layer, ...]
+    control: Layer | None
     plane_names: tuple[str, ...]
     spread: Upsampler | None
+    plane_spread: Upsampler | None
+    pooled: bool
     choices: Choices
     curves: tuple[Curve, ...]
     frames: int
 
     def layer(self, target: str) -> Layer:
         """The drawn target of this name."""
-        return next(layer for layer in self.layers if layer.target.name == target)
+        layers = self.layers if self.control is None else (*self.layers, self.control)
+        return next(layer for layer in layers if layer.target.name == target)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,14 +106,17 @@ class FrameContext:
         scene: what holds for the whole video.
         frame: index of this picture in the video. step: number of the decision in the episode.
         seconds: game time at 60 emulator frames a second.
-        screen: uint8 [Y, X, 3], the screen at the moment of the decision.
-        past_screens: the screens behind the K planes of the stack, oldest first; None where the
-            stack was still empty (zeros).
+        screen: uint8 [Y, X, 3], the screen at the moment of the decision, with the one that the
+            agent's preprocessing pools with it where it does.
+        background: uint8 [Y, X, 3], what usually is on the screen around this step; None where
+            that is not known.
+        planes: the K planes of the stack, oldest first, uint8 [H, W]; None where the stack was
+            still empty (zeros).
         maps: raw values of each drawn target, float32 [planes, gy, gx]; empty for a step that
             was not explained.
         outputs: logits or Q-values of the policy, float [A].
-        action, explained_action: indices of the policy's outputs; the second is None where there
-            is no map.
+        action, explained_action: indices of the policy's outputs; the second is None where no
+            drawn map depends on an action.
         total_reward: raw reward before this decision. lives: left, before it.
     """
 
@@ -111,7 +125,8 @@ class FrameContext:
     step: int
     seconds: float
     screen: np.ndarray
-    past_screens: tuple[np.ndarray | None, ...]
+    background: np.ndarray | None
+    planes: tuple[np.ndarray | None, ...]
     maps: Mapping[str, np.ndarray]
     outputs: np.ndarray
     action: int

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from agentlens.drawing.theme import ThemeName
 from agentlens.errors import InvalidArgument, UnknownName
 
-LayoutName = Literal["full", "compact", "stack"]
+LayoutName = Literal["full", "compact", "stack", "slide"]
 LARGEST_SCALE = 8
 
 
@@ -22,7 +23,7 @@ class Draw:
     """
 
     layout: LayoutName = "full"
-    """Which panels, and where."""
+    """Which panels, and where; slide is 16 to 9, stack wants maps of every plane."""
     panels: Sequence[str] = ()
     """Only these panels, in rows, instead of a layout: game heat colour-bar actions curves stack
     header."""
@@ -32,18 +33,26 @@ class Draw:
     limits: Mapping[str, float] = field(default_factory=dict)
     """Raw value drawn at full heat, by target, such as kl 0.2: for videos to be compared. The
     99th percentile of the drawn steps if not given."""
+    theme: ThemeName = "dark"
+    """Colours for a dark page, a light one, or paper."""
     fps: float = 0.0
     """Decisions shown a second; 0 for real time."""
     scale: int = 3
     """Whole-number enlargement of the game's screen, 1 to 8."""
+    width_cm: float = 14.0
+    """Width of a figure (pdf, svg) in centimetres; 8.5 is a column of most papers."""
 
     def __post_init__(self) -> None:
         if self.fps != 0 and not 0.1 <= self.fps <= 240:
             raise InvalidArgument(f"fps {self.fps}: expected 0.1 to 240, or 0 for real time.")
         if not 1 <= self.scale <= LARGEST_SCALE:
             raise InvalidArgument(f"scale {self.scale}: expected 1 to {LARGEST_SCALE}.")
+        if not 4 <= self.width_cm <= 120:
+            raise InvalidArgument(f"width of {self.width_cm} cm: expected 4 to 120.")
         if self.layout not in get_args(LayoutName):
             raise UnknownName("layout", self.layout, get_args(LayoutName))
+        if self.theme not in get_args(ThemeName):
+            raise UnknownName("theme", self.theme, get_args(ThemeName))
         for what, names in (("panels", self.panels), ("heats", self.heats)):
             if isinstance(names, str):
                 raise InvalidArgument(

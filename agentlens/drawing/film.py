@@ -7,22 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from agentlens.arrays import check_whole
+from agentlens.drawing.caption import explains_action
 from agentlens.drawing.context import Curve, FrameContext, Layer, Scene
 from agentlens.drawing.scale import Scale, frame_maxima, scale_from
 from agentlens.drawing.scene import (
     choices_of,
+    control_of,
     drawn_targets,
     magnitude_curve,
     make_scene,
     own_curves,
 )
+from agentlens.drawing.screens import SeenScreens
+from agentlens.drawing.theme import THEMES, Theme
 from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND
 from agentlens.errors import InvalidArgument
+from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapSet, check_same_episode
 from agentlens.store.recording import Episode, Recording
-
-_BLOCK = 32
-"""Screens read at a time."""
 
 
 class Film:
@@ -41,6 +43,7 @@ class Film:
             action and one of the critic.
         scales: display scales by target, to share them with another video; those not given are
             made from the drawn steps.
+        theme: "dark", "light" or "print".
 
     Raises:
         InvalidArgument: no such episode or step, no step at all, or maps of something else.
@@ -56,6 +59,7 @@ class Film:
         episode: int = 0,
         targets: Sequence[str] | None = None,
         scales: Mapping[str, Scale] | None = None,
+        theme: str = "dark",
     ) -> None:
         self._episode = _episode_of(recording, episode)
         self._maps = maps
@@ -71,9 +75,9 @@ class Film:
         self._totals = np.concatenate([[0.0], np.cumsum(rewards)])[:-1]
         resets = np.asarray(self._episode.stack_resets)
         self._stack_starts = np.maximum.accumulate(np.where(resets, np.arange(len(resets)), 0))
-        self._blocks: dict[int, np.ndarray] = {}
         self._stack = recording.header.agent.observation
-        self.scene = self._make_scene(recording, scales or {})
+        self._screens = SeenScreens(self._episode, self._stack.pool)
+        self.scene = self._make_scene(recording, scales or {}, THEMES[theme])
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -95,17 +99,20 @@ class Film:
         maps = {}
         explained = None
         if self._maps is not None and row is not None:
-            for layer in self.scene.layers:
+            control = () if self.scene.control is None else (self.scene.control,)
+            for layer in (*self.scene.layers, *control):
                 index = self._maps.targets.index(layer.target.name)
                 maps[layer.target.name] = self._maps.values[row, index]
-            explained = int(self._maps.explained_actions[row])
+            if any(explains_action(layer.target) for layer in self.scene.layers):
+                explained = int(self._maps.explained_actions[row])
         return FrameContext(
             scene=self.scene,
             frame=frame,
             step=step,
             seconds=float(episode.emulator_frames[step]) / EMULATOR_FRAMES_PER_SECOND,
-            screen=self._screen(step),
-            past_screens=self._past_screens(step),
+            screen=self._screens.screen(step),
+            background=self._screens.background(step),
+            planes=self._planes(step),
             maps=maps,
             outputs=np.asarray(self._outputs[step]),
             action=int(episode.actions[step]),
@@ -114,41 +121,37 @@ class Film:
             lives=int(episode.lives[step]),
         )
 
-    def _screen(self, step: int) -> np.ndarray:
-        start = step - step % _BLOCK
-        if start not in self._blocks:
-            if len(self._blocks) >= 2:
-                self._blocks.pop(next(iter(self._blocks)))
-            self._blocks[start] = self._episode.screens[start : start + _BLOCK]
-        screen: np.ndarray = self._blocks[start][step - start]
-        return screen
-
-    def _past_screens(self, step: int) -> tuple[np.ndarray | None, ...]:
+    def _planes(self, step: int) -> tuple[np.ndarray | None, ...]:
         depth, start = self._stack.stack, int(self._stack_starts[step])
         places = range(step - depth + 1, step + 1)
         empty = self._stack.stack_fill == "zeros"
         return tuple(
-            None if place < start and empty else self._screen(max(place, start)) for place in places
+            None if place < start and empty else self._screens.plane(max(place, start))
+            for place in places
         )
 
-    def _make_scene(self, recording: Recording, scales: Mapping[str, Scale]) -> Scene:
+    def _make_scene(self, recording: Recording, scales: Mapping[str, Scale], theme: Theme) -> Scene:
         header, maps = recording.header, self._maps
         drawn_rows = np.array([self._rows[s] for s in self.steps if s in self._rows], np.int64)
-        layers, magnitudes = [], []
+        layers, magnitudes, control_layer = [], [], None
         for info in self._targets:
             assert maps is not None
             maxima = frame_maxima(maps, info.name, drawn_rows)
-            if maps.grid.shape != (1, 1):  # one number a step is a curve, not a map
-                scale = scales.get(info.name) or scale_from(info, maxima)
-                layers.append(Layer(target=info, scale=scale))
+            layers.append(_layer(maps, info, maxima, scales))
             values = np.full(len(self.steps), np.nan, np.float32)
             values[[i for i, s in enumerate(self.steps) if s in self._rows]] = maxima
             magnitudes.append(magnitude_curve(info, values))
+        control = control_of(None if maps is None else maps.header, self._targets)
+        if maps is not None and control is not None:
+            maxima = frame_maxima(maps, control.name, drawn_rows)
+            control_layer = _layer(maps, control, maxima, scales)
         q_values = None if self._episode.logits is not None else self._outputs[self.steps]
         return make_scene(
             header,
             None if maps is None else maps.header,
-            layers=tuple(layers),
+            theme=theme,
+            layers=tuple(layer for layer in layers if layer is not None),
+            control=control_layer,
             choices=choices_of(header.agent, q_values),
             curves=(*self._own_curves(), *magnitudes),
             frames=len(self.steps),
@@ -161,6 +164,15 @@ class Film:
             values, name = q_values.max(axis=1), "max Q"
         worth = None if values is None else np.asarray(values)[self.steps]
         return own_curves(name, worth, self._totals[self.steps])
+
+
+def _layer(
+    maps: MapSet, info: TargetInfo, maxima: np.ndarray, scales: Mapping[str, Scale]
+) -> Layer | None:
+    """A target as it is drawn; None for one number a step, which is a curve and not a map."""
+    if maps.grid.shape == (1, 1):
+        return None
+    return Layer(target=info, scale=scales.get(info.name) or scale_from(info, maxima))
 
 
 def _episode_of(recording: Recording, episode: int) -> Episode:

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentlens.drawing.colour import BACKGROUND
 from agentlens.drawing.context import FrameContext, Scene
 from agentlens.drawing.draw import Draw
 from agentlens.drawing.panel import PANELS, Panel
-from agentlens.drawing.panels import actions, colour_bar, curves, game, header, heat, stack
+from agentlens.drawing.panels import actions, colour_bar, control, curves, game, header, heat, stack
 from agentlens.drawing.pixels import canvas, paste
+from agentlens.drawing.theme import Colour
 from agentlens.errors import InvalidArgument
 
 MARGIN = 16
 _GAP = 16
 _UNDER = 8
-_LOWER = 160
-_SIDE = 160
+_LOWER = 184
+_SIDE = 184
+_SHORTEST = 190
 _NARROWEST = 240
 _MULTIPLE = 16
 _FLOW_COLUMNS = 3
@@ -40,11 +41,12 @@ class Layout:
     """Panels on a page; ``size`` is (width, height), both multiples of 16."""
 
     size: tuple[int, int]
+    background: Colour
     placements: tuple[Placement, ...]
 
     def blank(self) -> np.ndarray:
         """The page without its panels: uint8 [height, width, 3]."""
-        return canvas(self.size, BACKGROUND)
+        return canvas(self.size, self.background)
 
     def draw(self, context: FrameContext, page: np.ndarray | None = None) -> np.ndarray:
         """The picture of one step: uint8 [height, width, 3].
@@ -59,18 +61,24 @@ class Layout:
         return page
 
 
-def arrange(scene: Scene, draw: Draw = Draw()) -> Layout:  # noqa: B008 (frozen)
+def arrange(scene: Scene, draw: Draw = Draw()) -> Layout:
     """Place the panels of a scene.
 
-    The layouts: "full" (game, heat of each target, actions, curves, frame stack), "compact"
-    (game, one heat, actions, curves), "stack" (large planes, each with its own map). Chosen
-    panels stand in rows of three, with the header on top.
+    The layouts: "full" (game, heat of each target, actions, control, curves, frame stack),
+    "compact" (game, one heat, actions, curves), "stack" (large planes, each with its own map),
+    "slide" (16 to 9). Chosen panels stand in rows of three, with the header on top.
 
     Raises:
         UnknownName: an unknown panel.
-        InvalidArgument: no chosen panel has something to show.
+        InvalidArgument: no chosen panel has something to show, or the layout is "stack" and the
+            maps are not of single planes.
     """
     column = max(scene.screen_shape[1] * draw.scale, _NARROWEST)
+    if draw.layout == "stack" and scene.layers and scene.depth > 1 == len(scene.plane_names):
+        raise InvalidArgument(
+            "the layout stack shows a map for every plane, but these maps have one for the whole "
+            "stack: explain with --planes each, or choose another layout."
+        )
     if draw.panels:
         return _flow(scene, column, draw.panels)
     height = scene.screen_shape[0] * draw.scale + game.TITLE_HEIGHT
@@ -95,7 +103,7 @@ def _full(scene: Scene, column: int, height: int) -> Layout:
     placed = [
         _at(header.Header(size=(across, header.HEIGHT)), MARGIN, MARGIN),
         _at(game.Game(size=(column, height)), lefts[0], top),
-        _at(actions.Actions(size=(column, end - below)), lefts[0], below),
+        *_actions(scene, lefts[0], below, (column, end - below)),
         *_heats(scene, lefts[1:], top, (column, height)),
         _at(curves.Curves(size=(curves_right - lefts[1], end - lower)), lefts[1], lower),
     ]
@@ -106,7 +114,7 @@ def _full(scene: Scene, column: int, height: int) -> Layout:
     elif stacked:
         tall = stack.Stack(size=(_SIDE, end - top), target=target)
         placed.append(_at(tall, right + _GAP, top))
-    return _page(placed)
+    return _page(scene, placed)
 
 
 def _compact(scene: Scene, column: int, height: int) -> Layout:
@@ -119,13 +127,14 @@ def _compact(scene: Scene, column: int, height: int) -> Layout:
     end = lower + _LOWER
     end += _rest(end + MARGIN)
     return _page(
+        scene,
         [
             _at(header.Header(size=(width, header.HEIGHT)), MARGIN, MARGIN),
             _at(game.Game(size=(column, height)), MARGIN, top),
-            _at(actions.Actions(size=(column, end - below)), MARGIN, below),
+            *_actions(scene, MARGIN, below, (column, end - below)),
             *_heats(scene, [right], top, (column, height)),
             _at(curves.Curves(size=(column, end - lower)), right, lower),
-        ]
+        ],
     )
 
 
@@ -143,17 +152,52 @@ def _stack(scene: Scene, column: int, height: int) -> Layout:
         else [_at(game.Game(size=(column, height)), MARGIN, top)]
     )
     return _page(
+        scene,
         [
             _at(header.Header(size=(width, header.HEIGHT)), MARGIN, MARGIN),
             *first,
             _at(stack.Stack(size=(column, height), target=target), right, top),
             _at(actions.Actions(size=(column, end - lower)), MARGIN, lower),
             _at(curves.Curves(size=(column, end - below)), right, below),
-        ]
+        ],
     )
 
 
-LAYOUTS = {"full": _full, "compact": _compact, "stack": _stack}
+def _slide(scene: Scene, column: int, height: int) -> Layout:
+    """16 to 9: game and heats side by side, bars and stack in a column, curves below."""
+    shown = min(1 + len(scene.layers), 3)
+    pitch = column + _GAP
+    top = MARGIN + header.HEIGHT
+    below = top + height + _UNDER
+    least = (
+        2 * MARGIN + shown * pitch + _NARROWEST,
+        below + colour_bar.HEIGHT + _UNDER + _SHORTEST + MARGIN,
+    )
+    unit = max(-(-least[0] // (16 * 16)), -(-least[1] // (9 * 16)))
+    right, end = 16 * 16 * unit - MARGIN, 9 * 16 * unit - MARGIN
+    aside = MARGIN + shown * pitch
+    side = right - aside
+    lower = below + colour_bar.HEIGHT + _UNDER
+    lefts = [MARGIN + (1 + i) * pitch for i in range(shown - 1)]
+    target = scene.layers[0].target.name if scene.layers else ""
+    (bars,) = actions.Actions.for_scene(scene, side)
+    middle = min(top + bars.size[1] + _UNDER, (top + end) // 2)
+    placed = [
+        _at(header.Header(size=(right - MARGIN, header.HEIGHT)), MARGIN, MARGIN),
+        _at(game.Game(size=(column, height)), MARGIN, top),
+        *_heats(scene, lefts, top, (column, height)),
+        _at(actions.Actions(size=(side, middle - _UNDER - top)), aside, top),
+        _at(curves.Curves(size=(aside - _GAP - MARGIN, end - lower)), MARGIN, lower),
+    ]
+    if scene.control is not None:
+        small = control.Control(size=(side, (end - middle - _UNDER) * 2 // 5))
+        placed.append(_at(small, aside, end - small.size[1]))
+        end -= small.size[1] + _UNDER
+    stacked = stack.Stack(size=(side, end - middle), target=target)
+    return _page(scene, [*placed, _at(stacked, aside, middle)])
+
+
+LAYOUTS = {"full": _full, "compact": _compact, "stack": _stack, "slide": _slide}
 
 
 def _beside(scene: Scene, column: int, height: int, *, with_stack: bool) -> Layout:
@@ -174,7 +218,7 @@ def _beside(scene: Scene, column: int, height: int, *, with_stack: bool) -> Layo
     ]
     if with_stack:
         placed.append(_at(stack.Stack(size=(column, last)), right, tops[2]))
-    return _page(placed)
+    return _page(scene, placed)
 
 
 def _flow(scene: Scene, column: int, names: Sequence[str]) -> Layout:
@@ -194,7 +238,22 @@ def _flow(scene: Scene, column: int, names: Sequence[str]) -> Layout:
         row = panels[start : start + _FLOW_COLUMNS]
         placed += [_at(p, MARGIN + i * (column + _GAP), top) for i, p in enumerate(row)]
         top += max(p.size[1] for p in row) + _GAP
-    return _page(placed)
+    return _page(scene, placed)
+
+
+def _actions(scene: Scene, left: int, top: int, size: tuple[int, int]) -> list[Placement]:
+    """The action bars, and below or beside them, where there is room, the control."""
+    (bars,) = actions.Actions.for_scene(scene, size[0])
+    rest = size[1] - bars.size[1] - _UNDER
+    if scene.control is None:
+        return [_at(actions.Actions(size=size), left, top)]
+    if rest >= control.SMALLEST:
+        below = control.Control(size=(size[0], rest))
+        return [_at(bars, left, top), _at(below, left, top + bars.size[1] + _UNDER)]
+    aside = min(size[1] * 3 // 4, size[0] // 2 - _UNDER)
+    narrow = actions.Actions(size=(size[0] - aside - _UNDER, size[1]))
+    beside = control.Control(size=(aside, size[1]))
+    return [_at(narrow, left, top), _at(beside, left + size[0] - aside, top)]
 
 
 def _heats(scene: Scene, lefts: Sequence[int], top: int, size: tuple[int, int]) -> list[Placement]:
@@ -216,8 +275,8 @@ def _rest(length: int) -> int:
     return -length % _MULTIPLE
 
 
-def _page(placed: Sequence[Placement]) -> Layout:
+def _page(scene: Scene, placed: Sequence[Placement]) -> Layout:
     right = max(p.left + p.panel.size[0] for p in placed) + MARGIN
     bottom = max(p.top + p.panel.size[1] for p in placed) + MARGIN
     size = (right + _rest(right), bottom + _rest(bottom))
-    return Layout(size=size, placements=tuple(placed))
+    return Layout(size=size, background=scene.theme.background, placements=tuple(placed))

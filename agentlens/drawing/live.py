@@ -17,11 +17,14 @@ from agentlens.drawing.context import Choices, Curve, FrameContext, Layer, Scene
 from agentlens.drawing.scale import Scale, scale_from
 from agentlens.drawing.scene import (
     choices_of,
+    control_of,
     drawn_targets,
     magnitude_curve,
     make_scene,
     own_curves,
 )
+from agentlens.drawing.screens import as_bytes, usual
+from agentlens.drawing.theme import THEMES
 from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND
 from agentlens.errors import InvalidArgument
 from agentlens.spec import TargetInfo
@@ -30,6 +33,9 @@ from agentlens.store.recording import RecordingHeader, StepRow
 
 WARM_UP = 60
 """Decisions after which the scales are fixed: four seconds at a frame skip of 4."""
+
+_SAMPLES, _SAMPLE_EVERY = 15, 8
+"""The background is what most of so many screens show, taken every so many decisions."""
 
 WINDOW = 225
 """Decisions that the curves show: the last fifteen seconds at a frame skip of 4."""
@@ -65,8 +71,8 @@ class RunningScale:
 class Decision:
     """One decision as it was just played and explained.
 
-    ``screen``: uint8 [Y, X, 3], at the moment of the decision. ``maps``: raw values, float32
-    [targets, planes, gy, gx]. ``explained``: index of the explained action.
+    ``screen``: uint8 [Y, X, 3], as the agent sees it (``screens.pooled``). ``maps``: raw values,
+    float32 [targets, planes, gy, gx]. ``explained``: index of the explained action.
     """
 
     row: StepRow
@@ -83,6 +89,7 @@ class LiveFilm:
     Args:
         recording: what a recording of this game would say of agent and protocol.
         maps: what a map set of it would say of its maps.
+        theme: "dark", "light" or "print".
         warm_up: decisions after which the display scales are fixed, ``WARM_UP`` if not given; see
             ``RunningScale``.
 
@@ -94,7 +101,12 @@ class LiveFilm:
     """
 
     def __init__(
-        self, recording: RecordingHeader, maps: MapHeader, *, warm_up: int | None = None
+        self,
+        recording: RecordingHeader,
+        maps: MapHeader,
+        *,
+        theme: str = "dark",
+        warm_up: int | None = None,
     ) -> None:
         warm_up = WARM_UP if warm_up is None else warm_up
         if warm_up < 1:
@@ -102,8 +114,12 @@ class LiveFilm:
         agent = recording.agent
         self._warm_up, self._targets = warm_up, [t.name for t in maps.targets]
         self._drawn = drawn_targets(maps)
-        self._scales = [RunningScale(info, warm_up) for info in self._drawn]
-        self._screens: deque[np.ndarray | None] = deque(maxlen=agent.observation.stack)
+        self._control = control_of(maps, self._drawn)
+        followed = (*self._drawn, *(() if self._control is None else (self._control,)))
+        self._scales = {info.name: RunningScale(info, warm_up) for info in followed}
+        self._planes: deque[np.ndarray | None] = deque(maxlen=agent.observation.stack)
+        self._samples: deque[np.ndarray] = deque(maxlen=_SAMPLES)
+        self._background: np.ndarray | None = None
         self._fill_with_zeros = agent.observation.stack_fill == "zeros"
         self._agent = agent
         self._history: deque[list[float]] = deque(maxlen=WINDOW)
@@ -112,7 +128,9 @@ class LiveFilm:
         self.scene = make_scene(
             recording,
             maps,
+            theme=THEMES[theme],
             layers=self._layers(),
+            control=self._control_layer(),
             choices=choices_of(agent, None),
             curves=(),
             frames=WINDOW,
@@ -121,10 +139,11 @@ class LiveFilm:
     def context(self, decision: Decision) -> FrameContext:
         """What panels look at for the next decision of the game."""
         row = decision.row
-        drawn = {t.name: decision.maps[self._targets.index(t.name)] for t in self._drawn}
-        largest = [float(np.abs(values).max()) for values in drawn.values()]
-        for scale, magnitude in zip(self._scales, largest, strict=True):
-            scale.see(magnitude)
+        drawn = {name: decision.maps[self._targets.index(name)] for name in self._scales}
+        maxima = {name: float(np.abs(values).max()) for name, values in drawn.items()}
+        for name, running in self._scales.items():
+            running.see(maxima[name])
+        largest = [maxima[info.name] for info in self._drawn]
         outputs = row.q_values if row.logits is None else row.logits
         assert outputs is not None, "checked by evaluate"
         self._keep_screen(decision)
@@ -137,25 +156,30 @@ class LiveFilm:
             step=self._step,
             seconds=row.emulator_frame / EMULATOR_FRAMES_PER_SECOND,
             screen=decision.screen,
-            past_screens=tuple(self._screens),
+            background=self._background,
+            planes=tuple(self._planes),
             maps=drawn,
             outputs=outputs,
             action=row.action,
-            explained_action=decision.explained,
+            explained_action=decision.explained
+            if any(caption.explains_action(info) for info in self._drawn)
+            else None,
             total_reward=self._total,
-            lives=row.lives,
+            lives=row.lives or 0,
         )
         self._step += 1
         self._total += row.reward
         return context
 
     def _keep_screen(self, decision: Decision) -> None:
-        """Slide the stack of past screens, or begin a new one as the agent's own stack does."""
-        depth = self._agent.observation.stack
-        if decision.row.stack_reset or not self._screens:
-            filler = None if self._fill_with_zeros else decision.screen
-            self._screens.extend([filler] * depth)
-        self._screens.append(decision.screen)
+        """Slide the frame stack, or begin a new one as the agent's own stack does."""
+        depth, plane = self._agent.observation.stack, as_bytes(decision.row.plane)
+        if decision.row.stack_reset or not self._planes:
+            self._planes.extend([None if self._fill_with_zeros else plane] * depth)
+        self._planes.append(plane)
+        if self._step % _SAMPLE_EVERY == 0:
+            self._samples.append(decision.screen)
+            self._background = usual(np.stack(self._samples))
 
     def _choices(self, row: StepRow) -> Choices:
         """The action bars; those of Q-values reach as far as the warm-up has."""
@@ -170,19 +194,27 @@ class LiveFilm:
         note = f"scale of the first {self._warm_up} steps"
         if self._step + 1 < self._warm_up:
             note = f"scale settling: step {self._step + 1} of {self._warm_up}"
-        elif not all(scale.settled for scale in self._scales):
+        elif not all(self._scales[info.name].settled for info in self._drawn):
             note = "scale waits for a map above rounding"
         return dataclasses.replace(
             self.scene,
             method=caption.joined(note, self.scene.method),
             layers=self._layers(),
+            control=self._control_layer(),
             choices=choices,
             curves=self._curves(worth),
         )
 
     def _layers(self) -> tuple[Layer, ...]:
-        pairs = zip(self._drawn, self._scales, strict=True)
-        return tuple(Layer(target=info, scale=running.scale) for info, running in pairs)
+        return tuple(
+            Layer(target=info, scale=self._scales[info.name].scale) for info in self._drawn
+        )
+
+    def _control_layer(self) -> Layer | None:
+        control = self._control
+        if control is None:
+            return None
+        return Layer(target=control, scale=self._scales[control.name].scale)
 
     def _curves(self, worth: str | None) -> tuple[Curve, ...]:
         """The last ``WINDOW`` decisions; what is still to come is left empty."""

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from agentlens.drawing.colour import SURFACE, Colour
+from agentlens.drawing.theme import Colour
 
 
 def fitted_size(shape: tuple[int, int], width: int, height: int) -> tuple[int, int]:
@@ -23,22 +23,26 @@ def fitted_size(shape: tuple[int, int], width: int, height: int) -> tuple[int, i
 
 def paste_fitted(
     picture: np.ndarray, screen: np.ndarray, *, top: int, width: int, height: int
-) -> None:
+) -> np.ndarray:
     """Paint a screen into a box ``width`` wide below ``top``, centred and as large as it fits.
 
     Enlarged by a whole factor, so that its pixels stay square and sharp; where even its own size
     is too large, it is averaged down.
+
+    Returns:
+        The part of ``picture`` that was painted, to be painted over.
     """
     rows, columns = fitted_size((screen.shape[0], screen.shape[1]), width, height)
     left = (width - columns) // 2
     factor = rows // screen.shape[0]
     if factor < 1:
         paste(picture, _averaged(screen, columns, rows), left, top)
-        return
+        return picture[top : top + rows, left : left + columns]
     space = picture[top : top + rows, left : left + columns]
     wide = _widened(screen, factor)
     for offset in range(factor):
         space[offset::factor] = wide
+    return space
 
 
 def filled(picture: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -60,10 +64,10 @@ def _widened(picture: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _averaged(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BOX))
+    return np.array(Image.fromarray(picture).resize((width, height), Image.Resampling.BOX))
 
 
-def canvas(size: tuple[int, int], colour: Colour = SURFACE) -> np.ndarray:
+def canvas(size: tuple[int, int], colour: Colour) -> np.ndarray:
     """A new picture of one colour: uint8 [height, width, 3] for a size of (width, height)."""
     return _blank(size, colour).copy()
 

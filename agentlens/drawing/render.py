@@ -13,7 +13,7 @@ from agentlens.drawing.draw import Draw
 from agentlens.drawing.encodings import encoding_of
 from agentlens.drawing.files import refuse_existing
 from agentlens.drawing.film import Film
-from agentlens.drawing.layout import Layout, arrange
+from agentlens.drawing.layout import arrange
 from agentlens.drawing.scale import fixed_scales
 from agentlens.drawing.sheet import write_sheet
 from agentlens.drawing.still import FIGURES
@@ -34,7 +34,7 @@ def render(
     *,
     steps: slice | Sequence[int] | None = None,
     episode: int = 0,
-    draw: Draw = Draw(),  # noqa: B008 (frozen)
+    draw: Draw = Draw(),
     force: bool = False,
     progress: Progress = silent,
 ) -> Path:
@@ -75,12 +75,12 @@ def render(
         episode=episode,
         targets=draw.heats or None,
         scales=fixed_scales(maps, draw.limits),
+        theme=draw.theme,
     )
-    page = arrange(film.scene, draw)
     if output.suffix.lower() == ".png":
-        write_sheet(film, page, output, force=force, progress=progress)
+        write_sheet(film, draw, output, force=force, progress=progress)
     else:
-        _write_video(film, page, output, draw, force, progress)
+        _write_video(film, draw, output, force, progress)
     return output
 
 
@@ -106,9 +106,8 @@ def ticks_per_second(draw: Draw) -> Fraction:
     return Fraction(draw.fps or EMULATOR_FRAMES_PER_SECOND).limit_denominator(1000)
 
 
-def _write_video(
-    film: Film, page: Layout, output: Path, draw: Draw, force: bool, progress: Progress
-) -> None:
+def _write_video(film: Film, draw: Draw, output: Path, force: bool, progress: Progress) -> None:
+    page = arrange(film.scene, draw)
     with (
         VideoWriter(output, ticks_per_second=ticks_per_second(draw), force=force) as video,
         ThreadPoolExecutor(max_workers=1) as encoder,

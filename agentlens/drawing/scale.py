@@ -46,11 +46,12 @@ class Scale:
         return heat
 
     def ticks(self) -> tuple[tuple[float, float], ...]:
-        """(heat, raw value) of the colour bar's labels, from left to right."""
+        """(heat, raw value) of the colour bar's labels, from left to right: every quarter, or
+        every half to both sides."""
         if self.target.signed:
-            return ((-1.0, -self.limit), (0.0, 0.0), (1.0, self.limit))
-        middle = self.limit / 4 if self.target.display == "sqrt" else self.limit / 2
-        return ((0.0, 0.0), (0.5, middle), (1.0, self.limit))
+            return tuple((place / 2, place / 2 * self.limit) for place in range(-2, 3))
+        power = 2 if self.target.display == "sqrt" else 1
+        return tuple((place / 4, (place / 4) ** power * self.limit) for place in range(5))
 
     def _shown(self, part: np.ndarray) -> np.ndarray:
         return np.sqrt(part) if self.target.display == "sqrt" else part

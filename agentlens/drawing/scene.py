@@ -8,7 +8,8 @@ import numpy as np
 
 from agentlens.drawing import caption
 from agentlens.drawing.context import Choices, Curve, Layer, Scene
-from agentlens.drawing.upsample import upsampler
+from agentlens.drawing.theme import Theme
+from agentlens.drawing.upsample import plane_upsampler, upsampler
 from agentlens.envs.alike import merge_groups
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.spec import AgentSpec, TargetInfo
@@ -20,7 +21,9 @@ def make_scene(
     recording: RecordingHeader,
     maps: MapHeader | None,
     *,
+    theme: Theme,
     layers: tuple[Layer, ...],
+    control: Layer | None,
     choices: Choices,
     curves: tuple[Curve, ...],
     frames: int,
@@ -29,14 +32,19 @@ def make_scene(
     observation = recording.agent.observation
     spread = None if maps is None else upsampler(maps.grid, observation, recording.screen_shape)
     return Scene(
+        theme=theme,
         title=caption.title(recording),
         facts=caption.facts(recording),
         method=caption.method(recording, maps),
         screen_shape=recording.screen_shape,
         depth=observation.stack,
+        plane_shape=observation.resize,
         layers=layers,
+        control=control,
         plane_names=() if maps is None else maps.planes,
         spread=spread,
+        plane_spread=None if maps is None else plane_upsampler(maps.grid),
+        pooled=observation.pool != "none",
         choices=choices,
         curves=curves,
         frames=frames,
@@ -90,6 +98,12 @@ def drawn_targets(
     actor = [t for t in maps.targets if t.role in ("actor", "q")][:1]
     critic = [t for t in maps.targets if t.role == "critic"][:1]
     return tuple(actor + critic) or maps.targets[:1]
+
+
+def control_of(maps: MapHeader | None, drawn: Sequence[TargetInfo]) -> TargetInfo | None:
+    """The maps' first control that is not drawn as a target of its own."""
+    targets = () if maps is None else maps.targets
+    return next((t for t in targets if t.role == "control" and t not in drawn), None)
 
 
 def choices_of(agent: AgentSpec, q_values: np.ndarray | None) -> Choices:

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from agentlens.drawing import caption
-from agentlens.drawing.colour import BACKGROUND, BAR_GREY, LINE, MUTED, Colour, darkened_grey, ramp
+from agentlens.drawing.colour import ramp, subdued
 from agentlens.drawing.context import FrameContext
 from agentlens.drawing.files import refuse_existing
 from agentlens.drawing.film import Film
 from agentlens.drawing.panel import Panel
 from agentlens.drawing.panels import actions, colour_bar, game, heat
 from agentlens.drawing.pixels import canvas, fill, paste, paste_fitted
-from agentlens.drawing.text import NORMAL, SMALL, TITLE, draw_text
+from agentlens.drawing.text import SMALL, TITLE, draw_text
+from agentlens.drawing.theme import Colour, Theme
 from agentlens.drawing.video import VideoWriter
 from agentlens.errors import InvalidArgument
 from agentlens.progress import Progress, silent
 
 MOST = 4
 COLOURS: tuple[Colour, ...] = ((95, 176, 238), (242, 155, 76), (63, 199, 155), (221, 147, 200))
+_OVER: Colour = (236, 236, 236)
 _MARGIN, _GAP, _HEADER, _NAME, _MULTIPLE = 16, 16, 58, 30, 16
 
 
@@ -57,6 +60,11 @@ class SideBySidePage:
     lower: tuple[tuple[Panel, ...], ...]
     upper: tuple[Panel, ...]
 
+    @property
+    def theme(self) -> Theme:
+        """The first column's."""
+        return self.columns[0].film.scene.theme
+
     def draw(self, contexts: Sequence[FrameContext], ended: Sequence[bool]) -> np.ndarray:
         """One picture: uint8 [height, width, 3].
 
@@ -64,7 +72,7 @@ class SideBySidePage:
             contexts: one a column.
             ended: whether that column's film is over.
         """
-        page = canvas(self.size, BACKGROUND)
+        page = canvas(self.size, self.theme.background)
         self._draw_header(page, contexts)
         pitch = self.upper[0].size[0] + _GAP
         places = [_MARGIN + i * pitch for i in range(len(self.columns))]
@@ -76,27 +84,30 @@ class SideBySidePage:
         return page
 
     def _draw_header(self, page: np.ndarray, contexts: Sequence[FrameContext]) -> None:
-        width = self.size[0] - 2 * _MARGIN
+        write, width = partial(draw_text, page, colour=self.theme.text), self.size[0] - 2 * _MARGIN
         latest = max(c.seconds for c in contexts)
         standing = f"step {contexts[0].step}    {caption.clock(latest)}"
-        used = draw_text(page, standing, _MARGIN + width, _MARGIN + 5, size=NORMAL, align="right")
-        draw_text(page, self.title, _MARGIN, _MARGIN, size=TITLE, width=width - used - 24)
-        draw_text(page, self.facts, _MARGIN, _MARGIN + 28, size=SMALL, colour=MUTED, width=width)
-        fill(page, _MARGIN, _MARGIN + _HEADER - 10, width, 1, LINE)
+        used = write(standing, _MARGIN + width, _MARGIN + 5, align="right")
+        write(self.title, _MARGIN, _MARGIN, size=TITLE, width=width - used - 24)
+        self._write_small(page, self.facts, _MARGIN, _MARGIN + 28, width)
+        fill(page, _MARGIN, _MARGIN + _HEADER - 10, width, 1, self.theme.line)
 
     def _draw_column(
         self, page: np.ndarray, i: int, left: int, context: FrameContext, *, over: bool
     ) -> None:
         column, width, top = self.columns[i], self.upper[i].size[0], _MARGIN + _HEADER
+        write = partial(draw_text, page)
         fill(page, left, top + 3, 6, 16, COLOURS[column.place % MOST])
-        note = column.note or f"score {context.total_reward:+g}"
-        used = draw_text(page, note, left + width, top + 3, size=SMALL, colour=MUTED, align="right")
-        draw_text(page, column.label, left + 14, top, size=16, width=width - used - 24)
+        note, muted = column.note or f"score {context.total_reward:+g}", self.theme.muted
+        used = write(note, left + width, top + 3, size=SMALL, colour=muted, align="right")
+        room = width - used - 24
+        write(column.label, left + 14, top, size=16, colour=self.theme.text, width=room)
         top += _NAME
         picture = self.upper[i].draw(context)
         if over:
             picture = picture // 3
-            draw_text(picture, "game over", width // 2, picture.shape[0] // 2, align="centre")
+            middle = width // 2, picture.shape[0] // 2
+            draw_text(picture, "game over", *middle, colour=_OVER, align="centre")
         paste(page, picture, left, top)
         top += self.upper[i].size[1] + _GAP // 2
         for panel in self.lower[i]:
@@ -106,34 +117,29 @@ class SideBySidePage:
     def _draw_difference(
         self, page: np.ndarray, contexts: Sequence[FrameContext], left: int
     ) -> None:
-        width, top = self.upper[0].size[0], _MARGIN + _HEADER
+        width, top, theme = self.upper[0].size[0], _MARGIN + _HEADER, self.theme
+        write = partial(draw_text, page, colour=theme.text)
         names = [c.label for c in self.columns]
-        draw_text(page, "difference of the heats", left, top, size=16, width=width)
+        write("difference of the heats", left, top, size=16, width=width)
         top += _NAME
-        fill(page, left, top + 4, 4, 12, (196, 176, 232))
-        draw_text(page, "first minus second", left + 12, top, size=NORMAL)
+        fill(page, left, top + 4, 4, 12, theme.accents["control"])
+        write("first minus second", left + 12, top)
         picture = difference_on_screen(contexts[0], contexts[1])
         height = self.upper[0].size[1] - game.TITLE_HEIGHT
         box = page[:, left : left + width]
         paste_fitted(box, picture, top=top + game.TITLE_HEIGHT, width=width, height=height)
         top += self.upper[0].size[1] + _GAP // 2
         span = np.tile(np.linspace(-1, 1, width, dtype=np.float32), (10, 1))
-        under = np.full((10, width), BAR_GREY, np.uint8)
-        paste(page, ramp("actor", True).blend(under, span), left, top + 1)
-        half = width // 2 - 8
-        draw_text(page, f"{names[1]} more", left, top + 13, size=SMALL, width=half)
-        draw_text(
-            page, f"{names[0]} more", left + width, top + 13, size=SMALL, align="right", width=half
-        )
-        draw_text(
-            page,
-            "heat of both on the scale of the bars beside",
-            left,
-            top + 28,
-            size=SMALL,
-            colour=MUTED,
-            width=width,
-        )
+        under = np.full((10, width, 3), (2 * theme.darkest + theme.lightest) // 3, np.uint8)
+        paste(page, ramp("actor", True, theme).blend(under, span), left, top + 1)
+        half, right = width // 2 - 8, left + width
+        write(f"{names[1]} more", left, top + 13, size=SMALL, width=half)
+        write(f"{names[0]} more", right, top + 13, size=SMALL, align="right", width=half)
+        note = "heat of both on the scale of the bars beside"
+        self._write_small(page, note, left, top + 28, width)
+
+    def _write_small(self, page: np.ndarray, text: str, left: int, top: int, width: int) -> None:
+        draw_text(page, text, left, top, size=SMALL, colour=self.theme.muted, width=width)
 
 
 def side_by_side_page(
@@ -245,7 +251,8 @@ def difference_on_screen(first: FrameContext, second: FrameContext) -> np.ndarra
     Signed targets count by magnitude. Where a step has no map its heat is 0.
     """
     difference = _spread(first) - _spread(second)
-    return ramp("actor", True).blend(darkened_grey(first.screen), difference)
+    theme = first.scene.theme
+    return ramp("actor", True, theme).blend(subdued(first.screen, theme), difference)
 
 
 def _spread(context: FrameContext) -> np.ndarray:

@@ -26,7 +26,7 @@ def still(
     *,
     step: int,
     episode: int = 0,
-    draw: Draw = Draw(),  # noqa: B008 (frozen)
+    draw: Draw = Draw(),
     force: bool = False,
 ) -> Path:
     """Draw one step; returns the path of the file.
@@ -40,7 +40,8 @@ def still(
             text as text, which needs the extra ``plots``.
         step: number of the step.
         episode: index of the episode.
-        draw: targets to draw and, for a png, layout or panels and scale.
+        draw: targets to draw; for a png, layout or panels, theme and scale; for a figure, its
+            width.
         force: overwrite an existing file.
 
     Raises:
@@ -63,6 +64,7 @@ def still(
         episode=episode,
         targets=draw.heats or None,
         scales=fixed_scales(maps, draw.limits),
+        theme=draw.theme if suffix == ".png" else "print",
     )
     whole = film()
     inside = step in whole.steps
@@ -75,5 +77,5 @@ def still(
     except ImportError as error:
         raise MissingExtra("matplotlib", "plots", f"a {suffix} figure") from error
     with published(output, force) as finished:
-        draw_figure(context, finished)
+        draw_figure(context, finished, draw.width_cm)
     return output

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from agentlens.drawing.colour import TEXT, Colour
+from agentlens.drawing.theme import Colour
 
 SMALL = 12
 NORMAL = 14
@@ -27,8 +27,8 @@ def draw_text(
     x: int,
     y: int,
     *,
+    colour: Colour,
     size: int = NORMAL,
-    colour: Colour = TEXT,
     align: Align = "left",
     width: int | None = None,
 ) -> int:
@@ -90,6 +90,19 @@ def shortened(text: str, size: int, width: int) -> str:
     while text and text_width(text + "…", size) > width:
         text = text[:-1].rstrip()
     return text + "…" if text else ""
+
+
+@functools.lru_cache(maxsize=1024)
+def wrapped(text: str, size: int, width: int) -> tuple[str, ...]:
+    """The text in lines no wider than ``width``, broken between words."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return tuple(lines)
 
 
 def number(value: float) -> str:

@@ -76,6 +76,19 @@ def upsampler(
     )
 
 
+@functools.lru_cache(maxsize=16)
+def plane_upsampler(grid: GridSpec) -> Upsampler:
+    """The weights from a grid's cells to the pixels of the plane itself."""
+    height, width = grid.observation
+    return Upsampler(
+        rows=_places(np.array(grid.rows), 0, height),
+        columns=_places(np.array(grid.columns), 0, width),
+        crop=(0, height, 0, width),
+        grid_shape=grid.shape,
+        screen_shape=(height, width),
+    )
+
+
 def _places(centres: np.ndarray, first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
     """Cell before each of the pixels first .. end-1, and the share of the cell after it."""
     cells = np.arange(len(centres), dtype=np.float64)

@@ -110,6 +110,11 @@ class Environment(abc.ABC):
         """Lives left; ``None`` in a world without lives."""
         return None
 
+    @property
+    def ram(self) -> np.ndarray | None:
+        """The machine's whole memory, uint8, where it has one: it is then the fingerprint."""
+        return None
+
     def observation(self) -> np.ndarray | None:
         """The world's own image, uint8 [Y, X] or [Y, X, 3]; ``None`` where planes are made from
         screens."""
@@ -176,11 +181,13 @@ class EnvironmentKind(abc.ABC):
 
     Attributes:
         presets: common protocols by name.
+        options: a frozen dataclass, what ``EnvironmentSpec.options`` of this kind may hold.
         environment_defaults, observation_defaults: fields of the two specs, taken and listed as
             assumed where neither id nor preset nor caller says anything.
     """
 
     presets: ClassVar[Mapping[str, Preset]] = {}
+    options: ClassVar[type]
     environment_defaults: ClassVar[Mapping[str, Any]] = {}
     observation_defaults: ClassVar[Mapping[str, Any]] = {}
 
@@ -199,6 +206,10 @@ class EnvironmentKind(abc.ABC):
     @abc.abstractmethod
     def action_meanings(self, spec: EnvironmentSpec) -> tuple[str, ...]:
         """Names of the actions of an environment, in its own order."""
+
+    def variants(self, spec: EnvironmentSpec) -> tuple[EnvironmentSpec, ...]:
+        """The same world with other sets of actions, for agents whose outputs do not fit."""
+        return ()
 
     @abc.abstractmethod
     def make(
@@ -236,6 +247,13 @@ def make_environment(
         EmulatorError: the action names do not fit the environment.
     """
     return ENVIRONMENTS.load(spec.kind).make(spec, meanings, like=like)
+
+
+def fitting_actions(spec: EnvironmentSpec, outputs: int) -> EnvironmentSpec:
+    """The environment, or a variant of it that has as many actions as a policy has outputs; the
+    environment itself where none has."""
+    variants = (spec, *ENVIRONMENTS.load(spec.kind).variants(spec))
+    return next((v for v in variants if len(action_meanings(v)) == outputs), spec)
 
 
 def action_meanings(spec: EnvironmentSpec) -> tuple[str, ...]:

@@ -71,13 +71,15 @@ def resolve(
         >>> resolve("PongNoFrameskip-v4", preset="sb3-atari").environment.frame_skip_text
         '4'
     """
-    kind = str((environment or {}).get("kind") or kind_of(env_id))
+    explicit = EnvironmentSpec.from_table(environment or {})
+    kind = str(explicit.get("kind") or kind_of(env_id))
     world = ENVIRONMENTS.load(kind)
     described = world.describe(env_id)
     named = _preset(world, preset)
-    said_environment = {**described.environment, **named.environment, **(environment or {})}
+    said_environment = {**described.environment, **named.environment, **explicit}
     said_observation = {**described.observation, **named.observation, **(observation or {})}
-    said_environment["kind"] = kind
+    options: Any = mapping.decode(world.options, explicit.get("options", {}), f"environment.{kind}")
+    said_environment |= {"kind": kind, "options": mapping.encode(options)}
     if type(said_environment["frame_skip"]) is int:
         said_environment["frame_skip"] = (said_environment["frame_skip"],) * 2
     assumed = [

@@ -9,7 +9,7 @@ from typing import Any
 
 from agentlens import mapping
 from agentlens.envs import protocols
-from agentlens.envs.base import action_meanings
+from agentlens.envs.base import action_meanings, fitting_actions
 from agentlens.errors import InvalidArgument, ManifestError
 from agentlens.policies.checkpoint import Checkpoint, Hints, detect_format, read_checkpoint
 from agentlens.policies.manifest import decode_network, read_toml, with_nones
@@ -17,10 +17,16 @@ from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.policies.probes import check_outputs_finite
 from agentlens.policies.weights import load_tensors
 from agentlens.provenance import file_digest
-from agentlens.spec import ActionSpec, AgentSpec, ObservationSpec, ScoreSpec, ValueSpec
+from agentlens.spec import (
+    ActionSpec,
+    AgentSpec,
+    EnvironmentSpec,
+    ObservationSpec,
+    ScoreSpec,
+    ValueSpec,
+)
 
 WEIGHTS = "policy.safetensors"
-FULL_ACTIONS = 18
 
 _TABLES = (
     "agent",
@@ -59,8 +65,8 @@ def describe_checkpoint(
             the file, table or tensor.
     """
     recipe = _read_recipe(manifest)
-    agent, environment = _table(recipe, "agent"), dict(_table(recipe, "environment"))
-    said = environment.pop("id", None)
+    agent, settings = _table(recipe, "agent"), dict(_table(recipe, "environment"))
+    said = settings.pop("id", None)
     if said is not None and not isinstance(said, str):
         raise ManifestError(f"environment.id: expected text, got {said!r:.80}.")
     env = env or said
@@ -76,15 +82,15 @@ def describe_checkpoint(
             f"{checkpoint}: does not say which environment it is for; give env, such as "
             "'ALE/Pong-v5'."
         )
-    environment = {**_stated_environment(found, env, preset), **environment}
-    resolved, assumed = _protocol(found, env, preset, environment, _table(recipe, "observation"))
-    action, full = _actions(found, resolved, _table(recipe, "action"))
-    if full and not resolved.environment.full_action_space:
-        assumed.append(f"environment.full_action_space = true: {FULL_ACTIONS} outputs")
+    settings = {**_stated_environment(found, env, preset), **settings}
+    resolved, assumed = _protocol(found, env, preset, settings, _table(recipe, "observation"))
+    action, environment = _actions(found, resolved, _table(recipe, "action"))
+    if environment != resolved.environment:
+        assumed.append(f"environment.options = {environment.options}: {found.actions} outputs")
     spec = AgentSpec(
         name=name,
         format="safetensors",
-        environment=dataclasses.replace(resolved.environment, full_action_space=full),
+        environment=environment,
         observation=resolved.observation,
         action=action,
         network=found.network,
@@ -188,14 +194,12 @@ def _protocol(
 
 def _actions(
     found: Checkpoint, resolved: protocols.Resolved, table: Mapping[str, Any]
-) -> tuple[ActionSpec, bool]:
-    """The action table, and whether the full action space is meant."""
+) -> tuple[ActionSpec, EnvironmentSpec]:
+    """The action table, and the environment with as many actions as the policy has outputs."""
     environment = resolved.environment
-    full = environment.full_action_space
+    if "meanings" not in table:
+        environment = fitting_actions(environment, found.actions)
     known = action_meanings(environment)
-    if "meanings" not in table and len(known) != found.actions == FULL_ACTIONS:
-        full = True
-        known = action_meanings(dataclasses.replace(environment, full_action_space=True))
     said = {
         "meanings": known,
         "selection": found.selection,
@@ -215,4 +219,4 @@ def _actions(
         raise InvalidArgument(
             f"action {foreign[0]!r} is none of {environment.id}: it has {', '.join(known)}."
         )
-    return action, full
+    return action, environment

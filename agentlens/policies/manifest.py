@@ -35,6 +35,9 @@ from agentlens.spec import (
 MANIFEST = "agent.toml"
 MAX_MANIFEST_BYTES = 1 << 18
 MAX_KEY_PARTS = 16
+_LATER = {"kind", "options", "source", "channels", "zero"}
+"""Fields that the first manifests had not: a manifest without them says all there was to say."""
+
 _TABLES = ("environment", "observation", "action", "network", "value", "score")
 
 
@@ -72,7 +75,9 @@ def spec_from_tables(data: Mapping[str, Any]) -> AgentSpec:
         )
         flat["environment"] = mapping.encode(resolved.environment)
         flat["observation"] = mapping.encode(resolved.observation)
-        flat["assumed"] = [*agent.get("assumed", ()), *resolved.assumed]
+        limit = resolved.environment.max_frames
+        by_id = () if "max_frames" in environment else (f"environment.max_frames = {limit}",)
+        flat["assumed"] = [*agent.get("assumed", ()), *resolved.assumed, *by_id]
     if "network" in data:
         actions = mapping.decode(ActionSpec, data.get("action", {}), "action").meanings
         flat["network"] = mapping.encode(decode_network(data["network"], len(actions)))
@@ -114,6 +119,8 @@ def manifest_text(spec: AgentSpec) -> str:
     plain = mapping.encode(spec)
     agent = {key: value for key, value in plain.items() if key not in _TABLES}
     agent = {key: value for key, value in agent.items() if value not in ("", [])}
+    environment = plain["environment"]
+    environment[environment["kind"]] = environment.pop("options")
     if "network" in plain:
         plain["network"]["chains"] = [_compact_chain(c) for c in plain["network"]["chains"]]
     tables = {"agent": agent, **{name: plain[name] for name in _TABLES if plain.get(name)}}
@@ -163,7 +170,7 @@ def with_nones(cls: type, table: Mapping[str, Any]) -> Mapping[str, Any]:
 def _says_all(cls: type, table: Mapping[str, Any]) -> bool:
     """Whether a table has every field of a class but those that may be None."""
     needed = {f.name for f in fields(cls) if f.default is not None or f.default is MISSING}
-    return needed <= set(table)
+    return needed - _LATER <= set(table)
 
 
 _LAYER_KEYS = {

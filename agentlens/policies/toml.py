@@ -12,7 +12,8 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def write_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write named tables; lists of tables that hold lists of tables become ``[[a.b]]`` sections.
+    """Write named tables; tables within become ``[a.b]`` sections, and lists of tables that hold
+    lists ``[[a.b]]`` sections.
 
     Raises:
         ManifestError: a value that TOML cannot say.
@@ -20,13 +21,19 @@ def write_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
     parts = []
     for name, table in tables.items():
         sections = {key: value for key, value in table.items() if _needs_sections(value)}
-        plain = [f"{_key(k)} = {_value(v)}" for k, v in table.items() if k not in sections]
-        parts.append("\n".join([f"[{_key(name)}]", *plain]))
+        inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+        rest = {k: v for k, v in table.items() if k not in sections and k not in inner}
+        parts.append("\n".join([f"[{_key(name)}]", *_lines(rest)]))
+        for key, values in inner.items():
+            parts.append("\n".join([f"[{_key(name)}.{_key(key)}]", *_lines(values)]))
         for key, items in sections.items():
             for item in items:
-                lines = [f"{_key(k)} = {_value(v)}" for k, v in item.items()]
-                parts.append("\n".join([f"[[{_key(name)}.{_key(key)}]]", *lines]))
+                parts.append("\n".join([f"[[{_key(name)}.{_key(key)}]]", *_lines(item)]))
     return "\n\n".join(parts) + "\n"
+
+
+def _lines(table: Mapping[str, Any]) -> list[str]:
+    return [f"{_key(k)} = {_value(v)}" for k, v in table.items()]
 
 
 def _needs_sections(value: Any) -> bool:

@@ -230,10 +230,10 @@ def _differs(game: _Game, shown: np.ndarray, hidden: np.ndarray | None) -> bool:
 
 def _replay_to(player: Player, episode: Episode, step: int) -> None:
     """Replay an episode up to the decision ``step`` and take over its recorded memory."""
-    replayed, ram = replay(player, episode), episode.ram
+    replayed, told = replay(player, episode), episode.fingerprints
     for t in range(step):
         row = next(replayed)
-        if not np.array_equal(row.ram, ram[t]):
+        if not np.array_equal(row.told, told[t]):
             raise EmulatorError(
                 f"episode {episode.index}, step {t}: the replay differs from the recording; "
                 "`agentlens verify` says where, and recording.json which ale-py made it."

@@ -68,6 +68,7 @@ class Player:
             spec.observation, self.environment.screen_shape, self.environment.palette
         )
         self._state_size = state_size
+        self._pools = spec.observation.pool != "none"
         self._max_steps, self._stuck = play.max_steps, StuckDetector(play.stuck_after)
         planes, rows, columns = spec.observation.shape
         self._stack = np.zeros((2 * planes, rows, columns), np.float32)
@@ -121,7 +122,8 @@ class Player:
             The row of this decision; nothing changes its arrays later.
         """
         world = self.environment
-        tick, lives, fingerprint = world.tick, world.lives, world.fingerprint()
+        tick, lives, ram = world.tick, world.lives, world.ram
+        fingerprint = None if ram is not None else np.frombuffer(world.fingerprint(), np.uint8)
         screen, partner = world.screen, self._partner
         plane, state, forced = self._plane, self.state, self._forced
         stack_reset, state_reset = self._stack_reset, self._state_reset
@@ -145,18 +147,20 @@ class Player:
             self.end = "stuck"
         return StepRow(
             emulator_frame=tick,
-            lives=lives or 0,
+            lives=lives,
             frames_advanced=outcome.frames,
             screen=screen,
-            screen_before=partner,
+            screen_before=None if world.palette is None and not self._pools else partner,
             plane=plane,
             stack_reset=stack_reset,
             state_reset=state_reset,
-            ram=np.frombuffer(fingerprint, np.uint8),
+            ram=ram,
+            fingerprint=fingerprint,
             state=state,
             logits=outputs.preferences if outputs.kind == "logits" else None,
             q_values=outputs.preferences if outputs.kind == "q_values" else None,
             value=outputs.value,
+            quantiles=outputs.quantiles,
             action=action,
             forced=forced_array(forced),
             reward=outcome.reward,
@@ -219,9 +223,10 @@ def recording_header(
         agent=player.spec,
         seed=play.seed,
         episodes_wanted=play.episodes,
-        rom_md5=str(world.identity["rom_md5"]),
-        emulator_actions=tuple(world.identity["actions"]),
+        world=world.identity,
+        screens="rgb" if world.palette is None else "palette",
         screen_shape=(world.screen_shape[0], world.screen_shape[1]),
+        ticks_per_second=world.ticks_per_second,
         max_steps=play.max_steps,
         player=revisited,
         provenance=provenance,

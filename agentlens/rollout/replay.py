@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,12 +102,13 @@ def check_same_world(header: RecordingHeader, player: Player) -> None:
     Raises:
         EmulatorError: it is another one; says what differs.
     """
-    here = player.environment.identity["rom_md5"]
-    if here != header.rom_md5:
-        raise EmulatorError(
-            f"the cartridge of {header.agent.environment.game} here has MD5 {here}, the recording "
-            f"was made with {header.rom_md5}: use the ale-py version named in recording.json."
-        )
+    here = player.environment.identity
+    for name in sorted({*here, *header.world}):
+        if here.get(name) != header.world.get(name):
+            raise EmulatorError(
+                f"{header.agent.environment.game} here has {name} {here.get(name)}, the recording "
+                f"was made with {header.world.get(name)}: use the versions named in recording.json."
+            )
 
 
 def replay(player: Player, episode: Episode) -> Iterator[StepRow]:
@@ -134,7 +136,7 @@ def _differences(player: Player, episode: Episode) -> Iterator[tuple[int, str, s
         for i in range(len(part)):
             row = next(replayed)
             for field, recorded in columns.items():
-                got, expected = np.asarray(getattr(row, field)), np.asarray(recorded[i])
+                got, expected = np.asarray(_replayed(row, field)), np.asarray(recorded[i])
                 if not np.array_equal(got, expected):
                     yield start + i, field, _describe(expected, got)
     last = episode.last_screen_indices
@@ -142,12 +144,22 @@ def _differences(player: Player, episode: Episode) -> Iterator[tuple[int, str, s
         yield len(episode), _LAST_SCREEN, _describe(last, player.environment.screen)
 
 
+def _replayed(row: StepRow, field: str) -> Any:
+    if field == "fingerprint":
+        return row.told
+    if field == "screen_before" and row.screen_before is None:
+        return row.screen
+    if field == "lives":
+        return row.lives or 0
+    return getattr(row, field)
+
+
 def _columns(part: Episode) -> dict[str, np.ndarray | tuple[np.ndarray, ...]]:
     """What the emulator decides, most telling first."""
     return {
         "emulator_frame": part.emulator_frames,
         "forced": part.forced,
-        "ram": part.ram,
+        "fingerprint": part.fingerprints,
         "screen": part.screens.indices[:],
         "screen_before": part.screens_before.indices[:],
         "plane": part.planes[:],

@@ -138,11 +138,11 @@ class _Visit:
         player = self.player
         words = episode.seed_words
         player.begin(EpisodeSeed(words=(words[0], words[1], words[2], words[3])))
-        ram = episode.ram
+        told = episode.fingerprints
         for step, action in enumerate(episode.actions):
             said = evaluate(self._policy, self._device, [player.observation], [player.state])[0]
             row = player.play(int(action), said)
-            if not np.array_equal(row.ram, ram[step]):
+            if not np.array_equal(row.told, told[step]):
                 raise EmulatorError(
                     f"episode {episode.index}, step {step}: the replay differs from the recording; "
                     "`agentlens verify` says where, and recording.json which ale-py made it."

@@ -16,7 +16,7 @@ from agentlens.errors import Corrupt, InvalidArgument
 from agentlens.store import schema
 from agentlens.store.header import RecordingHeader
 
-_SCALARS: Mapping[str, type] = {
+SCALARS: Mapping[str, type] = {
     schema.EMULATOR_FRAME: np.int64,
     schema.FRAMES_ADVANCED: np.int32,
     schema.STACK_RESET: np.bool_,
@@ -24,31 +24,42 @@ _SCALARS: Mapping[str, type] = {
     schema.ACTION: np.int32,
     schema.REWARD: np.float32,
     schema.CLIPPED_REWARD: np.float32,
-    schema.LIVES: np.int32,
     schema.TERMINATED: np.bool_,
     schema.TRUNCATED: np.bool_,
 }
-_OPTIONAL = (schema.STATE, schema.LOGITS, schema.Q_VALUES, schema.VALUE)
-_get_optional = operator.attrgetter(*_OPTIONAL)
-REQUIRED = frozenset(
-    {*_SCALARS, schema.STEP, schema.SCREEN, schema.SCREEN_BEFORE, schema.PLANE, schema.RAM}
-    | {schema.FORCED}
+"""One value a step, in every episode."""
+
+OPTIONAL_SCALARS: Mapping[str, type] = {schema.LIVES: np.int32, schema.VALUE: np.float32}
+"""One value a step, where the world or the policy has it."""
+
+FORCED_TYPE = pa.list_(pa.list_(pa.int32(), 2))
+_BYTES = (schema.SCREEN, schema.SCREEN_BEFORE, schema.RAM, schema.FINGERPRINT)
+_OPTIONAL = (
+    schema.SCREEN_BEFORE,
+    schema.RAM,
+    schema.FINGERPRINT,
+    schema.STATE,
+    schema.LOGITS,
+    schema.Q_VALUES,
+    schema.QUANTILES,
+    *OPTIONAL_SCALARS,
 )
-"""Columns that every episode has; ``state``, ``logits``, ``q_values`` and ``value`` depend on the
-agent."""
+_get_optional = operator.attrgetter(*_OPTIONAL)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepRow:
     """One decision. Arrays are copied by the writer before ``append`` returns.
 
-    ``screen``, ``screen_before``: uint8 [Y, X] palette indices, the newest native screen at the
-    moment of the decision and the one that pooling pairs with it: one emulator frame earlier
+    ``screen``, ``screen_before``: uint8 [Y, X] palette indices or [Y, X, 3] RGB, the newest native
+    screen at the moment of the decision and the one that pooling pairs with it: one tick earlier
     (the previous decision's last for ``pool = "previous_decision"``), or ``screen`` itself where
-    nothing is pooled, such as after a reset. ``plane``: uint8 or float32 [H, W], the newest
-    observation plane,
-    unscaled. ``state``: float32 [S] *before* the step, or None. ``ram``: uint8 [128].
-    ``logits`` / ``q_values``: float32 [A], one of them. ``value``: float or None.
+    nothing is pooled, such as after a reset; None in worlds where nothing is ever pooled.
+    ``plane``: uint8 or float32 [H, W], [3, H, W] in colour, the newest frame of the observation,
+    unscaled. ``state``: float32 [S] *before* the step, or None. ``ram``: uint8, the machine's whole
+    memory, or ``fingerprint``: uint8, a digest of all there is: one of them.
+    ``logits`` / ``q_values``: float32 [A], one of them. ``value``: float or None. ``quantiles``:
+    float32 [A, N] or None.
     ``action``: index into the agent's action meanings. ``forced``: the actions that wrappers
     (start phases, life loss) executed between the previous row's decision and this one, int32
     [n, 2] of (emulator action, emulator frames). ``reward``: raw sum over the decision's frames,
@@ -58,22 +69,31 @@ class StepRow:
     emulator_frame: int
     frames_advanced: int
     screen: np.ndarray
-    screen_before: np.ndarray
+    screen_before: np.ndarray | None
     plane: np.ndarray
     stack_reset: bool
     state_reset: bool
-    ram: np.ndarray
+    ram: np.ndarray | None
+    fingerprint: np.ndarray | None = None
     state: np.ndarray | None
     logits: np.ndarray | None
     q_values: np.ndarray | None
     value: float | None
+    quantiles: np.ndarray | None = None
     action: int
     forced: np.ndarray
     reward: float
     clipped_reward: float
-    lives: int
+    lives: int | None
     terminated: bool
     truncated: bool
+
+    @property
+    def told(self) -> np.ndarray:
+        """What tells the world's state: RAM or fingerprint."""
+        told = self.fingerprint if self.ram is None else self.ram
+        assert told is not None, "checked by StepBuffer"
+        return told
 
 
 class StepBuffer:
@@ -85,26 +105,21 @@ class StepBuffer:
 
     def __init__(self, row: StepRow, header: RecordingHeader) -> None:
         actions = (len(header.agent.action.meanings),)
-        shapes = {
-            schema.SCREEN: header.screen_shape,
-            schema.SCREEN_BEFORE: header.screen_shape,
-            schema.PLANE: header.agent.observation.resize,
-            schema.RAM: row.ram.shape,
-        }
         if (row.logits is None) == (row.q_values is None):
             raise InvalidArgument("a step needs either logits or q_values.")
-        shapes[schema.Q_VALUES if row.logits is None else schema.LOGITS] = actions
-        if row.state is not None:
-            shapes[schema.STATE] = row.state.shape
+        if (row.ram is None) == (row.fingerprint is None):
+            raise InvalidArgument("a step needs either ram or a fingerprint.")
         self._n_actions = actions[0]
         self._rows: dict[str, np.ndarray] = {}
-        for name, shape in shapes.items():
-            dtype = np.uint8 if name in (schema.SCREEN, schema.SCREEN_BEFORE, schema.RAM) else None
+        self._told = schema.RAM if row.fingerprint is None else schema.FINGERPRINT
+        for name, shape in _array_shapes(row, header).items():
+            dtype = np.uint8 if name in _BYTES else None
             if name == schema.PLANE:
                 check_dtype(name, row.plane, "uint8", "float32")
                 dtype = row.plane.dtype.type
             self._rows[name] = np.zeros((schema.BATCH_STEPS, *shape), dtype or np.float32)
-        scalars = {**_SCALARS, schema.VALUE: np.float32} if row.value is not None else _SCALARS
+        given = {n: k for n, k in OPTIONAL_SCALARS.items() if getattr(row, n) is not None}
+        scalars = {**SCALARS, **given}
         self._scalars = np.zeros(schema.BATCH_STEPS, np.dtype(list(scalars.items())))
         self._get_rows = operator.attrgetter(*self._rows)
         self._get_scalars = operator.attrgetter(*scalars)
@@ -119,7 +134,7 @@ class StepBuffer:
                     for name, kind in scalars.items()
                 ),
                 *(_array_field(name, column) for name, column in self._rows.items()),
-                pa.field(schema.FORCED, pa.list_(pa.list_(pa.int32(), 2)), nullable=False),
+                pa.field(schema.FORCED, FORCED_TYPE, nullable=False),
             ]
         )
 
@@ -164,8 +179,9 @@ class StepBuffer:
         self._forced.append(np.array(row.forced, np.int32))
 
     def played(self) -> bytes:
-        """Action (int32, little-endian) and RAM of the rows so far, row after row."""
-        count, ram = len(self), self._rows[schema.RAM]
+        """Action (int32, little-endian) and RAM or fingerprint of the rows so far, row after
+        row."""
+        count, ram = len(self), self._rows[self._told]
         table = np.empty((count, 4 + ram.shape[1]), np.uint8)
         actions = self._scalars[schema.ACTION][:count].astype("<i4")
         table[:, :4] = actions.view(np.uint8).reshape(count, 4)
@@ -198,6 +214,29 @@ class StepBuffer:
         self._first += count
         self._forced = []
         return pa.record_batch(columns, schema=self.schema)
+
+
+def _array_shapes(row: StepRow, header: RecordingHeader) -> dict[str, tuple[int, ...]]:
+    """Shapes of one row's arrays, of the columns that an episode with this first row has."""
+    actions = len(header.agent.action.meanings)
+    expected: dict[str, tuple[int | None, ...]] = {
+        schema.SCREEN: header.screen_array_shape,
+        schema.SCREEN_BEFORE: header.screen_array_shape,
+        schema.PLANE: header.agent.observation.plane_shape,
+        schema.RAM: (None,),
+        schema.FINGERPRINT: (None,),
+        schema.STATE: (None,),
+        schema.LOGITS: (actions,),
+        schema.Q_VALUES: (actions,),
+        schema.QUANTILES: (actions, None),
+    }
+    shapes = {}
+    for name, shape in expected.items():
+        value = getattr(row, name)
+        if value is not None:
+            check_shape(name, value, shape)
+            shapes[name] = value.shape
+    return shapes
 
 
 def _flat(values: np.ndarray) -> pa.Array:

@@ -62,21 +62,21 @@ class Planes(_Rows):
 
 
 class Screens(_Rows):
-    """Palette screens of an episode: ``screens[i]`` -> RGB uint8 [Y, X, 3]; slices give [n, Y, X,
-    3].
+    """Screens of an episode: ``screens[i]`` -> RGB uint8 [Y, X, 3]; slices give [n, Y, X, 3].
 
-    ``indices`` has the same screens as palette indices, uint8 [Y, X].
+    ``indices`` has the same screens as they are stored: palette indices, uint8 [Y, X], or RGB.
     """
 
     def __init__(
-        self, file: EpisodeFile, column: str, start: int, stop: int, palette: Palette
+        self, file: EpisodeFile, column: str, start: int, stop: int, palette: Palette | None
     ) -> None:
         super().__init__(file, column, start, stop)
         self._palette = palette
         self.indices = _Rows(file, column, start, stop)
 
     def _load(self, start: int, stop: int) -> np.ndarray:
-        return self._palette.to_rgb(super()._load(start, stop))
+        screens = super()._load(start, stop)
+        return screens if self._palette is None else self._palette.to_rgb(screens)
 
 
 class Observations(_Rows):
@@ -110,6 +110,7 @@ class Episode:
         frames_advanced: int64. terminated, truncated, stack_resets, state_resets: bool.
         logits, q_values: float32 [T, A] or None. values: float32 [T] or None.
         states: float32 [T, S] or None (before each step). ram: uint8 [T, 128].
+        fingerprints: uint8 [T, N]. quantiles: float32 [T, A, N] or None.
         forced: int32 [n, 2] for each step. steps: int64, the step numbers within the whole episode.
         screens, screens_before: RGB access. planes: [n, H, W] access by slice.
         observations: ``observations[a:b]`` -> float32 [n, K, H, W] exactly as the network saw them
@@ -185,13 +186,19 @@ class Episode:
     def last_screen(self) -> np.ndarray | None:
         """The screen after the last action: RGB uint8 [Y, X, 3]."""
         indices = self.last_screen_indices
-        return None if indices is None else self._palette.to_rgb(indices)
+        if indices is None or self._colours is None:
+            return indices
+        return self._colours.to_rgb(indices)
+
+    @property
+    def _colours(self) -> Palette | None:
+        return self._palette if self._header.screens == "palette" else None
 
     @functools.cached_property
     def last_screen_indices(self) -> np.ndarray | None:
-        """The same as palette indices: uint8 [Y, X]."""
+        """The same as it is stored: palette indices, uint8 [Y, X], or RGB."""
         entry = self._file.entry
-        return entry.screen(self._header.screen_shape) if entry else None
+        return entry.screen(self._header.screen_array_shape) if entry else None
 
     @property
     def steps(self) -> np.ndarray:
@@ -215,8 +222,9 @@ class Episode:
 
     @functools.cached_property
     def lives(self) -> np.ndarray:
-        """Lives before each action: int64 [T]."""
-        return self._column(schema.LIVES, np.int64)
+        """Lives before each action: int64 [T], 0 in a world without lives."""
+        lives = self._optional(schema.LIVES)
+        return np.zeros(len(self), np.int64) if lives is None else lives.astype(np.int64)
 
     @functools.cached_property
     def emulator_frames(self) -> np.ndarray:
@@ -264,6 +272,11 @@ class Episode:
         return self._optional(schema.VALUE)
 
     @property
+    def quantiles(self) -> np.ndarray | None:
+        """The distribution of the return by action: float32 [T, A, N], or None; read each time."""
+        return self._optional(schema.QUANTILES)
+
+    @property
     def states(self) -> np.ndarray | None:
         """Recurrent states before each step: float32 [T, S], or None without memory; read each
         time."""
@@ -271,8 +284,21 @@ class Episode:
 
     @property
     def ram(self) -> np.ndarray:
-        """The emulator's RAM before each action: uint8 [T, 128]; read each time."""
+        """The machine's RAM before each action: uint8 [T, 128]; read each time.
+
+        Raises:
+            InvalidArgument: a world without RAM.
+        """
+        if self._file.steps and not self._file.has(schema.RAM):
+            raise InvalidArgument("this recording is of a world without RAM: expected an emulator.")
         return self._file.read(schema.RAM, self._start, self._stop)
+
+    @property
+    def fingerprints(self) -> np.ndarray:
+        """What tells the world's state before each action from others: uint8 [T, N], the RAM where
+        there is one; read each time."""
+        name = schema.RAM if self._file.has(schema.RAM) else schema.FINGERPRINT
+        return self._file.read(name, self._start, self._stop)
 
     @functools.cached_property
     def forced(self) -> tuple[np.ndarray, ...]:
@@ -282,12 +308,14 @@ class Episode:
     @functools.cached_property
     def screens(self) -> Screens:
         """The last native screen at each decision."""
-        return Screens(self._file, schema.SCREEN, self._start, self._stop, self._palette)
+        return Screens(self._file, schema.SCREEN, self._start, self._stop, self._colours)
 
     @functools.cached_property
     def screens_before(self) -> Screens:
-        """The screen one emulator frame earlier."""
-        return Screens(self._file, schema.SCREEN_BEFORE, self._start, self._stop, self._palette)
+        """The screen that pooling pairs with it: one tick earlier, or the same."""
+        pooled = self._file.has(schema.SCREEN_BEFORE)
+        name = schema.SCREEN_BEFORE if pooled else schema.SCREEN
+        return Screens(self._file, name, self._start, self._stop, self._colours)
 
     @functools.cached_property
     def planes(self) -> Planes:

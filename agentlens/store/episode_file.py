@@ -15,8 +15,9 @@ from agentlens.errors import Corrupt, DiskError, Incompatible
 from agentlens.provenance import file_digest
 from agentlens.store import schema
 from agentlens.store.atomic import disk_errors
-from agentlens.store.columns import REQUIRED, to_numpy, to_pairs
-from agentlens.store.header import EpisodeEntry
+from agentlens.store.columns import to_numpy, to_pairs
+from agentlens.store.expected import check_columns, check_values
+from agentlens.store.header import EpisodeEntry, RecordingHeader
 from agentlens.store.journal import read_chain
 from agentlens.store.layout import chain_path, finished_path, part_path
 from agentlens.store.sealed_json import parse
@@ -40,8 +41,11 @@ class EpisodeFile:
         Corrupt, Incompatible: when an unfinished file is not an episode of this version.
     """
 
-    def __init__(self, folder: Path, index: int, entry: EpisodeEntry | None) -> None:
+    def __init__(
+        self, folder: Path, index: int, entry: EpisodeEntry | None, header: RecordingHeader
+    ) -> None:
         self.folder, self.index, self.entry = folder, index, entry
+        self._header = header
         self._batches: list[tuple[int, int]] = []
         self._schema: pa.Schema | None = None
         self.steps = entry.steps if entry else self._though_renamed(self._scan)
@@ -61,8 +65,15 @@ class EpisodeFile:
         if self._schema is None:
             self.check()
             with _arrow_errors(self.path), pa.OSFile(str(self.path)) as file:
-                self._schema = pa.ipc.open_file(file).schema
-                self._check_schema(self._schema)
+                reader = pa.ipc.open_file(file)
+                self._check_schema(reader.schema)
+                batches = -(-self.steps // schema.BATCH_STEPS)
+                if reader.num_record_batches != batches:
+                    raise Corrupt(
+                        f"{self.path}: {reader.num_record_batches} batches, expected {batches} of "
+                        f"{self.steps} steps."
+                    )
+                self._schema = reader.schema
         return self._schema
 
     @property
@@ -109,7 +120,7 @@ class EpisodeFile:
         if name in _BIG:
             values = [self._cached(name, number) for number in numbers]
         else:
-            values = [_values(name, batch) for batch in self._batches_of(name, numbers)]
+            values = [self._values(name, batch) for batch in self._batches_of(name, numbers)]
         firsts = (number * schema.BATCH_STEPS for number in numbers)
         parts = zip(firsts, values, strict=True)
         return np.concatenate(
@@ -136,7 +147,12 @@ class EpisodeFile:
         return range(start // schema.BATCH_STEPS, (stop - 1) // schema.BATCH_STEPS + 1)
 
     def _read_batch(self, name: str, number: int) -> np.ndarray:
-        return _values(name, self._batches_of(name, range(number, number + 1))[0])
+        return self._values(name, self._batches_of(name, range(number, number + 1))[0])
+
+    def _values(self, name: str, batch: Any) -> np.ndarray:
+        values = to_numpy(name, batch.column(0), batch.schema.field(0))
+        check_values(self.path, name, values, self._header)
+        return values
 
     def _batches_of(self, name: str, numbers: range) -> list[Any]:
         """One column of some batches, decompressed and checked."""
@@ -153,8 +169,13 @@ class EpisodeFile:
                 found = [reader.get_batch(number) for number in numbers]
             else:
                 found = [self._unfinished_batch(file, number, name) for number in numbers]
-            for batch in found:
+            for number, batch in zip(numbers, found, strict=True):
                 batch.validate(full=True)
+                rows = min(schema.BATCH_STEPS, self.steps - number * schema.BATCH_STEPS)
+                if batch.num_rows != rows:
+                    raise Corrupt(
+                        f"{self.path}: batch {number} has {batch.num_rows} steps, expected {rows}."
+                    )
         return found
 
     def _though_renamed(self, read: Callable[[], _Read]) -> _Read:
@@ -198,16 +219,15 @@ class EpisodeFile:
         return steps
 
     def _check_schema(self, found: pa.Schema) -> None:
-        missing = sorted(REQUIRED - set(found.names))
-        if missing:
-            raise Corrupt(f"{self.path}: columns are missing: {', '.join(missing)}.")
         note = parse((found.metadata or {}).get(b"agentlens", b"{}"), str(self.path))
         version = note.get("schema_version") if isinstance(note, dict) else None
-        if version != schema.SCHEMA_VERSION:
+        if version not in schema.READABLE_VERSIONS:
             raise Incompatible(
                 f"{self.path}: schema version {version!r}, this agentlens reads version "
-                f"{schema.SCHEMA_VERSION}; update agentlens, or record again."
+                f"{' and '.join(map(str, schema.READABLE_VERSIONS))}; update agentlens, or record "
+                "again."
             )
+        check_columns(self.path, found, self._header)
 
     def _first_bad(self) -> str:
         """Where a file and its chain part, for a message."""
@@ -236,10 +256,6 @@ def _arrow_errors(path: Path) -> Iterator[None]:
                 raise Corrupt(f"{path}: not a sound Arrow file: {error}.") from error
     except (pa.ArrowException, UnicodeDecodeError, IndexError) as error:
         raise Corrupt(f"{path}: not a sound Arrow file: {error}.") from error
-
-
-def _values(name: str, batch: Any) -> np.ndarray:
-    return to_numpy(name, batch.column(0), batch.schema.field(0))
 
 
 def unfinished(folder: Path, known: Sequence[int]) -> list[int]:

@@ -108,7 +108,7 @@ class EpisodeWriter:
         """Close the episode: footer, fsync, rename, row in the episode table.
 
         Args:
-            last_screen: uint8 [Y, X] palette indices after the last action.
+            last_screen: uint8 [Y, X] palette indices, or [Y, X, 3] RGB, after the last action.
             end: "terminated", "truncated", "max_steps", "stuck".
 
         Raises:
@@ -119,7 +119,7 @@ class EpisodeWriter:
         if end not in END_REASONS:
             raise InvalidArgument(f"end {end!r}: expected one of {', '.join(END_REASONS)}.")
         check_dtype("last_screen", last_screen, "uint8")
-        check_shape("last_screen", last_screen, self._recording.header.screen_shape)
+        check_shape("last_screen", last_screen, self._recording.header.screen_array_shape)
         if self._buffer is None:
             raise InvalidArgument(f"episode {self.index} has no steps: append some, or leave it.")
         self._flush()

@@ -8,16 +8,20 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from agentlens.errors import Corrupt, InvalidArgument
 from agentlens.mapping import decode, encode
 from agentlens.spec import AgentSpec
+
+LARGEST_SCREEN = 4096
+"""Rows or columns; a larger number is a slip or a lie, and would not fit into memory."""
 
 END_REASONS = ("terminated", "truncated", "max_steps", "stuck")
 
@@ -29,15 +33,19 @@ class RecordingHeader:
     ``agent``: the complete spec with every resolved value, as played (selection included).
     ``player``: for a revisit, the name of the agent whose actions drove the episode, else "".
     ``seed``: as given by the user. ``episodes_wanted``: how many were asked for.
-    ``screen_shape``: (210, 160) for nearly all games. ``provenance``: see ``provenance``.
+    ``world``: what the environment says of itself so that it can be played again, as
+    ``Environment.identity``. ``screens``: palette indices, or RGB. ``screen_shape``: (Y, X),
+    (210, 160) for nearly all games. ``ticks_per_second``: how fast the world runs for people.
+    ``provenance``: see ``provenance``.
     """
 
     agent: AgentSpec
     seed: int
     episodes_wanted: int
-    rom_md5: str
-    emulator_actions: tuple[str, ...]
+    world: Mapping[str, Any]
+    screens: Literal["palette", "rgb"] = "palette"
     screen_shape: tuple[int, int] = (210, 160)
+    ticks_per_second: float = 60.0
     max_steps: int = 0
     player: str = ""
     provenance: Mapping[str, Any]
@@ -45,8 +53,21 @@ class RecordingHeader:
     def __post_init__(self) -> None:
         if self.episodes_wanted < 1:
             raise InvalidArgument(f"{self.episodes_wanted} episodes: expected 1 or more.")
+        if min(self.screen_shape) < 1 or max(self.screen_shape) > LARGEST_SCREEN:
+            raise InvalidArgument(
+                f"screens of {self.screen_shape}: expected 1 to {LARGEST_SCREEN} rows and columns."
+            )
+        if not 0 < self.ticks_per_second <= 10_000:
+            raise InvalidArgument(
+                f"{self.ticks_per_second} ticks a second: expected more than 0, 10,000 at most."
+            )
         if self.max_steps < 0:
             raise InvalidArgument(f"max_steps {self.max_steps}: expected 0 (no cap) or more.")
+
+    @property
+    def screen_array_shape(self) -> tuple[int, ...]:
+        """(Y, X), or (Y, X, 3) where screens are RGB."""
+        return self.screen_shape if self.screens == "palette" else (*self.screen_shape, 3)
 
     def difference(self, other: RecordingHeader) -> str:
         """The first field in which two headers describe different episodes; "" if none does.
@@ -67,24 +88,39 @@ class RecordingHeader:
         digest yet. Not over what only describes the agent, such as its licence.
         """
         agent = self.agent
-        environment = encode(agent.environment)
-        if environment["kind"] == "atari":
-            # Left out as in the first recordings, which had no kind.
-            del environment["kind"]
         deciding = {
             "weights": [agent.format, agent.sha256],
             "protocol": [
-                environment,
-                encode(agent.observation),
-                encode(agent.action),
+                _as_first_written(part)
+                for part in (agent.environment, agent.observation, agent.action)
             ],
-            "emulator": [self.rom_md5, *self.emulator_actions],
+            "emulator": self._world_digested(),
             "seed": self.seed,
             "limits": [self.max_steps, self.provenance.get("stuck_after")],
             "player": [self.player, self.provenance.get("revisits")],
         }
         text = json.dumps(deciding, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def _world_digested(self) -> Any:
+        """The world as the first recordings put it: a cartridge and its actions."""
+        if set(self.world) == {"rom_md5", "actions"}:
+            return [self.world["rom_md5"], *self.world["actions"]]
+        return encode(self.world)
+
+
+def _as_first_written(spec: Any) -> dict[str, Any]:
+    """A spec's values without what the first recordings did not have and leave at its default, so
+    that the same protocol has the same identity in all versions."""
+    plain: dict[str, Any] = encode(spec)
+    options = plain.pop("options", {})
+    later = {
+        field.name: encode(field.default)
+        for field in dataclasses.fields(spec)
+        if field.name in ("kind", "source", "channels", "zero")
+    }
+    kept = {k: v for k, v in plain.items() if k not in later or v != later[k]}
+    return {**kept, **options}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +129,7 @@ class EpisodeEntry:
 
     ``digest``: SHA-256 of its file, which has ``n_bytes``. ``content``: SHA-256 over actions, RAM
     and last screen, which is the same for the same game played twice. ``last_screen``: palette
-    indices, deflated, in base64. ``raw_return``: sum of the raw rewards.
+    indices or RGB, deflated, in base64. ``raw_return``: sum of the raw rewards.
     """
 
     index: int
@@ -113,13 +149,13 @@ class EpisodeEntry:
                 f"index {self.index}, steps {self.steps}: expected 0 or more, and 1 or more."
             )
 
-    def screen(self, shape: tuple[int, int]) -> np.ndarray:
-        """The last screen: uint8 [Y, X] palette indices.
+    def screen(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The last screen: uint8 [Y, X] palette indices, or [Y, X, 3] RGB.
 
         Raises:
             Corrupt: not such a screen.
         """
-        n_bytes = shape[0] * shape[1]
+        n_bytes = math.prod(shape)
         try:
             packed = base64.b64decode(self.last_screen, validate=True)
             flat = zlib.decompressobj().decompress(packed, n_bytes + 1)
@@ -128,7 +164,7 @@ class EpisodeEntry:
                 f"episode {self.index}: its last screen is unreadable: {error}."
             ) from None
         if len(flat) != n_bytes:
-            raise Corrupt(f"episode {self.index}: its last screen is not {shape[0]} x {shape[1]}.")
+            raise Corrupt(f"episode {self.index}: its last screen is not {shape}.")
         return np.frombuffer(flat, np.uint8).reshape(shape)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from agentlens.errors import Corrupt, ManifestError
 from agentlens.mapping import decode, encode
@@ -76,7 +77,7 @@ def read_recording_json(folder: Path) -> RecordingDocument:
             raise ManifestError("expected a list of episodes and a table of agent files.")
         entries = tuple(decode_entry(row, f"episodes[{i}]") for i, row in enumerate(rows))
         return RecordingDocument(
-            header=decode(RecordingHeader, plain.get("header"), "header"),
+            header=decode(RecordingHeader, _upgraded(plain), "header"),
             palette=Palette.decode(plain.get("palette")),
             entries=entries,
             agent_digests=files,
@@ -84,3 +85,13 @@ def read_recording_json(folder: Path) -> RecordingDocument:
         )
     except ManifestError as error:
         raise Corrupt(f"{path}: {error}") from error
+
+
+def _upgraded(document: Mapping[str, Any]) -> Any:
+    """The header of a document of any version, in the form of this one."""
+    header = document.get("header")
+    if document["schema_version"] != 1 or not isinstance(header, Mapping):
+        return header
+    world = {"rom_md5": header.get("rom_md5"), "actions": header.get("emulator_actions")}
+    kept = {k: v for k, v in header.items() if k not in ("rom_md5", "emulator_actions")}
+    return {**kept, "world": world}

@@ -61,7 +61,7 @@ class Recording:
         self._agent_digests = document.agent_digests
         known = {entry.index: entry for entry in document.entries}
         indices = sorted([*known, *unfinished(folder, list(known))])
-        files = [EpisodeFile(folder, index, known.get(index)) for index in indices]
+        files = [EpisodeFile(folder, index, known.get(index), self.header) for index in indices]
         palette = document.palette
         if any(file.entry is None for file in files):
             # A writer may have learned colours and added rows since the document was read.

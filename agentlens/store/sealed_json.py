@@ -15,7 +15,7 @@ from typing import Any
 
 from agentlens.errors import Corrupt, Incompatible, InvalidArgument
 from agentlens.store.atomic import disk_errors, write_file
-from agentlens.store.schema import SCHEMA_VERSION
+from agentlens.store.schema import READABLE_VERSIONS, SCHEMA_VERSION
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_DEPTH = 32
@@ -82,10 +82,11 @@ def read_document(path: Path, kind: str) -> dict[str, Any]:
     version = document.get("schema_version")
     if type(version) is not int:
         raise Corrupt(f"{path}: schema version {version!r}, expected a whole number.")
-    if version != SCHEMA_VERSION:
+    if version not in READABLE_VERSIONS:
+        known = " and ".join(map(str, READABLE_VERSIONS))
         raise Incompatible(
-            f"{path}: schema version {version!r}, this agentlens reads version {SCHEMA_VERSION}; "
-            "update agentlens, or make the file again."
+            f"{path}: schema version {version!r}, this agentlens reads version {known}; update "
+            "agentlens, or make the file again."
         )
     seal = _SEAL.search(data)
     if seal is None or hashlib.sha256(data[: seal.start()]).hexdigest().encode() != seal[1]:

@@ -15,14 +15,19 @@ from agentlens.comparison.report import write_report
 from agentlens.comparison.returns import corrected, paired_difference, played, return_figures
 from agentlens.comparison.statistics import SEED
 from agentlens.comparison.values import value_bias
-from agentlens.comparison.words import few_pairs_note
 from agentlens.compute import Compute
 from agentlens.progress import SILENT_STAGES, StageReporter
 from agentlens.provenance import provenance
 from agentlens.rollout.burn_in import burn_in_distances
 from agentlens.saliency.configure import configure
-from agentlens.spec import SCREEN_SHAPE
 from agentlens.store.recording import Recording
+from agentlens.workflows.compare_checks import (
+    check_comparable,
+    check_maps,
+    check_seeds,
+    few_pairs,
+    same_cadence,
+)
 from agentlens.workflows.compare_maps import compare_maps, explain_all, shared_steps
 from agentlens.workflows.compare_pictures import Gallery, disagreement, draw_moments, draw_videos
 from agentlens.workflows.compare_plan import (
@@ -31,15 +36,7 @@ from agentlens.workflows.compare_plan import (
     agent_summary,
     own_recordings,
 )
-from agentlens.workflows.explain import check_method
-from agentlens.workflows.map_sizes import fitted_method
-from agentlens.workflows.participants import (
-    AgentLike,
-    Participant,
-    check_comparable,
-    load_participants,
-    same_cadence,
-)
+from agentlens.workflows.participants import AgentLike, load_participants
 from agentlens.workflows.report_folder import whole_folder
 from agentlens.workflows.revisits import Revisits, pairs_of, revisit_all
 
@@ -82,11 +79,10 @@ def compare(
     everybody = load_participants(agents, plan.checkpoints, seed_twin=plan.seed_twin)
     participants, rest = everybody[: len(agents)], everybody[len(agents) :]
     notes = check_comparable(everybody, force=force)
+    check_seeds(participants, plan)
     if plan.map_states:
-        for each in everybody:
-            fitted = fitted_method(method, each.spec, participants[0].spec, SCREEN_SHAPE)
-            check_method(fitted, each.agent, compute)
-    for note in (*notes, *_few_pairs(participants, plan.episodes)):
+        check_maps(everybody, method, compute)
+    for note in (*notes, *few_pairs(participants, plan)):
         progress.say(note)
     with whole_folder(Path(output), force=force) as folder:
         run = ComparisonRun(
@@ -99,21 +95,12 @@ def compare(
             progress=progress,
             folder=folder,
         )
-        comparison = _compare(run)
+        comparison = run_comparison(run)
     return replace(comparison, folder=Path(output))
 
 
-def _few_pairs(participants: Sequence[Participant], episodes: int) -> tuple[str, ...]:
-    """Before anything is played: that no difference can be told however the games end."""
-    counts = [
-        sum(e.complete for e in p.recording.episodes) if p.recording is not None else episodes
-        for p in participants
-    ]
-    note = few_pairs_note(min(counts), len(pairs_of(len(participants))))
-    return (f"At most {note}",) if note else ()
-
-
-def _compare(run: ComparisonRun) -> Comparison:
+def run_comparison(run: ComparisonRun) -> Comparison:
+    """Play, measure, draw and write the report of a comparison that is settled."""
     recordings = own_recordings(run)
     comparison = _on_returns(run, recordings)
     gallery = Gallery(

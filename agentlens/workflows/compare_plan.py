@@ -56,6 +56,10 @@ class ComparisonPlan:
                 raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")
 
 
+QUICK_PLAN = ComparisonPlan(episodes=3, states=2_000, map_states=40, moments=1, video_steps=0)
+"""A first look, in about a minute on two cores."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ComparisonRun:
     """Everything settled before the first game is played.

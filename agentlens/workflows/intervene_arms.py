@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.metrics._pixels import to_pixels, top_pixels
 from agentlens.metrics._recorded import bind, median_picture
@@ -45,7 +46,7 @@ def arms_of(
     if intervention.hide_map:
         masks: list[Mask] = [_map_top(recording, agent, intervention)]
     else:
-        shape = recording.header.screen_shape
+        shape = recording.header.screen_shape[:2]
         regions = [region_mask(region, spec, shape) for region in intervention.hide]
         masks = [functools.partial(_constant, region) for region in regions]
     for change, mask in zip(intervention.changes, masks, strict=True):
@@ -78,8 +79,8 @@ class _Rolled:
 
 def _map_top(recording: Recording, agent: Agent, intervention: Intervention) -> Mask:
     """The top of a method's first target at every step, of the state with nothing hidden."""
-    _, method = configure(str(intervention.hide_map), {})
-    explainer = bind(method, agent.policy, {"median": median_picture(recording)})
+    method = configure(str(intervention.hide_map))
+    explainer = bind(method, agent.policy, median_picture(recording), Compute(threads=1))
     device = next(agent.policy.parameters()).device
 
     def mask(sight: Sight) -> np.ndarray:

@@ -12,11 +12,13 @@ import torch
 
 from agentlens.compute import Compute
 from agentlens.drawing.live import Decision
+from agentlens.drawing.screens import pooled
 from agentlens.envs.alike import merge_groups
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent
 from agentlens.policies.device import choose_device
 from agentlens.rollout.outputs import Outputs, evaluate, one_thread
+from agentlens.rollout.play import Play
 from agentlens.rollout.player import Player, recording_header
 from agentlens.rollout.recorder import as_played
 from agentlens.rollout.seeds import episode_seed
@@ -28,7 +30,7 @@ from agentlens.saliency.configure import configure, method_name, options_of
 from agentlens.saliency.engine.settings import exact_float32, torch_threads
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader
-from agentlens.workflows.options import GameOptions
+from agentlens.store.recording import StepRow
 
 _PROBED = 30
 """The step on which noise floors are measured: played up to once before the game begins anew."""
@@ -46,18 +48,18 @@ class LiveAgent:
     def __init__(
         self,
         agent: Agent,
-        play: GameOptions,
+        play: Play,
         method: str | SaliencyMethod,
         compute: Compute = Compute(),
     ) -> None:
         """Load the game and bind the method; see ``watch`` for arguments and errors."""
-        games, threads = play.games, compute.threads
+        threads = compute.threads
         self._device = choose_device(compute.device)
-        self._agent = as_played(agent, games).to(self._device)
-        self._seed = episode_seed(games.seed, 0)
+        self._agent = as_played(agent, play).to(self._device)
+        self._seed = episode_seed(play.seed, 0)
         self._method = _for_a_game_in_play(method)
         spec, policy = self._agent.spec, self._agent.policy
-        self._player = Player(spec, policy.state_size, play=games)
+        self._player = Player(spec, policy.state_size, play=play)
         groups = merge_groups(spec.environment.game, spec.action.meanings)
         threads = threads or max(1, (os.cpu_count() or 1) - 1)
         self._compute = dataclasses.replace(compute, threads=threads)
@@ -66,7 +68,7 @@ class LiveAgent:
         self._before: torch.Tensor | None = None
         self.steps, self.frames, self.raw_return, self.end = 0, 0, 0.0, ""
         self.spent = {"play": 0.0, "explain": 0.0}
-        self.recording = recording_header(self._player, games, {})
+        self.recording = recording_header(self._player, play, {})
         self.maps = MapHeader(
             method=method_name(self._method),
             options=options_of(self._method),
@@ -96,7 +98,7 @@ class LiveAgent:
             row = player.play(action, said)
             decision = Decision(
                 row=row,
-                screen=player.rgb(row.screen),
+                screen=self._seen(row),
                 maps=values,
                 explained=int(maps.explained_actions[0]),
             )
@@ -106,6 +108,15 @@ class LiveAgent:
             self.spent["explain"] += explained - decided
             self.spent["play"] += time.perf_counter() - began - (explained - decided)
             yield decision
+
+    def _seen(self, row: StepRow) -> np.ndarray:
+        """The screen as the agent sees it: uint8 [Y, X, 3]."""
+        player, pool = self._player, self._agent.spec.observation.pool
+        return pooled(
+            player.rgb(row.screen),
+            player.rgb(row.screen if row.screen_before is None else row.screen_before),
+            pool,
+        )
 
     def _begin(self) -> None:
         self._player.begin(self._seed)

@@ -1,9 +1,7 @@
-"""Which agents are compared, and whether they can be compared at all."""
+"""Which agents are compared: loaded from whatever names them."""
 
 from __future__ import annotations
 
-import glob
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,62 +77,6 @@ def load_participants(
     return tuple(participants)
 
 
-def check_comparable(participants: Sequence[Participant], *, force: bool) -> tuple[str, ...]:
-    """Refuse what cannot be compared; say what differs where it may be.
-
-    Args:
-        participants: two or more.
-        force: compare agents whose protocols differ all the same.
-
-    Returns:
-        Notes for the report, a sentence each.
-
-    Raises:
-        InvalidArgument: different games or, without ``force``, different protocols.
-    """
-    first = participants[0]
-    notes = []
-    for other in participants[1:]:
-        if other.spec.environment.game != first.spec.environment.game:
-            raise InvalidArgument(
-                f"{first.label} plays {first.spec.environment.game} and {other.label} plays "
-                f"{other.spec.environment.game}: only agents of one game can be compared."
-            )
-        serious = _differences(first.spec, other.spec)
-        if serious and not force:
-            raise InvalidArgument(
-                f"{first.label} and {other.label} play under different protocols "
-                f"({'; '.join(serious)}): their returns do not measure the same thing. "
-                "--force compares them all the same and shows this."
-            )
-        differences = [*serious, *_lesser_differences(first.spec, other.spec)]
-        if differences:
-            notes.append(
-                f"{first.label} and {other.label} play under different protocols: "
-                f"{'; '.join(differences)}."
-            )
-    return tuple(notes)
-
-
-def numbered_files(pattern: str | None) -> tuple[str, ...]:
-    """The files of a pattern in the order of the numbers in their names (2 before 10).
-
-    Raises:
-        InvalidArgument: no file matches.
-    """
-    if pattern is None:
-        return ()
-    files = sorted(glob.glob(pattern, recursive=True), key=_natural)
-    if not files:
-        raise InvalidArgument(f"no file matches {pattern!r}; quote the pattern for the shell.")
-    return tuple(files)
-
-
-def same_cadence(first: AgentSpec, second: AgentSpec) -> bool:
-    """Whether decisions of one agent can be asked of the other: the same frame skip."""
-    return first.environment.frame_skip == second.environment.frame_skip
-
-
 def _recording(given: Recording | str | Path) -> Recording | None:
     recording: Recording | None
     if isinstance(given, Recording):
@@ -179,45 +121,9 @@ def _agent(given: AgentLike, recording: Recording | None, options: CheckpointOpt
     return load_agent(given, trust_code=options.trust_code)
 
 
-def _natural(name: str) -> list[tuple[str, int]]:
-    """Sort key in which numbers count as numbers."""
-    return [(text, int(part or -1)) for text, part in re.findall(r"([^0-9]*)([0-9]*)", name)]
-
-
 def _unlike(name: str, taken: Sequence[str]) -> str:
     label, number = name, 1
     while label in taken:
         number += 1
         label = f"{name} #{number}"
     return label
-
-
-def _differences(first: AgentSpec, second: AgentSpec) -> list[str]:
-    ours, theirs = first.environment, second.environment
-    differences = [
-        f"{name} {mine} and {other}"
-        for name, mine, other in (
-            ("frame skip", ours.frame_skip_text, theirs.frame_skip_text),
-            (
-                "sticky actions",
-                f"{ours.repeat_action_probability:g}",
-                f"{theirs.repeat_action_probability:g}",
-            ),
-        )
-        if mine != other
-    ]
-    mine, other = set(first.action.meanings), set(second.action.meanings)
-    if mine != other:
-        differences.append(f"{len(mine)} actions and {len(other)}")
-    return differences
-
-
-def _lesser_differences(first: AgentSpec, second: AgentSpec) -> list[str]:
-    ours, theirs = first.environment, second.environment
-    pairs = (
-        ("the start of an episode", ours.start, theirs.start),
-        ("what happens after a lost life", ours.after_life_loss, theirs.after_life_loss),
-        ("the longest game", ours.max_frames, theirs.max_frames),
-        ("how actions are chosen", first.action.selection, second.action.selection),
-    )
-    return [f"{name} differs" for name, mine, other in pairs if mine != other]

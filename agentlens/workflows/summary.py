@@ -29,12 +29,21 @@ def protocol_text(spec: AgentSpec) -> str:
     start = ", ".join(
         _phase_text(p) for p in environment.start if _applies(p, spec.action.meanings)
     )
-    actions = "all 18 actions" if environment.full_action_space else "minimal actions"
-    return (
-        f"{environment.id}, frame skip {environment.frame_skip_text}, "
-        f"sticky {environment.repeat_action_probability:g}, {actions}, "
-        f"start {start or 'at once'}, actions by {spec.action.selection}"
+    parts = (
+        environment.id,
+        f"frame skip {environment.frame_skip_text}",
+        f"sticky {environment.repeat_action_probability:g}",
+        f"{len(spec.action.meanings)} actions",
+        *(_option_text(name, value) for name, value in environment.options.items() if value),
+        f"start {start or 'at once'}",
+        f"actions by {spec.action.selection}",
     )
+    return ", ".join(parts)
+
+
+def _option_text(name: str, value: object) -> str:
+    words = name.replace("_", " ")
+    return words if value is True else f"{words} {value}"
 
 
 def returns_text(recording: Recording) -> str:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from agentlens.compute import Compute
 from agentlens.drawing.draw import Draw
 from agentlens.drawing.render import check_output, render
+from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import SILENT_STAGES, Progress, StageReporter, silent
+from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.base import SaliencyMethod
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
 from agentlens.workflows.explain import check_method, explain_as
 from agentlens.workflows.naming import RECORDINGS, fresh_path
-from agentlens.workflows.options import GameOptions
 
 Stages = Callable[[str, str], AbstractContextManager[Progress]]
 
@@ -41,10 +44,10 @@ def video(
     agent: Agent | Path | str,
     output: Path | str | None = None,
     *,
-    play: GameOptions = GameOptions(),  # noqa: B008 (frozen)
+    play: Play = Play(),
     method: str | SaliencyMethod = "perturbation",
     compute: Compute = Compute(),
-    draw: Draw = Draw(),  # noqa: B008 (frozen)
+    draw: Draw = Draw(),
     force: bool = False,
     reporter: StageReporter = SILENT_STAGES,
 ) -> VideoResult:
@@ -66,14 +69,15 @@ def video(
         video.
     """
     check_output(Path(output or "video.mp4"), force or output is None)
+    check_game(play)
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
-    method = check_method(method, agent, compute)
+    method = drawable(check_method(method, agent, compute), draw)
     name = agent.spec.name
     folder = fresh_path(RECORDINGS, f"{name}-seed{play.seed}")
     with reporter.stage("recording", "steps") as progress:
         recording = record(
             agent,
-            play=play.games,
+            play=play,
             output=folder,
             compute=compute,
             progress=progress,
@@ -90,3 +94,24 @@ def video(
     with reporter.stage("drawing", "frames") as progress:
         path = render(recording, map_set, path, draw=draw, force=force, progress=progress)
     return VideoResult(recording=recording, maps=map_set, path=path)
+
+
+def check_game(play: Play) -> None:
+    """Refuse to play several games where one is shown.
+
+    Raises:
+        InvalidArgument: more than one episode is asked for.
+    """
+    if play.episodes != 1:
+        raise InvalidArgument(
+            f"{play.episodes} episodes: a video shows one game; record several, then render each."
+        )
+
+
+def drawable(method: SaliencyMethod, draw: Draw) -> SaliencyMethod:
+    """The method as the layout needs it: with a map for every plane where each is drawn."""
+    if draw.layout != "stack" or getattr(method, "planes", "each") == "each":
+        return method
+    options: Any = method
+    changed: SaliencyMethod = dataclasses.replace(options, planes="each")
+    return changed

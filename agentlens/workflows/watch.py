@@ -19,10 +19,12 @@ from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND, VideoWriter
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import SILENT_STAGES, StageReporter
 from agentlens.rollout.interruption import Interruption
+from agentlens.rollout.play import Play
 from agentlens.saliency.base import SaliencyMethod
+from agentlens.saliency.configure import configure
 from agentlens.workflows.live_agent import LiveAgent
 from agentlens.workflows.naming import VIDEOS, fresh_path
-from agentlens.workflows.options import GameOptions
+from agentlens.workflows.video import check_game, drawable
 
 _WAITING = 4
 """Decisions that may wait to be drawn: more would only delay the picture."""
@@ -61,10 +63,10 @@ def watch(
     agent: Agent | Path | str,
     output: Path | str | None = None,
     *,
-    play: GameOptions = GameOptions(),  # noqa: B008 (frozen)
+    play: Play = Play(),
     method: str | SaliencyMethod = "perturbation",
     compute: Compute = Compute(),
-    draw: Draw = Draw(),  # noqa: B008 (frozen)
+    draw: Draw = Draw(),
     force: bool = False,
     reporter: StageReporter = SILENT_STAGES,
 ) -> Watched:
@@ -94,11 +96,12 @@ def watch(
         NotFinite: of the outputs or the maps.
     """
     check_output(Path(output or "video.mp4"), force or output is None)
+    check_game(play)
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
     path = Path(output) if output else fresh_path(VIDEOS, f"{agent.spec.name}-live", ".mp4")
     with Interruption() as interruption:
-        live = LiveAgent(agent, play, method, compute)
-        film = LiveFilm(live.recording, live.maps)
+        live = LiveAgent(agent, play, drawable(configure(method), draw), compute)
+        film = LiveFilm(live.recording, live.maps, theme=draw.theme)
         with VideoWriter(path, ticks_per_second=ticks_per_second(draw), force=force) as video:
             reporter.say(f"growing: {video.partial_path}")
             began = time.perf_counter()

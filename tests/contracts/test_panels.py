@@ -19,11 +19,12 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FrameContext
     recording = samples.record(folder / "a")
     single = samples.record(folder / "b", 10, stack=1)
     q_values = samples.record(folder / "c", 10, kind="q_values")
-    each = samples.maps(range(40), planes=samples.PLANES)
+    each = samples.maps(range(40), targets=samples.CONTROLLED, planes=samples.PLANES)
     flat = samples.maps(range(10), strength=0.0)
     other_action = samples.maps(range(10), explained=3)
     return {
         "one map a plane": Film(recording, each).context(20),
+        "on paper": Film(recording, each, theme="print").context(20),
         "first step": Film(recording, each).context(0),
         "step without a map": Film(recording, flat, steps=[3, 30]).context(1),
         "empty maps": Film(recording, flat).context(4),
@@ -36,6 +37,7 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FrameContext
 
 CASES = (
     "one map a plane",
+    "on paper",
     "first step",
     "step without a map",
     "empty maps",
@@ -74,7 +76,7 @@ def test_panel_is_a_final_frozen_dataclass(name: str) -> None:
 
 
 def _frozen(context: FrameContext) -> tuple[bytes, ...]:
-    arrays = [context.screen, context.row_values, *context.maps.values()]
-    arrays += [s for s in context.past_screens if s is not None]
+    arrays = [context.screen, context.outputs, *context.maps.values()]
+    arrays += [context.background, *(p for p in context.planes if p is not None)]
     arrays += [c.values for c in context.scene.curves]
     return tuple(a.tobytes() for a in arrays)

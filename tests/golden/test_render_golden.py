@@ -25,11 +25,14 @@ PILLOW = "13."
 
 
 def each() -> MapSet:
-    return samples.maps(range(40), planes=samples.PLANES, strength=0.2)
+    return samples.maps(range(40), targets=samples.CONTROLLED, planes=samples.PLANES, strength=0.2)
 
 
 CASES = {
     "full": ("full", "logits", each(), 25),
+    "full-light": ("full", "logits", each(), 25),
+    "full-print": ("full", "logits", each(), 25),
+    "slide": ("slide", "logits", each(), 25),
     "full-first-step": ("full", "logits", each(), 0),
     "full-q-values": ("full", "q_values", samples.maps(range(40), targets=(samples.GAP,)), 33),
     "full-no-maps": ("full", "logits", None, 12),
@@ -42,7 +45,8 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_picture_is_unchanged(name: str, tmp_path: Path) -> None:
     layout, kind, maps, frame = CASES[name]
-    film = Film(samples.record(tmp_path / "r", kind=kind), maps)
+    theme = next((t for t in ("light", "print") if name.endswith(t)), "dark")
+    film = Film(samples.record(tmp_path / "r", kind=kind), maps, theme=theme)
     picture = arrange(film.scene, Draw(layout=layout, scale=1)).draw(film.context(frame))
     path = FOLDER / f"{name}.png"
     if os.environ.get("AGENTLENS_WRITE_GOLDEN") == "1":

@@ -132,10 +132,10 @@ def test_columns_of_later_versions_are_ignored_and_missing_ones_named(tmp_path: 
 
     recording = rewrite(table.append_column("mood", pa.array(["good"] * len(table))))
     assert contents(recording) == EXPECTED
-    with pytest.raises(Corrupt, match="columns are missing: lives"):
-        _ = rewrite(table.drop_columns(["lives"])).episodes[0].actions
+    with pytest.raises(Corrupt, match="columns are missing: reward"):
+        _ = rewrite(table.drop_columns(["reward"])).episodes[0].actions
     note = table.schema.metadata[b"agentlens"].replace(
-        b'"schema_version": 1', b'"schema_version": 2'
+        b'"schema_version": 1', b'"schema_version": 3'
     )
-    with pytest.raises(Incompatible, match="version 2, this agentlens reads version 1"):
+    with pytest.raises(Incompatible, match="version 3, this agentlens reads version 1 and 2"):
         _ = rewrite(table.replace_schema_metadata({b"agentlens": note})).episodes[0].actions

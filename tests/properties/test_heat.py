@@ -8,8 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from agentlens.drawing.colour import darkened_grey, ramp
+from agentlens.drawing.colour import ramp, subdued
 from agentlens.drawing.scale import Scale, frame_maxima, scale_from, shared_scales
+from agentlens.drawing.theme import THEMES
 from agentlens.drawing.upsample import upsampler
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.spec import GridSpec, ObservationSpec, TargetInfo
@@ -115,7 +116,7 @@ def test_heat_stays_in_range_keeps_order_and_leaves_zero_empty(
     assert (heat * values >= 0).all()
     order = np.argsort(values, axis=None, kind="stable")
     assert (np.diff(heat.ravel()[order]) >= 0).all()
-    grey = np.full((3, 3), 40, np.uint8)
+    grey = np.full((3, 3, 3), 40, np.uint8)
     blended = ramp(target.role, target.signed).blend(grey, heat)
     assert (blended[heat == 0] == 40).all()
 
@@ -125,7 +126,7 @@ def test_one_scale_is_the_99th_percentile_of_the_maxima() -> None:
     scale = scale_from(samples.KL, maxima)
     assert scale.limit == pytest.approx(100.0)
     assert scale.heat(np.array([25.0, 100.0, 400.0])).tolist() == [0.5, 1.0, 1.0]
-    assert scale.ticks() == ((0.0, 0.0), (0.5, 25.0), (1.0, 100.0))
+    assert scale.ticks() == ((0.0, 0.0), (0.25, 6.25), (0.5, 25.0), (0.75, 56.25), (1.0, 100.0))
 
 
 def test_rare_maps_still_show_and_rounding_does_not() -> None:
@@ -157,23 +158,33 @@ def test_a_pair_of_videos_shares_its_scales() -> None:
         frame_maxima(quiet, "kll")
 
 
-@pytest.mark.parametrize("role", ["actor", "critic"])
-def test_more_heat_is_always_lighter(role: str) -> None:
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("role", ["actor", "critic", "control"])
+def test_more_heat_is_always_lighter_or_on_paper_darker(role: str, theme: str) -> None:
     def luminance(rgb: np.ndarray) -> np.ndarray:
         part = rgb / 255
         linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
-        return linear @ np.array([0.2126, 0.7152, 0.0722])
+        way: float = 1.0 if theme == "dark" else -1.0
+        return way * linear @ np.array([0.2126, 0.7152, 0.0722])
 
-    assert (np.diff(luminance(ramp(role, False).rgb)) > 0).all()
-    signed = ramp(role, True)
+    assert (np.diff(luminance(ramp(role, False, THEMES[theme]).rgb)) > 0).all()
+    signed = ramp(role, True, THEMES[theme])
     assert (np.diff(luminance(signed.rgb[256:])) > 0).all()
-    assert (np.diff(luminance(signed.rgb[:256])) < 0).all()
+    assert (np.diff(luminance(signed.rgb[:255])) < 0).all()
     assert signed.alpha[255] == 0
 
 
-def test_grey_screens_are_dark_and_ordered() -> None:
+def test_colours_of_actor_critic_and_control_are_apart() -> None:
+    for theme in THEMES.values():
+        middles = [ramp(role, False, theme).rgb[160] for role in ("actor", "critic", "control")]
+        apart = [np.abs(a - b).max() for i, a in enumerate(middles) for b in middles[:i]]
+        assert min(apart) > 60
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_screen_under_heat_stays_readable_and_ordered(theme: str) -> None:
     screen = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
-    grey = darkened_grey(screen)
+    grey = subdued(screen, THEMES[theme])[0, :, 0]
     assert grey.dtype == np.uint8
     assert (np.diff(grey.astype(int)) >= 0).all()
-    assert grey.max() <= 140
+    assert (grey[0], grey[-1]) == (THEMES[theme].darkest, THEMES[theme].lightest)

@@ -23,7 +23,6 @@ from agentlens.rollout.recorder import record
 from agentlens.store.tables import read_table
 from agentlens.workflows.compare import compare
 from agentlens.workflows.compare_plan import ComparisonPlan
-from agentlens.workflows.participants import numbered_files
 from tests.rollout_agents import tiny_agent
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
@@ -232,12 +231,3 @@ def test_public_breakout_stages_meet_on_each_others_states(
         assert estimate(b.figures["kl_first_second"]) > 0.0
     assert any("cut before the game's end" in note for note in standing_notes(found))
     assert all(abs(s.shift.sum()) < 1e-9 for s in found.shifts)
-
-
-def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    for number in (10, 2, 100):
-        (tmp_path / f"step-{number}.zip").touch()
-    found = numbered_files(str(tmp_path / "*.zip"))
-    assert [Path(name).name for name in found] == ["step-2.zip", "step-10.zip", "step-100.zip"]
-    with pytest.raises(InvalidArgument, match="no file matches"):
-        numbered_files(str(tmp_path / "*.pt"))

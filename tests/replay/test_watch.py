@@ -14,6 +14,7 @@ import pytest
 from agentlens.compute import Compute
 from agentlens.drawing import live as live_films
 from agentlens.drawing.draw import Draw
+from agentlens.drawing.screens import pooled
 from agentlens.drawing.video import VideoWriter, count_frames
 from agentlens.errors import AlreadyExists, DiskError, InvalidArgument
 from agentlens.policies.agent import load_agent
@@ -25,7 +26,6 @@ from agentlens.saliency.explain import explain
 from agentlens.saliency.methods.memory import Memory
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.workflows.live_agent import LiveAgent
-from agentlens.workflows.options import GameOptions
 from agentlens.workflows.watch import watch, watched_lines
 from tests.rollout_agents import tiny_agent
 
@@ -41,7 +41,7 @@ def test_the_live_game_and_its_maps_are_those_of_record_and_explain(tmp_path: Pa
     maps = explain(recording, compute=Compute(device="cpu", engine="incremental", threads=1))
     live = LiveAgent(
         agent,
-        GameOptions(seed=3, max_steps=5),
+        Play(seed=3, max_steps=5),
         "perturbation",
         Compute(device="cpu", threads=1),
     )
@@ -50,7 +50,8 @@ def test_the_live_game_and_its_maps_are_those_of_record_and_explain(tmp_path: Pa
     assert [d.row.action for d in decisions] == list(episode.actions)
     assert live.end == episode.end == "max_steps"
     for step, decision in enumerate(decisions):
-        assert np.array_equal(decision.screen, episode.screens[step])
+        seen = pooled(episode.screens[step], episode.screens_before[step], "grey")
+        assert np.array_equal(decision.screen, seen)
         assert np.array_equal(decision.maps, maps.values[step])
         assert decision.explained == maps.explained_actions[step]
     assert live.maps.difference(maps.header) in ("targets", "recording_digests")
@@ -86,7 +87,7 @@ def test_a_short_watch_of_the_shipped_agent_writes_every_frame(
     watched = watch(
         "pong-ppo",
         tmp_path / "live.mp4",
-        play=GameOptions(max_steps=6),
+        play=Play(max_steps=6),
         draw=SMALL,
         compute=CPU,
         reporter=listener,
@@ -123,7 +124,7 @@ def test_the_previous_frame_can_be_a_reference_and_a_rate_be_given(tmp_path: Pat
     watched = watch(
         tiny_agent(tmp_path / "agent"),
         tmp_path / "x.mp4",
-        play=GameOptions(max_steps=5),
+        play=Play(max_steps=5),
         compute=CPU,
         method=Perturbation(stride=21, reference="previous"),
         draw=Draw(scale=1, fps=10.0),
@@ -144,7 +145,7 @@ def test_what_cannot_be_watched_is_refused_before_a_file_is_made(
 ) -> None:
     agent = tiny_agent(tmp_path / "agent")
     with pytest.raises(InvalidArgument, match=words):
-        watch(agent, tmp_path / "x.mp4", play=GameOptions(**play), method=method, compute=CPU)
+        watch(agent, tmp_path / "x.mp4", play=Play(**play), method=method, compute=CPU)
     assert not list(tmp_path.glob("*x.*"))
 
 
@@ -153,7 +154,7 @@ def test_a_file_that_is_there_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.mp4"
     path.write_bytes(b"kept")
     with pytest.raises(AlreadyExists):
-        watch(agent, path, play=GameOptions(max_steps=2), compute=CPU)
+        watch(agent, path, play=Play(max_steps=2), compute=CPU)
     assert path.read_bytes() == b"kept"
 
 
@@ -174,7 +175,7 @@ def test_a_failure_to_draw_ends_the_game_and_leaves_nothing_half(
             tmp_path / "x.mp4",
             method=COARSE,
             draw=SMALL,
-            play=GameOptions(max_steps=200),
+            play=Play(max_steps=200),
             compute=CPU,
         )
     assert [path.name for path in tmp_path.iterdir()] == ["agent"]

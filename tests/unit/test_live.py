@@ -11,7 +11,7 @@ from agentlens.drawing import live
 from agentlens.drawing.context import FrameContext
 from agentlens.drawing.draw import Draw
 from agentlens.drawing.film import Film
-from agentlens.drawing.layout import arrange
+from agentlens.drawing.layout import LAYOUTS, arrange
 from agentlens.drawing.live import Decision, LiveFilm, RunningScale
 from agentlens.errors import InvalidArgument
 from tests import render_samples as samples
@@ -68,7 +68,7 @@ def test_live_contexts_are_those_of_the_recording(tmp_path: Path) -> None:
         assert ours.maps.keys() == theirs.maps.keys()
         for name, values in ours.maps.items():
             assert np.array_equal(values, theirs.maps[name])
-        for mine, other in zip(ours.past_screens, theirs.past_screens, strict=True):
+        for mine, other in zip(ours.planes, theirs.planes, strict=True):
             assert (mine is None) == (other is None)
             assert mine is None or np.array_equal(mine, other)
         for mine, other in zip(ours.scene.curves, theirs.scene.curves, strict=True):
@@ -98,8 +98,8 @@ def test_the_header_says_what_the_scale_rests_on(tmp_path: Path) -> None:
 
 def test_every_layout_draws_the_first_and_a_later_decision(tmp_path: Path) -> None:
     recording = samples.record(tmp_path / "r", 1)
-    maps = samples.maps(range(8))
-    for layout in ("full", "compact", "stack"):
+    maps = samples.maps(range(8), targets=samples.CONTROLLED, planes=samples.PLANES)
+    for layout in LAYOUTS:
         live_film = LiveFilm(recording.header, maps.header)
         page = arrange(live_film.scene, Draw(layout=layout, scale=1))
         for step in range(2):

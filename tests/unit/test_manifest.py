@@ -94,7 +94,7 @@ def test_a_preset_and_an_architecture_stand_for_what_is_left_out(tmp_path: Path)
     assert spec.network == dataclasses.replace(
         architecture("nature-cnn", 2), plane_order="newest_first"
     )
-    assert spec.assumed == ()
+    assert spec.assumed == ("environment.max_frames = 108000",)
     without = read(tmp_path, MINIMAL.replace('preset = "ale-vector"', ""))
     assert any(line.startswith("observation.pool") for line in without.assumed)
 

@@ -35,7 +35,7 @@ def test_an_id_says_what_gymnasium_says(env_id: str) -> None:
     assert spec.frame_skip == ((skip, skip) if isinstance(skip, int) else (skip[0], skip[1] - 1))
     assert spec.repeat_action_probability == said["repeat_action_probability"]
     assert (spec.game, spec.max_frames) == (said["game"], said["max_num_frames_per_episode"])
-    assert spec.full_action_space == said["full_action_space"]
+    assert spec.options["full_action_space"] == said["full_action_space"]
 
 
 def test_override_beats_preset_beats_id() -> None:

@@ -15,11 +15,13 @@ from PIL import Image
 from agentlens.drawing import caption
 from agentlens.drawing.draw import Draw
 from agentlens.drawing.film import Film
+from agentlens.drawing.heat import heat_on_screen, moving_pixels
 from agentlens.drawing.layout import LAYOUTS, arrange
 from agentlens.drawing.panel import PANELS
 from agentlens.drawing.render import render
 from agentlens.drawing.scale import fixed_scales
 from agentlens.drawing.still import still
+from agentlens.drawing.theme import THEMES
 from agentlens.drawing.video import count_frames
 from agentlens.errors import AlreadyExists, InvalidArgument, ShapeError, UnknownName
 from agentlens.spec import GridSpec
@@ -68,8 +70,8 @@ def test_what_a_step_holds_is_what_was_recorded(recording: Recording) -> None:
     film = Film(recording, samples.maps(range(40)))
     context = film.context(33)
     np.testing.assert_array_equal(context.screen, samples.COLOURS[samples.screen(33)])
-    assert context.past_screens[0] is not None
-    np.testing.assert_array_equal(context.past_screens[0], samples.COLOURS[samples.screen(30)])
+    assert [int(plane[0, 0]) for plane in context.planes if plane is not None] == [30, 31, 32, 33]
+    assert context.explained_action is None  # kl and value know no explained action
     assert context.total_reward == 2.0  # the rewards of steps 14 and 29, before this one
     assert context.seconds == pytest.approx(99 / 60)
     assert context.row_values.sum() == pytest.approx(1.0)
@@ -82,7 +84,7 @@ def test_what_a_step_holds_is_what_was_recorded(recording: Recording) -> None:
 
 def test_planes_from_before_the_episode_are_empty(recording: Recording) -> None:
     first = Film(recording, None).context(1)
-    assert [s is None for s in first.past_screens] == [True, True, False, False]
+    assert [plane is None for plane in first.planes] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
@@ -90,10 +92,16 @@ def test_planes_from_before_the_episode_are_empty(recording: Recording) -> None:
 def test_layouts_have_sizes_that_encoders_like(
     recording: Recording, layout: str, scale: int
 ) -> None:
-    for maps in (samples.maps(range(3)), None, samples.maps(range(3), targets=(samples.KL,))):
+    planes = samples.PLANES
+    for maps in (
+        samples.maps(range(3), targets=samples.CONTROLLED, planes=planes),
+        None,
+        samples.maps(range(3), targets=(samples.KL,), planes=planes),
+    ):
         film = Film(recording, maps, steps=[0, 1])
         page = arrange(film.scene, Draw(layout=layout, scale=scale))
         assert page.size[0] % 16 == page.size[1] % 16 == 0
+        assert layout != "slide" or page.size[0] * 9 == page.size[1] * 16
         boxes = [(p.left, p.top, *p.panel.size) for p in page.placements]
         for index, (left, top, width, height) in enumerate(boxes):
             assert left + width <= page.size[0] - 16
@@ -110,7 +118,7 @@ def test_layouts_have_sizes_that_encoders_like(
 
 
 def test_chosen_panels_stand_in_rows(recording: Recording, tmp_path: Path) -> None:
-    film = Film(recording, samples.maps(range(3)))
+    film = Film(recording, samples.maps(range(3), targets=samples.CONTROLLED))
     page = arrange(film.scene, Draw(scale=1, panels=PANELS.names()))
     assert len(page.placements) == 2 + len(PANELS.names())  # two targets: two heats, two bars
     path = render(
@@ -283,13 +291,57 @@ def test_progress_counts_pictures(recording: Recording, tmp_path: Path) -> None:
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_a_contact_sheet_holds_twelve_steps(recording: Recording, tmp_path: Path) -> None:
-    film = Film(recording, None)
-    width, height = arrange(film.scene, Draw(layout="compact", scale=1)).size
-    path = render(recording, None, tmp_path / "x.png", draw=Draw(scale=1, layout="compact"))
+@pytest.mark.parametrize(("length", "columns", "rows"), [(40, 4, 3), (3, 3, 1)])
+def test_a_contact_sheet_holds_twelve_steps_once_a_header_and_once_a_bar(
+    recording: Recording, tmp_path: Path, length: int, columns: int, rows: int
+) -> None:
+    path = render(recording, samples.maps(range(length)), tmp_path / "x.png", draw=SMALL)
     with Image.open(path) as sheet:
-        assert sheet.size == (3 * width, 4 * height)
+        assert sheet.size == (
+            32 + columns * (2 * 160 + 4 + 16) - 16,
+            16 + 56 + rows * (210 + 20 + 16) + 44 + 16,
+        )
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_maps_of_the_whole_stack_do_not_go_with_a_map_a_plane(
+    recording: Recording, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidArgument, match="--planes each"):
+        render(recording, samples.maps(range(3)), tmp_path / "x.mp4", draw=Draw(layout="stack"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("pool", ["rgb", "previous_decision"])
+def test_pooled_agents_are_shown_what_they_see(tmp_path: Path, pool: str) -> None:
+    recording = samples.record(tmp_path / "r", 6, pool=pool)
+    seen = Film(recording, None).context(3).screen
+    last, before = (samples.COLOURS[samples.screen(step)] for step in (3, 5))
+    assert (last != before).any()
+    np.testing.assert_array_equal(seen, np.maximum(last, before))
+
+
+def test_a_white_ball_shows_in_the_hottest_heat(recording: Recording) -> None:
+    film = Film(recording, samples.maps(range(40), strength=9.0))
+    for theme in THEMES:
+        context = Film(recording, samples.maps(range(40), strength=9.0), theme=theme).context(33)
+        layer = context.scene.layers[0]
+        hottest = np.ones(film.scene.screen_shape, np.float32)
+        picture = heat_on_screen(context, layer, hottest).astype(int)
+        top, left = samples.ball(33)
+        ball, around = picture[top + 1, left], picture[top - 1, left]
+        assert ball.min() > 170  # nearly as white as it is
+        assert ball.sum() - around.sum() > 300  # and the outline apart from it
+
+
+def test_a_hole_is_no_thing_and_a_thing_is_one() -> None:
+    usual = np.zeros((20, 20, 3), np.uint8)
+    usual[4:6] = (200, 80, 60)
+    screen = usual.copy()
+    screen[4:6, 3:8] = 0
+    screen[15, 9] = 255
+    assert np.argwhere(moving_pixels(screen, usual)).tolist() == [[15, 9]]
+    assert not moving_pixels(255 - usual, usual).any()
 
 
 def test_q_values_share_one_axis_for_the_whole_video(tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ def test_kind_version_and_digest_are_checked(tmp_path: Path) -> None:
     path = folder / "recording.json"
     text = path.read_text()
     for old, new, error, words in (
-        ('"schema_version": 1', '"schema_version": 2', Incompatible, "version 2.*update agentlens"),
-        ('"schema_version": 1', '"schema_version": "1"', Corrupt, "expected a whole number"),
+        ('"schema_version": 2', '"schema_version": 3', Incompatible, "version 3.*update agentlens"),
+        ('"schema_version": 2', '"schema_version": "2"', Corrupt, "expected a whole number"),
         ('"kind": "recording"', '"kind": "map set"', Corrupt, "not an agentlens recording"),
         ('"seed": 7', '"seed": 8', Corrupt, "altered after it was written"),
         ("\n}\n", "\n}\n\n", Corrupt, "altered after it was written"),

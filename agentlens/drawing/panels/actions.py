@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentlens.drawing.colour import ACCENTS, LINE, MUTED, TEXT, WARNING
 from agentlens.drawing.context import FrameContext, Scene
 from agentlens.drawing.pixels import canvas, fill
 from agentlens.drawing.text import NORMAL, SMALL, draw_text, line_height, number, text_width
@@ -31,11 +30,17 @@ class Actions:
 
     def draw(self, context: FrameContext) -> np.ndarray:
         """The bars of this step."""
-        picture = canvas(self.size)
+        theme = context.scene.theme
+        picture = canvas(self.size, theme.surface)
         width, height = self.size
         choices = context.scene.choices
         draw_text(
-            picture, _TITLES[choices.kind], _MARGIN, 8, size=NORMAL, width=width - 2 * _MARGIN
+            picture,
+            _TITLES[choices.kind],
+            _MARGIN,
+            8,
+            colour=theme.text,
+            width=width - 2 * _MARGIN,
         )
         taken = f"takes {choices.names[context.taken]}"
         room = width - 3 * _MARGIN - text_width(_TITLES[choices.kind], NORMAL)
@@ -45,7 +50,7 @@ class Actions:
             width - _MARGIN,
             10,
             size=SMALL,
-            colour=MUTED,
+            colour=theme.muted,
             align="right",
             width=max(0, room),
         )
@@ -58,7 +63,7 @@ class Actions:
 
 
 def _draw_row(picture: np.ndarray, context: FrameContext, row: int, top: int, step: int) -> None:
-    choices = context.scene.choices
+    choices, theme = context.scene.choices, context.scene.theme
     width = picture.shape[1]
     size = SMALL if step >= 12 else max(8, step)
     names = max(text_width(name, size) for name in choices.names)
@@ -68,26 +73,26 @@ def _draw_row(picture: np.ndarray, context: FrameContext, row: int, top: int, st
     taken = row == context.taken
     explained = row == context.explained and not taken
     text_top = top + (step - line_height(size)) // 2
-    bright = TEXT if taken else MUTED
+    bright = theme.text if taken else theme.muted
     if taken:
-        _draw_pointer(picture, _MARGIN, top + step // 2, ACCENTS["actor"])
+        _draw_pointer(picture, _MARGIN, top + step // 2, theme.accents["actor"])
     draw_text(
         picture,
         choices.names[row],
         _MARGIN + 14,
         text_top,
         size=size,
-        colour=WARNING if explained else bright,
+        colour=theme.warning if explained else bright,
         width=names,
     )
     value = float(context.row_values[row])
     thickness = max(3, min(14, step - 6))
     bar_top = top + (step - thickness) // 2
     room = max(0, right - left)
-    fill(picture, left, bar_top, room, thickness, LINE)
+    fill(picture, left, bar_top, room, thickness, theme.line)
     span = choices.high - choices.low
     part = 0.0 if span <= 0 else min(max((value - choices.low) / span, 0.0), 1.0)
-    colour = ACCENTS["actor"] if taken else (122, 132, 148)
+    colour = theme.accents["actor"] if taken else theme.bar
     fill(picture, left, bar_top, round(part * room), thickness, colour)
     text = f"{value:.2f}" if choices.kind == "probability" else number(value)
     draw_text(picture, text, width - _MARGIN, text_top, size=size, colour=bright, align="right")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentlens.drawing.colour import BACKGROUND, BAR_GREY, MUTED, TEXT, ramp
 from agentlens.drawing.context import FrameContext, Layer, Scene
+from agentlens.drawing.heat import scale_bar
 from agentlens.drawing.pixels import canvas, paste
 from agentlens.drawing.text import SMALL, draw_text, number, text_width
+from agentlens.drawing.theme import Colour
 
 HEIGHT = 44
 _BAR_TOP, _BAR_HEIGHT = 1, 10
@@ -30,25 +31,31 @@ class ColourBar:
 
     def draw(self, context: FrameContext) -> np.ndarray:
         """The bar, its numbers, the unit and what a large value means."""
-        picture = canvas(self.size, BACKGROUND)
+        theme = context.scene.theme
+        picture = canvas(self.size, theme.background)
         width = self.size[0]
         layer = context.scene.layer(self.target)
         target, scale = layer.target, layer.scale
-        heat = np.linspace(-1.0 if target.signed else 0.0, 1.0, width, dtype=np.float32)
-        under = np.full((_BAR_HEIGHT, width), BAR_GREY, np.uint8)
-        bar = ramp(target.role, target.signed).blend(under, np.tile(heat, (_BAR_HEIGHT, 1)))
-        paste(picture, bar, 0, _BAR_TOP)
+        paste(picture, scale_bar(layer, theme, width, _BAR_HEIGHT), 0, _BAR_TOP)
         below = _BAR_TOP + _BAR_HEIGHT + 2
         if scale.limit == 0.0:
-            draw_text(picture, "nothing above rounding", 0, below, size=SMALL, width=width)
+            draw_text(
+                picture,
+                "nothing above rounding",
+                0,
+                below,
+                size=SMALL,
+                colour=theme.text,
+                width=width,
+            )
         if scale.limit:
-            _write_ticks(picture, layer, below)
+            _write_ticks(picture, layer, below, theme.text)
         sentence = target.meaning[:1].upper() + target.meaning[1:]
-        draw_text(picture, sentence, 0, below + 15, size=SMALL, colour=MUTED, width=width)
+        draw_text(picture, sentence, 0, below + 15, size=SMALL, colour=theme.muted, width=width)
         return picture
 
 
-def _write_ticks(picture: np.ndarray, layer: Layer, top: int) -> None:
+def _write_ticks(picture: np.ndarray, layer: Layer, top: int, colour: Colour) -> None:
     """The ends of the scale, the upper one with its unit, and the middle where there is room."""
     width = picture.shape[1]
     (_, first), *between, (_, last) = layer.scale.ticks()
@@ -57,16 +64,16 @@ def _write_ticks(picture: np.ndarray, layer: Layer, top: int) -> None:
     if text_width(left, SMALL) + _APART + text_width(right, SMALL) > width:
         left, right = number(first), f"{number(last)} {layer.target.unit}"
     used = text_width(left, SMALL) + _APART
-    draw_text(picture, left, 0, top, size=SMALL, colour=TEXT)
+    draw_text(picture, left, 0, top, size=SMALL, colour=colour)
     draw_text(
-        picture, right, width, top, size=SMALL, colour=TEXT, align="right", width=width - used
+        picture, right, width, top, size=SMALL, colour=colour, align="right", width=width - used
     )
     free = width - text_width(right, SMALL) - _APART
     for place, value in between:
         low = -1.0 if layer.target.signed else 0.0
         x, half = round((place - low) / (1.0 - low) * width), text_width(number(value), SMALL) / 2
         if used <= x - half and x + half <= free:
-            draw_text(picture, number(value), x, top, size=SMALL, colour=TEXT, align="centre")
+            draw_text(picture, number(value), x, top, size=SMALL, colour=colour, align="centre")
 
 
 PANEL = ColourBar

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from agentlens.drawing.colour import ACCENTS, LINE, MUTED, SURFACE, TEXT, Colour
 from agentlens.drawing.context import Curve, FrameContext, Scene
 from agentlens.drawing.pixels import canvas, fill, paste
 from agentlens.drawing.text import SMALL, draw_text, line_height, number
+from agentlens.drawing.theme import Colour
 
 _MARGIN, _NAMES, _ENDS, _GAP = 12, 104, 44, 8
 _SHARP = 3
@@ -33,7 +33,8 @@ class Curves:
 
     def draw(self, context: FrameContext) -> np.ndarray:
         """The curves, bright up to this step."""
-        picture = canvas(self.size)
+        theme = context.scene.theme
+        picture = canvas(self.size, theme.surface)
         width, height = self.size
         curves = context.scene.curves
         plot_width = width - 2 * _MARGIN - _NAMES - _ENDS
@@ -44,27 +45,32 @@ class Curves:
         x = round(context.frame / max(1, context.scene.frames - 1) * (plot_width - 1))
         for index, curve in enumerate(curves):
             top = _MARGIN + round(index * step)
-            _draw_strip(picture, curve, context.frame, x, top, (plot_width, plot_height))
+            _draw_strip(picture, context, curve, x, top, (plot_width, plot_height))
         left = _MARGIN + _NAMES + x
         column = picture[_MARGIN : height - _MARGIN, left]
-        column[:] = (column * 0.3 + np.array(TEXT) * 0.7).astype(np.uint8)
+        column[:] = (column * 0.3 + np.array(theme.text) * 0.7).astype(np.uint8)
         return picture
 
 
 def _draw_strip(
-    picture: np.ndarray, curve: Curve, frame: int, x: int, top: int, size: tuple[int, int]
+    picture: np.ndarray,
+    context: FrameContext,
+    curve: Curve,
+    x: int,
+    top: int,
+    size: tuple[int, int],
 ) -> None:
-    width, height = size
-    colour = ACCENTS[curve.role]
+    (width, height), theme = size, context.scene.theme
+    colour = theme.accents[curve.role]
     left = _MARGIN + _NAMES
-    bright, faint = _plots(curve, width, height, colour)
+    bright, faint = _plots(curve, width, height, (theme.surface, colour))
     paste(picture, faint, left, top)
     paste(picture, bright[:, : x + 1], left, top)
-    fill(picture, left, top + height, width, 1, LINE)
+    fill(picture, left, top + height, width, 1, theme.line)
     low, high = _ends(curve)
     right = picture.shape[1] - _MARGIN
     small = line_height(SMALL)
-    draw_text(picture, number(high), right, top - 2, size=SMALL, colour=MUTED, align="right")
+    draw_text(picture, number(high), right, top - 2, size=SMALL, colour=theme.muted, align="right")
     if height >= 2 * small - 6 and low != high:
         draw_text(
             picture,
@@ -72,13 +78,13 @@ def _draw_strip(
             right,
             top + height - small + 3,
             size=SMALL,
-            colour=MUTED,
+            colour=theme.muted,
             align="right",
         )
     draw_text(picture, curve.name, _MARGIN, top - 2, size=SMALL, colour=colour, width=_NAMES - 8)
-    value = float(curve.values[frame])
+    value = float(curve.values[context.frame])
     text = "none" if np.isnan(value) else f"{number(value)} {curve.unit}"
-    draw_text(picture, text, _MARGIN, top + 13, size=SMALL, colour=TEXT, width=_NAMES - 8)
+    draw_text(picture, text, _MARGIN, top + 13, size=SMALL, colour=theme.text, width=_NAMES - 8)
     if not np.isnan(value):
         y = top + round(float(_heights(curve, np.array([value]))[0]) * (height - 1))
         fill(picture, left + x - 2, y - 2, 5, 5, colour)
@@ -103,7 +109,9 @@ def _heights(curve: Curve, values: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=64)
-def _plots(curve: Curve, width: int, height: int, colour: Colour) -> tuple[np.ndarray, np.ndarray]:
+def _plots(
+    curve: Curve, width: int, height: int, colours: tuple[Colour, Colour]
+) -> tuple[np.ndarray, np.ndarray]:
     """The whole curve as two pictures, bright and faint: drawn once a video."""
     large = (width * _SHARP, height * _SHARP)
     coverage = Image.new("L", large, 0)
@@ -123,7 +131,7 @@ def _plots(curve: Curve, width: int, height: int, colour: Colour) -> tuple[np.nd
             draw.line([(places[index - 1], before), (x, here)], fill=255, width=_SHARP + 1)
     small = coverage.resize((width, height), Image.Resampling.BOX)
     alpha = np.asarray(small, np.float32)[..., None] / 255.0
-    under, over = np.array(SURFACE, np.float32), np.array(colour, np.float32)
+    under, over = (np.array(colour, np.float32) for colour in colours)
     pair = [(under + s * alpha * (over - under) + 0.5).astype(np.uint8) for s in (1.0, _FUTURE)]
     return pair[0], pair[1]
 

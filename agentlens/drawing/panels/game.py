@@ -1,4 +1,4 @@
-"""The game as it was, untouched."""
+"""The game as it was; pooled where the agent sees two screens at once."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentlens.drawing.colour import BACKGROUND, MUTED
 from agentlens.drawing.context import FrameContext, Scene
 from agentlens.drawing.pixels import canvas, fitted_size, paste_fitted
-from agentlens.drawing.text import NORMAL, SMALL, draw_text
+from agentlens.drawing.text import SMALL, draw_text
 
 TITLE_HEIGHT = 24
 
@@ -28,11 +27,22 @@ class Game:
 
     def draw(self, context: FrameContext) -> np.ndarray:
         """The screen of this step."""
-        picture = canvas(self.size, BACKGROUND)
+        theme = context.scene.theme
+        picture = canvas(self.size, theme.background)
         width, height = self.size
-        draw_text(picture, "game", 0, 0, size=NORMAL)
-        lives = f"{context.lives} lives" if context.lives else ""
-        draw_text(picture, lives, width, 2, size=SMALL, colour=MUTED, align="right")
+        used = draw_text(picture, "game", 0, 0, colour=theme.text)
+        facts = [f"{context.lives} lives"] if context.lives else []
+        facts += ["two screens pooled, as the agent sees them"] if context.scene.pooled else []
+        draw_text(
+            picture,
+            " · ".join(facts),
+            width,
+            2,
+            size=SMALL,
+            colour=theme.muted,
+            align="right",
+            width=max(0, width - used - 12),
+        )
         paste_fitted(
             picture,
             context.screen,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from agentlens.drawing.caption import clock
-from agentlens.drawing.colour import BACKGROUND, LINE, MUTED
 from agentlens.drawing.context import FrameContext, Scene
 from agentlens.drawing.pixels import canvas, fill
-from agentlens.drawing.text import NORMAL, SMALL, TITLE, draw_text
+from agentlens.drawing.text import SMALL, TITLE, draw_text
 
 HEIGHT = 54
 
@@ -28,20 +28,19 @@ class Header:
 
     def draw(self, context: FrameContext) -> np.ndarray:
         """The header of this step."""
-        picture = canvas(self.size, BACKGROUND)
+        scene, theme = context.scene, context.scene.theme
+        picture = canvas(self.size, theme.background)
         width, height = self.size
         standing = (
             f"score {context.total_reward:g}    step {context.step}    {clock(context.seconds)}"
         )
-        used = draw_text(picture, standing, width, 5, size=NORMAL, align="right")
-        scene = context.scene
-        draw_text(picture, scene.title, 0, 0, size=TITLE, width=max(0, width - used - 24))
-        half = (width - 24) // 2
-        used = draw_text(
-            picture, scene.method, width, 28, size=SMALL, colour=MUTED, align="right", width=half
-        )
-        draw_text(picture, scene.facts, 0, 28, size=SMALL, colour=MUTED, width=width - used - 24)
-        fill(picture, 0, height - 8, width, 1, LINE)
+        used = draw_text(picture, standing, width, 5, colour=theme.text, align="right")
+        room = max(0, width - used - 24)
+        draw_text(picture, scene.title, 0, 0, size=TITLE, colour=theme.text, width=room)
+        line = partial(draw_text, picture, size=SMALL, colour=theme.muted)
+        used = line(scene.method, width, 28, align="right", width=(width - 24) // 2)
+        line(scene.facts, 0, 28, width=width - used - 24)
+        fill(picture, 0, height - 8, width, 1, theme.line)
         return picture
 
 

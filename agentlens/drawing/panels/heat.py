@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentlens.drawing.colour import ACCENTS, BACKGROUND, MUTED, WARNING
-from agentlens.drawing.context import FrameContext, Scene
-from agentlens.drawing.heat import heat_on_screen, newest_plane
+from agentlens.drawing.caption import explains_action
+from agentlens.drawing.context import FrameContext, Layer, Scene
+from agentlens.drawing.heat import draw_contours, heat_on_screen, screen_heat
 from agentlens.drawing.pixels import canvas, fill, fitted_size, paste_fitted
-from agentlens.drawing.text import NORMAL, SMALL, draw_text
+from agentlens.drawing.text import SMALL, draw_text
 
 TITLE_HEIGHT = 24
 _ROLES = {"actor": "actor", "critic": "critic", "q": "Q-values", "control": "control"}
@@ -35,42 +35,44 @@ class Heat:
 
     def draw(self, context: FrameContext) -> np.ndarray:
         """The heat of this step."""
-        picture = canvas(self.size, BACKGROUND)
+        theme = context.scene.theme
+        picture = canvas(self.size, theme.background)
         width, height = self.size
         layer = context.scene.layer(self.target)
-        accent = ACCENTS[layer.target.role]
+        accent = theme.accents[layer.target.role]
         fill(picture, 0, 4, 4, 12, accent)
         title = f"{_ROLES[layer.target.role]} · {self.target}"
-        used = 12 + draw_text(picture, title, 12, 0, size=NORMAL, width=width - 12)
-        note, colour = _note(context, layer.target.role)
+        used = 12 + draw_text(picture, title, 12, 0, colour=theme.text, width=width - 12)
+        note, strong = _note(context, layer)
         draw_text(
             picture,
             note,
             width,
             2,
             size=SMALL,
-            colour=colour,
+            colour=theme.warning if strong else theme.muted,
             align="right",
             width=max(0, width - used - 12),
         )
-        values = context.maps.get(self.target)
-        newest = None if values is None else values[newest_plane(context.scene)]
-        screen = heat_on_screen(context.scene, layer, context.screen, newest)
-        paste_fitted(
-            picture, screen, top=TITLE_HEIGHT, width=width, height=max(1, height - TITLE_HEIGHT)
-        )
+        heat = screen_heat(context, layer)
+        screen = heat_on_screen(context, layer, heat)
+        room = max(1, height - TITLE_HEIGHT)
+        space = paste_fitted(picture, screen, top=TITLE_HEIGHT, width=width, height=room)
+        if heat is not None and space.shape[0] >= heat.shape[0]:
+            draw_contours(space, heat, layer, theme)
         return picture
 
 
-def _note(context: FrameContext, role: str) -> tuple[str, tuple[int, int, int]]:
+def _note(context: FrameContext, layer: Layer) -> tuple[str, bool]:
+    """What must be said of this step's map, and whether it should strike the eye."""
     if not context.maps:
-        return "no map of this step", WARNING
-    if role in ("actor", "q") and context.explained not in (None, context.taken):
+        return "no map of this step", True
+    if explains_action(layer.target) and context.explained not in (None, context.taken):
         assert context.explained is not None
         names = context.scene.choices.names
-        return f"explains {names[context.explained]}, took {names[context.taken]}", WARNING
+        return f"explains {names[context.explained]}, took {names[context.taken]}", True
     planes = context.scene.plane_names
-    return ("newest plane" if len(planes) > 1 or planes == ("newest",) else ""), MUTED
+    return ("newest plane" if len(planes) > 1 or planes == ("newest",) else ""), False
 
 
 PANEL = Heat

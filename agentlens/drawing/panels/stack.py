@@ -1,4 +1,4 @@
-"""The planes of the frame stack, each with its own map on its own past screen."""
+"""The planes of the frame stack as the network gets them, each with its own map."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentlens.drawing.colour import BACKGROUND, MUTED, darkened_grey
 from agentlens.drawing.context import FrameContext, Scene
-from agentlens.drawing.heat import heat_on_screen, plane_map
+from agentlens.drawing.heat import draw_contours, heat_on_plane, plane_heat
 from agentlens.drawing.pixels import canvas, fill, filled, paste
-from agentlens.drawing.text import NORMAL, SMALL, draw_text, text_width
+from agentlens.drawing.text import SMALL, draw_text, text_width
 
 _MARGIN, _GAP, _TITLE_HEIGHT, _LABEL_HEIGHT = 12, 8, 28, 22
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """Small screens, oldest first, in as many columns as fit best.
+    """The observation's planes, oldest first, in as many columns as fit best.
 
     ``target`` names the map that is drawn, "" for none. Where one mask covers the whole stack
-    its map belongs to no single screen, and the screens stay grey.
+    its map belongs to no single plane, and the planes stay grey.
     """
 
     size: tuple[int, int]
@@ -30,19 +29,22 @@ class Stack:
     def for_scene(cls, scene: Scene, width: int) -> tuple[Stack, ...]:
         """One panel with all planes in a row."""
         cell = (width - 2 * _MARGIN - _GAP * (scene.depth - 1)) // scene.depth
-        height = cell * scene.screen_shape[0] // scene.screen_shape[1]
+        height = cell * scene.plane_shape[0] // scene.plane_shape[1]
         total = height + _TITLE_HEIGHT + _LABEL_HEIGHT + _MARGIN
         target = scene.layers[0].target.name if scene.layers else ""
         return (cls(size=(width, total), target=target),)
 
     def draw(self, context: FrameContext) -> np.ndarray:
         """The planes of this step."""
-        picture = canvas(self.size)
         scene, width = context.scene, self.size[0]
-        draw_text(picture, "frame stack", _MARGIN, 6, size=NORMAL, width=width - 2 * _MARGIN)
+        theme = scene.theme
+        picture = canvas(self.size, theme.surface)
+        draw_text(picture, "frame stack", _MARGIN, 6, colour=theme.text, width=width - 2 * _MARGIN)
         note = _note(scene, self.target)
         if text_width(note, SMALL) + 120 <= width:
-            draw_text(picture, note, width - _MARGIN, 8, size=SMALL, colour=MUTED, align="right")
+            draw_text(
+                picture, note, width - _MARGIN, 8, size=SMALL, colour=theme.muted, align="right"
+            )
         columns, cell = _grid(scene, self.size)
         if min(cell) < 4:
             return picture
@@ -63,23 +65,21 @@ class Stack:
         cell: tuple[int, int],
     ) -> None:
         (left, top), (width, height) = corner, cell
-        screen = context.past_screens[plane]
+        theme = context.scene.theme
         ago = context.scene.depth - 1 - plane
         label = "now" if ago == 0 else f"{ago} before"
-        if screen is None:
-            fill(picture, left, top, width, height, BACKGROUND)
+        if context.planes[plane] is None:
+            fill(picture, left, top, width, height, theme.background)
             label = "empty"
         else:
-            paste(picture, filled(self._on_screen(context, plane, screen), *cell), left, top)
+            layer = context.scene.layer(self.target) if self.target else None
+            small = filled(heat_on_plane(context, layer, plane), width, height)
+            heat = None if layer is None else plane_heat(context, layer, plane)
+            if layer is not None and heat is not None and small.shape[0] >= heat.shape[0]:
+                draw_contours(small, heat, layer, theme)
+            paste(picture, small, left, top)
         middle, below = left + width // 2, top + height + 2
-        draw_text(picture, label, middle, below, size=SMALL, colour=MUTED, align="centre")
-
-    def _on_screen(self, context: FrameContext, plane: int, screen: np.ndarray) -> np.ndarray:
-        scene = context.scene
-        values, index = context.maps.get(self.target), plane_map(scene, plane)
-        if values is None or index is None:
-            return np.repeat(darkened_grey(screen)[..., None], 3, axis=2)
-        return heat_on_screen(scene, scene.layer(self.target), screen, values[index])
+        draw_text(picture, label, middle, below, size=SMALL, colour=theme.muted, align="centre")
 
 
 def _note(scene: Scene, target: str) -> str:
@@ -94,7 +94,7 @@ def _note(scene: Scene, target: str) -> str:
 
 def _grid(scene: Scene, size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
     """Columns, and (width, height) of one plane, such that the planes are largest."""
-    rows, columns = scene.screen_shape
+    rows, columns = scene.plane_shape
     best, largest = (1, (0, 0)), 0.0
     for across in range(1, scene.depth + 1):
         down = -(-scene.depth // across)

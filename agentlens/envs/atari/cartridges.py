@@ -17,12 +17,14 @@ class Cartridge(NamedTuple):
     """What a game's cartridge says of itself.
 
     ``minimal``, ``legal``: ALE's names of the actions that the game uses, and of all 18.
-    ``screen_shape``: (Y, X).
+    ``screen_shape``: (Y, X). ``modes``, ``difficulties``: what it can be set to.
     """
 
     minimal: tuple[str, ...]
     legal: tuple[str, ...]
     screen_shape: tuple[int, int]
+    modes: tuple[int, ...]
+    difficulties: tuple[int, ...]
 
 
 @functools.cache
@@ -36,6 +38,8 @@ def cartridge(game: str) -> Cartridge:
         minimal=tuple(action.name for action in ale.getMinimalActionSet()),
         legal=tuple(action.name for action in ale.getLegalActionSet()),
         screen_shape=(int(rows), int(columns)),
+        modes=tuple(map(int, ale.getAvailableModes())),
+        difficulties=tuple(map(int, ale.getAvailableDifficulties())),
     )
 
 

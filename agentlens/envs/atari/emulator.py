@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 import ale_py
 import numpy as np
 
-from agentlens.envs.atari.cartridges import cartridge, rom_md5, rom_path
+from agentlens.envs.atari.cartridges import Cartridge, cartridge, rom_md5, rom_path
+from agentlens.envs.atari.options import AtariOptions, atari_options
 from agentlens.envs.base import Environment, Forced, Outcome
 from agentlens.errors import EmulatorError, InvalidArgument
 from agentlens.palette import Palette
@@ -59,10 +60,12 @@ class Emulator(Environment):
         self._ale.setInt("max_num_frames_per_episode", environment.max_frames)
         self._ale.setBool("display_screen", False)
         self._ale.setBool("sound", False)
-        self.actions = game.legal if environment.full_action_space else game.minimal
+        self._options = atari_options(environment)
+        self.actions = game.legal if self._options.full_action_space else game.minimal
         self.action_meanings = tuple(meanings)
         self.identity = {"rom_md5": rom_md5(environment.game), "actions": list(self.actions)}
         _check_meanings(environment, self.action_meanings, self.actions)
+        _check_settings(environment.id, self._options, game)
         self._codes = tuple(ale_py.Action.__members__[name] for name in meanings)
         self._start = self._resolve(environment.start)
         self._after_life_loss = self._resolve(environment.after_life_loss)
@@ -74,10 +77,15 @@ class Emulator(Environment):
         self.screen_before = np.zeros(self.screen_shape, np.uint8)
         self.previous_screen = np.zeros(self.screen_shape, np.uint8)
 
+    @property
+    def ram(self) -> np.ndarray:
+        """uint8 [128], a copy."""
+        ram: np.ndarray = self._ale.getRAM()
+        return ram
+
     def fingerprint(self) -> bytes:
         """The RAM, 128 bytes."""
-        ram: np.ndarray = self._ale.getRAM()
-        return ram.tobytes()
+        return self.ram.tobytes()
 
     @property
     def lives(self) -> int:
@@ -96,6 +104,10 @@ class Emulator(Environment):
         self._rules, self._held = rules, {}
         self._ale.setInt("random_seed", seed)
         self._ale.loadROM(self._rom)
+        if self._options.mode is not None:
+            self._ale.setMode(self._options.mode)
+        if self._options.difficulty is not None:
+            self._ale.setDifficulty(self._options.difficulty)
         self._ale.reset_game()
         self.screen = self.screen_before = self.previous_screen = self._ale.getScreen()
         self.palette.learn(self.screen, self._ale.getScreenRGB(), self._ale.getScreenGrayscale())
@@ -212,10 +224,22 @@ def _check_meanings(
     environment: EnvironmentSpec, meanings: tuple[str, ...], actions: tuple[str, ...]
 ) -> None:
     foreign = [name for name in meanings if name not in actions]
-    if foreign or (environment.full_action_space and len(meanings) != len(actions)):
-        kind = "full" if environment.full_action_space else "minimal"
+    full = atari_options(environment).full_action_space
+    if foreign or (full and len(meanings) != len(actions)):
+        kind = "full" if full else "minimal"
         raise EmulatorError(
             f"the agent's {len(meanings)} actions ({', '.join(meanings)}) do not fit the {kind} "
             f"action set of {environment.id}, which has {len(actions)}: {', '.join(actions)}. "
             "Correct the action meanings or full_action_space."
         )
+
+
+def _check_settings(env_id: str, options: AtariOptions, game: Cartridge) -> None:
+    for name, value, known in (
+        ("mode", options.mode, game.modes),
+        ("difficulty", options.difficulty, game.difficulties),
+    ):
+        if value is not None and value not in known:
+            raise EmulatorError(
+                f"{name} {value} of {env_id}: its cartridge has {', '.join(map(str, known))}."
+            )

@@ -87,7 +87,6 @@ def _emulator(env_id: str, game: str, frame_skip: tuple[int, int], sticky: float
         "game": game,
         "frame_skip": frame_skip,
         "repeat_action_probability": sticky,
-        "full_action_space": False,
         "max_frames": _MAX_FRAMES,
     }
 

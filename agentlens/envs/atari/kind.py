@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from agentlens.envs.atari import ids
 from agentlens.envs.atari.cartridges import cartridge
 from agentlens.envs.atari.emulator import Emulator
+from agentlens.envs.atari.options import AtariOptions, atari_options
 from agentlens.envs.atari.presets import ENVIRONMENT_DEFAULTS, OBSERVATION_DEFAULTS, PRESETS
 from agentlens.envs.base import Described, Environment, EnvironmentKind
 from agentlens.spec import EnvironmentSpec
@@ -16,6 +18,7 @@ class Atari(EnvironmentKind):
     """Every game that ale-py ships a cartridge of."""
 
     presets = PRESETS
+    options = AtariOptions
     environment_defaults = ENVIRONMENT_DEFAULTS
     observation_defaults = OBSERVATION_DEFAULTS
 
@@ -30,7 +33,11 @@ class Atari(EnvironmentKind):
     def action_meanings(self, spec: EnvironmentSpec) -> tuple[str, ...]:
         """ALE's names: the minimal set, or all 18."""
         game = cartridge(spec.game)
-        return game.legal if spec.full_action_space else game.minimal
+        return game.legal if atari_options(spec).full_action_space else game.minimal
+
+    def variants(self, spec: EnvironmentSpec) -> tuple[EnvironmentSpec, ...]:
+        """The same game with all 18 actions."""
+        return (dataclasses.replace(spec, options={**spec.options, "full_action_space": True}),)
 
     def make(
         self, spec: EnvironmentSpec, meanings: Sequence[str], *, like: Environment | None = None

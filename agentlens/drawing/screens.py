@@ -1,0 +1,97 @@
+"""What an agent sees on the screen: pooled screens, and the background that things move on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from agentlens.store.recording import Episode
+
+BLOCK = 32
+"""Screens read at a time."""
+_SAMPLES, _APART = 15, 12
+"""The background is what most of so many screens show, so many steps apart: twelve seconds."""
+
+
+def pooled(screens: np.ndarray, before: np.ndarray, pool: str) -> np.ndarray:
+    """Screens as a preprocessing that pools them sees them.
+
+    Args:
+        screens, before: uint8 [..., Y, X, 3], and those that pooling pairs with them.
+        pool: of the ``ObservationSpec``; "grey" keeps the lighter of two colours, any other the
+            maximum of each channel, "none" the screens.
+
+    Returns:
+        uint8, the same shape.
+    """
+    if pool == "none":
+        return screens
+    different = (screens != before).any(axis=-1)
+    result = screens.copy()
+    last, first = screens[different], before[different]
+    if pool == "grey":
+        lighter = _luma(first) > _luma(last)
+        result[different] = np.where(lighter[:, None], first, last)
+    else:
+        result[different] = np.maximum(last, first)
+    return result
+
+
+def usual(screens: np.ndarray) -> np.ndarray:
+    """The median of some screens, channel by channel: uint8 [Y, X, 3] of uint8 [n, Y, X, 3]."""
+    middle = len(screens) // 2
+    background: np.ndarray = np.partition(screens, middle, axis=0)[middle]
+    return background
+
+
+class SeenScreens:
+    """The screens of an episode as the agent sees them, read in blocks.
+
+    Holds two blocks, whatever the episode's length.
+    """
+
+    def __init__(self, episode: Episode, pool: str) -> None:
+        self._episode, self._pool = episode, pool
+        self._blocks: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+
+    def screen(self, step: int) -> np.ndarray:
+        """uint8 [Y, X, 3]."""
+        screen: np.ndarray = self._block(step)[0][step % BLOCK]
+        return screen
+
+    def plane(self, step: int) -> np.ndarray:
+        """The newest plane of a step's observation, in whole greys: uint8 [H, W]."""
+        plane: np.ndarray = self._block(step)[1][step % BLOCK]
+        return as_bytes(plane)
+
+    def background(self, step: int) -> np.ndarray:
+        """What most screens around a step show: uint8 [Y, X, 3]."""
+        return self._block(step)[2]
+
+    def _block(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        start = step - step % BLOCK
+        if start not in self._blocks:
+            if len(self._blocks) >= 2:
+                self._blocks.pop(next(iter(self._blocks)))
+            part = slice(start, start + BLOCK)
+            screens = self._episode.screens[part]
+            if self._pool != "none":
+                screens = pooled(screens, self._episode.screens_before[part], self._pool)
+            planes = self._episode.planes[part]
+            self._blocks[start] = screens, planes, self._background(start + BLOCK // 2)
+        return self._blocks[start]
+
+    def _background(self, middle: int) -> np.ndarray:
+        reach = _SAMPLES * _APART
+        first = max(0, min(middle - reach // 2, len(self._episode) - reach))
+        steps = range(first, min(first + reach, len(self._episode)), _APART)
+        return usual(np.stack([self._episode.screens[step] for step in steps]))
+
+
+def as_bytes(plane: np.ndarray) -> np.ndarray:
+    """A stored plane (uint8 or float32, of 0 to 255) as uint8."""
+    return plane if plane.dtype == np.uint8 else np.rint(plane.clip(0, 255)).astype(np.uint8)
+
+
+def _luma(colours: np.ndarray) -> np.ndarray:
+    luma: np.ndarray = colours @ np.array([299, 587, 114], np.int32)
+    return luma

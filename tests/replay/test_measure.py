@@ -1,0 +1,92 @@
+"""Measuring a recording: rows, controls, units of the intervals, badges kept beside the maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agentlens.compute import Compute
+from agentlens.errors import InvalidArgument, UnknownName
+from agentlens.rollout.play import Play
+from agentlens.rollout.recorder import record
+from agentlens.saliency.methods.perturbation import Perturbation
+from agentlens.store.measures import read_measures
+from agentlens.store.recording import Recording
+from agentlens.store.tables import read_table
+from agentlens.workflows.measure import measure
+from agentlens.workflows.measure_plan import MeasurePlan
+from agentlens.workflows.measure_result import MeasureResult
+
+CHEAP = ("causal-rank", "energy-correlation", "sparseness", "top-region")
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """A few steps of a shipped agent."""
+    folder = tmp_path_factory.mktemp("measured") / "rec"
+    return record("pong-ppo", play=Play(episodes=2, max_steps=40, n_envs=1), output=folder)
+
+
+def test_methods_and_controls_are_measured_on_the_same_states(
+    recording: Recording, tmp_path: Path
+) -> None:
+    plan = MeasurePlan(states=4, metrics=CHEAP)
+    method = Perturbation(stride=20)
+    result = measure(
+        recording,
+        [method],
+        plan,
+        compute=Compute(threads=1),
+        output=tmp_path / "table",
+        maps=tmp_path,
+    )
+    assert result.methods == ("perturbation",)
+    assert result.rows == (
+        "perturbation",
+        "random",
+        "energy",
+        "edges",
+        "perturbation, re-initialised",
+    )
+    assert len(result.steps) == 4
+    assert "stretches of 2 episodes" in result.units
+    columns, _ = read_table(tmp_path / "table")
+    assert len(columns["value"]) == 5 * 4 * 4
+    assert result.badges("perturbation").sanity.verdict == "not measured"
+    kept = read_measures(tmp_path)
+    assert kept is not None
+    assert kept.figures["sparseness"].estimate == pytest.approx(
+        np.mean(result.values["perturbation"]["sparseness"])
+    )
+
+
+def test_what_is_not_there_is_refused_before_anything_is_measured(recording: Recording) -> None:
+    with pytest.raises(UnknownName, match="causal-rank"):
+        measure(recording, plan=MeasurePlan(metrics=("causal-ranks",)))
+    with pytest.raises(UnknownName, match="perturbation"):
+        measure(recording, ["perturbations"])
+    with pytest.raises(InvalidArgument, match="no method"):
+        measure(recording, [])
+    with pytest.raises(InvalidArgument, match="no step"):
+        measure(recording, plan=MeasurePlan(episodes=(7,)))
+
+
+def test_figures_pair_by_state_and_leave_out_what_has_no_number() -> None:
+    places = np.arange(4)
+    result = MeasureResult(
+        values={
+            "a": {"m": np.array([1.0, 2, 3, np.nan])},
+            "b": {"m": np.array([0.0, 1, 2, 9])},
+        },
+        places={"a": {"m": places}, "b": {"m": places}},
+        episodes=np.zeros(4, np.int64),
+        steps=places,
+        methods=("a",),
+        better={"m": "higher"},
+    )
+    assert result.figure("a", "m").estimate == 2.0
+    gap = result.figure("a", "m", "b")
+    assert (gap.estimate, gap.low, gap.high) == (1.0, 1.0, 1.0)
+    assert np.isnan(result.figure("a", "other").estimate)

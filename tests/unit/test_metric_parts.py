@@ -1,0 +1,79 @@
+"""What metrics share: ranks by hand, pixels of a map, layers that forget, twins."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from agentlens.metrics._pixels import to_pixels, top_pixels
+from agentlens.metrics._randomised import cascade, stages
+from agentlens.metrics._ranks import gini, partial, spearman, structural_similarity
+from agentlens.metrics._twins import ShiftedInput, ShiftedLogits
+from agentlens.spec import GridSpec
+from tests.planted import SmallPolicy
+
+
+def _policy() -> SmallPolicy:
+    torch.manual_seed(0)
+    return SmallPolicy([nn.Conv2d(2, 3, 3, stride=2)], nn.ReLU(), (2, 12, 12))
+
+
+def test_spearman_by_hand() -> None:
+    first = np.array([[1.0, 2, 3, 4], [1, 1, 2, 2], [0, 0, 0, 0], [0, 0, 0, 0]])
+    second = np.array([[4.0, 3, 2, 1], [1, 1, 2, 2], [1, 2, 3, 4], [0, 0, 0, 0]])
+    values = spearman(first, second)
+    assert values[:2].tolist() == [-1.0, 1.0]
+    assert np.isnan(values[2])
+    assert values[3] == 1.0
+
+
+def test_partial_takes_off_what_a_third_explains() -> None:
+    generator = np.random.default_rng(0)
+    energy = generator.random((1, 400))
+    both = [energy + 0.1 * generator.random((1, 400)) for _ in range(2)]
+    assert spearman(*both)[0] > 0.9
+    assert abs(partial(*both, energy)[0]) < 0.2
+
+
+def test_gini_and_ssim_ends() -> None:
+    assert gini(np.array([[0.0, 0, 0, 1]]))[0] == 0.75
+    maps = np.random.default_rng(0).random((2, 8, 8))
+    np.testing.assert_allclose(structural_similarity(maps, 3 * maps), 1.0)
+    assert structural_similarity(maps[:1], maps[1:])[0] < 0.5
+
+
+def test_pixels_keep_the_true_centres() -> None:
+    grid = GridSpec(rows=(2.0, 7.0), columns=(2.0, 7.0), observation=(10, 10))
+    pixels = to_pixels(np.array([[[1.0, 0], [0, 0]]]), grid)
+    assert pixels.shape == (1, 10, 10)
+    assert pixels[0, 2, 2] == 1.0
+    assert pixels[0, 0, 0] == 1.0
+    assert pixels[0, 7, 7] == 0.0
+    np.testing.assert_allclose(pixels[0, 2, 4], 0.6)
+    top = top_pixels(pixels, 0.09)
+    assert top.sum() == 9
+    assert top[0, :3, :3].all()
+
+
+def test_output_layers_forget_first_and_nothing_else_does() -> None:
+    policy = _policy()
+    assert set(stages(policy)[0]) == {"actor", "critic"}
+    first = next(cascade(policy, seed=1))
+    assert torch.equal(first.linear.weight, policy.linear.weight)
+    assert not torch.equal(first.actor.weight, policy.actor.weight)
+    last = list(cascade(policy, seed=1))[-1]
+    assert not torch.equal(last.convolutions[0].weight, policy.convolutions[0].weight)
+    again = list(cascade(policy, seed=1))[-1]
+    assert torch.equal(last.convolutions[0].weight, again.convolutions[0].weight)
+
+
+def test_twins_do_the_same() -> None:
+    policy = _policy()
+    observation = torch.rand(3, 2, 12, 12)
+    base = policy(observation).preferences
+    shifted = ShiftedInput(policy, 0.25)(observation + 0.25).preferences
+    torch.testing.assert_close(shifted, base, rtol=0, atol=1e-5)
+    twin = ShiftedLogits(policy, 40.0)(observation).preferences
+    torch.testing.assert_close(twin.softmax(-1), base.softmax(-1), rtol=0, atol=1e-5)
+    assert (twin - base).abs().min() > 5
