@@ -76,14 +76,14 @@ class ObjectEraser:
         palette.grey[:] = (recording.palette @ _EMULATOR_GREY + 0.5).astype(np.uint8)
         palette.version += 1
         self._preprocessor = Preprocessor(self._spec, recording.header.screen_shape, palette)
-        self._steps: dict[tuple[int, int], _ErasableStep] = {}
+        self._steps: dict[tuple[int, int], ErasableStep] = {}
         self._ram: dict[int, np.ndarray] = {}
 
     def frames(self, episode: Episode, steps: np.ndarray) -> ObjectFrames:
         """Steps of an episode (indices relative to it) whose objects can be erased."""
         return ObjectFrames(self, episode, np.asarray(steps))
 
-    def step(self, episode: Episode, step: int) -> _ErasableStep:
+    def step(self, episode: Episode, step: int) -> ErasableStep:
         """One decision's screens, labelled."""
         key = (episode.index, int(episode.steps[step]))
         if key not in self._steps:
@@ -92,11 +92,11 @@ class ObjectEraser:
             self._steps[key] = self._labelled(episode, step)
         return self._steps[key]
 
-    def _labelled(self, episode: Episode, step: int) -> _ErasableStep:
+    def _labelled(self, episode: Episode, step: int) -> ErasableStep:
         finder, ram = self._found.finder, self._memory(episode)[step]
         screens = (episode.screens.indices[step], episode.screens_before.indices[step])
         bits = tuple(self._bit_of[finder.labels(screen, ram)] for screen in screens)
-        found = _ErasableStep(
+        found = ErasableStep(
             screens, bits, episode.planes[step], self._found.background, self._preprocessor
         )
         if not np.array_equal(self._preprocessor.plane(*screens), found.plane(0)):
@@ -162,7 +162,7 @@ class ObjectFrames:
         return self._eraser.stack(self._episode, int(self._steps[frame]), sets)
 
 
-class _ErasableStep:
+class ErasableStep:
     """One decision: its two screens, which group's every pixel is, and planes made so far."""
 
     def __init__(
@@ -174,6 +174,7 @@ class _ErasableStep:
         preprocessor: Preprocessor,
     ) -> None:
         self.screens, self.bits, self.background = screens, bits, background
+        self.recorded = plane
         self.visible = int(np.bitwise_or.reduce(np.concatenate([b.ravel() for b in bits])))
         self._preprocessor = preprocessor
         self._planes = {0: plane}
@@ -189,10 +190,18 @@ class _ErasableStep:
             self._planes[erased] = self._preprocessor.plane(edited[0], edited[1])
         return self._planes[erased]
 
-    def without_pixels(self, hidden: np.ndarray) -> np.ndarray | None:
-        """The plane with the background where ``hidden`` [Y, X] is true; None where nothing
-        changes."""
-        edited = [np.where(hidden, self.background, screen) for screen in self.screens]
-        if all(np.array_equal(a, b) for a, b in zip(edited, self.screens, strict=True)):
+    def without(self, hidden: tuple[np.ndarray, np.ndarray]) -> np.ndarray | None:
+        """The plane with the background at some pixels of each screen, or None where that is as
+        it was.
+
+        Args:
+            hidden: for the last screen and the one before, flat indices of pixels.
+        """
+        edited = [screen.ravel().copy() for screen in self.screens]
+        flat = self.background.ravel()
+        for screen, pixels in zip(edited, hidden, strict=True):
+            screen[pixels] = flat[pixels]
+        last, before = (screen.reshape(self.background.shape) for screen in edited)
+        if np.array_equal(last, self.screens[0]) and np.array_equal(before, self.screens[1]):
             return None
-        return self._preprocessor.plane(edited[0], edited[1])
+        return self._preprocessor.plane(last, before)

@@ -36,6 +36,10 @@ class Byte:
         """The coordinate of each step: int64 [T], from RAM uint8 [T, 128]."""
         return ram[:, self.address].astype(np.int64) % self.modulo * self.scale + self.offset
 
+    def at(self, ram: np.ndarray) -> int:
+        """The coordinate of one step, from RAM uint8 [128]."""
+        return int(ram[self.address]) % self.modulo * self.scale + self.offset
+
 
 @dataclass(frozen=True, kw_only=True)
 class When:
@@ -93,6 +97,22 @@ class ObjectFact:
         rows = np.stack([top, top + self.height], 1).clip(low_y, high_y)
         columns = np.stack([left, left + self.width], 1).clip(low_x, high_x)
         return np.concatenate([rows, columns], 1)
+
+    def box_at(self, ram: np.ndarray) -> Box | None:
+        """The nominal box of one step, from RAM uint8 [128]; None where it is not present."""
+        for when in self.present:
+            if not when.least <= int(ram[when.address]) & when.mask <= when.most:
+                return None
+        left = self.x.at(ram) if isinstance(self.x, Byte) else self.x
+        top = self.y.at(ram) if isinstance(self.y, Byte) else self.y
+        low_y, high_y, low_x, high_x = self.area
+        box = (
+            min(max(top, low_y), high_y),
+            min(max(top + self.height, low_y), high_y),
+            min(max(left, low_x), high_x),
+            min(max(left + self.width, low_x), high_x),
+        )
+        return box if box[1] > box[0] and box[3] > box[2] else None
 
     def is_present(self, ram: np.ndarray) -> np.ndarray:
         """Whether it is in the game, with some of its box inside the area: bool [T]."""

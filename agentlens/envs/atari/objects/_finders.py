@@ -72,13 +72,14 @@ class FactFinder:
         labels = np.zeros(screen.shape, np.uint8)
         present = []
         for index, fact in enumerate(self.facts.objects):
-            top, bottom, left, right = fact.nominal(ram[None])[0].tolist()
-            box = (top, bottom, left, right)
-            if fact.is_present(ram[None])[0]:
+            box = fact.box_at(ram)
+            if box is not None:
                 present.append((index, box))
                 self._claim(labels, screen, index, box)
         for index, box in present:
             fact = self.facts.objects[index]
+            if fact.reach == 0:
+                continue
             self._claim(labels, screen, index, _grown(box, fact.reach, fact.area))
         return labels
 

@@ -1,0 +1,92 @@
+"""agentlens describe: say in words what an agent did and for which objects."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from agentlens.cli._console import progress, table
+from agentlens.cli._options import RecordingFolder, Span
+from agentlens.cli._verb import Verb
+from agentlens.workflows.options import Location, Whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Describe every step of a recording: attributes of objects, their effects, one sentence.
+
+    An object is cited only if erasing it from the screen changes the policy more than 95 % of
+    patches of its shape erased elsewhere at that step do.
+
+    Example: agentlens describe recordings/pong-ppo --start 100 --end 200
+    """
+
+    recording: RecordingFolder
+    """Folder of a recording."""
+    span: Span
+    episode: Whole = None
+    """Which episode; all if not given."""
+    lines: int = 5
+    """Sentences to print, evenly spread."""
+    no_shares: bool = False
+    """Leave out the Shapley values, which take most of the time."""
+    floor: float = 0.01
+    """The least effect that counts, nats (of a Q-network: in units of Q)."""
+    patches: int = 40
+    """Random patches an object and step."""
+    seed: int = 0
+    """Seed of the patches."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    threads: int = 0
+    """CPU threads; 0 for torch's own choice."""
+    output: Location = None
+    """Folder of the tables; `words` in the recording's folder if not given."""
+
+
+def run(options: Options) -> int:
+    """Describe, and print the summary, some sentences and the folder."""
+    from agentlens.compute import Compute
+    from agentlens.store.tables import read_table
+    from agentlens.words.description import DescribeOptions
+    from agentlens.workflows.describe import describe
+
+    with progress("describing", "steps") as report:
+        result = describe(
+            options.recording,
+            steps=options.span.steps,
+            episodes=None if options.episode is None else [options.episode],
+            options=DescribeOptions(
+                floor=options.floor,
+                patches=options.patches,
+                seed=options.seed,
+                shares=not options.no_shares,
+            ),
+            compute=Compute(device=options.device, threads=options.threads),
+            output=options.output,
+            progress=report,
+        )
+    columns, _ = read_table(result.folder / "sentences")
+    count = len(columns["sentence"])
+    for place in range(min(options.lines, count)):
+        row = place * count // min(options.lines, count)
+        print(f"step {columns['step'][row]}: {columns['sentence'][row]}")
+    rows = [
+        (
+            group.name,
+            f"{group.effect:.0%}",
+            "-" if math.isnan(group.shapley) else f"{group.shapley:.0%}",
+            f"{group.mean_effect:.3f} {result.unit}",
+            f"{group.cited:.0%}",
+        )
+        for group in result.groups
+    ]
+    table(("object", "share of effect", "of Shapley values", "effect of erasing", "cited"), rows)
+    print(f"{result.steps} steps: {result.line}")
+    if result.loss_line:
+        print(result.loss_line)
+    print(f"tables: {result.folder}")
+    return 0
+
+
+VERB = Verb(summary="say in words what an agent did and why", options=Options, run=run, order=47)

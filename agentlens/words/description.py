@@ -1,0 +1,236 @@
+"""Attributes, effects and sentences of a recording's steps.
+
+An object is cited only if erasing it changes the policy more than the ``percentile`` of patches
+of its own shape erased elsewhere at that step, and by at least ``floor``. Shape letters: T steps,
+G groups of objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from agentlens.actions import merge_groups
+from agentlens.envs.atari.objects import boxes_of, objects_of
+from agentlens.errors import InvalidArgument
+from agentlens.policies.agent import Agent
+from agentlens.saliency.base import FrameBatch
+from agentlens.saliency.checks import check_outputs
+from agentlens.saliency.engine.settings import device_of
+from agentlens.saliency.object_effects import POLICY, ObjectEffects, ObjectGame
+from agentlens.saliency.objects import ObjectEraser
+from agentlens.saliency.question import Question
+from agentlens.store.recording import Episode, Recording
+from agentlens.words.attributes import Attributes, attributes_of
+from agentlens.words.patches import PatchEraser
+from agentlens.words.sentences import Choice, ObjectClause, sentence
+
+_BLOCK = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeOptions:
+    """How effects are measured and when an object is cited.
+
+    ``floor``: the least effect that counts, nats (of Q-values: their unit). ``patches``: random
+    patches an object and step. ``percentile``: of their effects that an object's own must exceed.
+    ``seed``: of patches and sampled orders. ``shares``: Shapley values, too. ``orders``: for
+    those of more than eight objects in sight. ``merge_actions``: actions that do the same are one.
+    """
+
+    floor: float = 0.01
+    patches: int = 40
+    percentile: float = 95.0
+    seed: int = 0
+    shares: bool = True
+    orders: int = 16
+    merge_actions: bool = True
+
+    def __post_init__(self) -> None:
+        if self.patches < 1 or not 0 <= self.percentile <= 100 or self.floor < 0:
+            raise InvalidArgument(
+                f"{self.patches} patches, percentile {self.percentile}, floor {self.floor}: "
+                "expected 1 or more, 0 to 100, and 0 or more."
+            )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Description:
+    """T described steps of one episode.
+
+    ``steps``: int64 [T]. ``sentences``: one a step. ``attributes``, ``effects``: of the groups.
+    ``effect``: float64 [T, G], what decides whether an object is cited. ``threshold``: float64
+    [T, G], the percentile of the patches, NaN where the effect is below the floor and none were
+    tried. ``cited``: bool [T, G].
+    """
+
+    episode: int
+    steps: np.ndarray
+    sentences: tuple[str, ...]
+    attributes: Attributes
+    effects: ObjectEffects
+    effect: np.ndarray
+    threshold: np.ndarray
+    cited: np.ndarray
+
+
+class Describer:
+    """Describes steps of one recording.
+
+    Attributes:
+        score: what decides whether an object is cited: "kl" of logits, "gap" of Q-values.
+        own: the group that the agent moves, "" where the game has no facts.
+        by: "facts" or "colour", how objects are found.
+
+    Notes:
+        Up to 2^G forward passes a step with shares, G + 1 without; and one for each patch that
+        changes the observation, of objects above the floor alone.
+    """
+
+    def __init__(self, recording: Recording, agent: Agent, options: DescribeOptions) -> None:
+        header = recording.header
+        self._recording, self._policy, self._options = recording, agent.policy, options
+        self._found = objects_of(recording)
+        self._eraser = ObjectEraser(recording, self._found)
+        self._patches = PatchEraser(
+            self._eraser,
+            header.agent,
+            header.screen_shape,
+            patches=options.patches,
+            seed=options.seed,
+        )
+        meanings = header.agent.action.meanings
+        self._groups = tuple((index,) for index in range(len(meanings)))
+        if options.merge_actions:
+            self._groups = merge_groups(header.agent.environment.game, meanings)
+        self.score = "kl" if agent.policy.kind == "logits" else "gap"
+        outputs: tuple[str, ...] = ()
+        if options.shares:
+            outputs = (POLICY, "log_probability") if self.score == "kl" else ("gap",)
+            outputs += ("value",)
+        if "value" in outputs and self.score == "kl" and not agent.policy.has_value:
+            outputs = outputs[:-1]
+        self._game = ObjectGame(
+            policy=agent.policy,
+            question=Question(policy=agent.policy, groups=self._groups),
+            scores=(self.score,),
+            outputs=outputs,
+            orders=options.orders,
+            seed=options.seed,
+        )
+        facts = self._found.facts
+        self.own = facts.own if facts else ""
+        self.threats = facts.threats if facts else ()
+        self.by = "facts" if facts else "colour"
+        self.names = self._eraser.names
+
+    def describe(self, episode: Episode, start: int, stop: int) -> Iterator[Description]:
+        """Describe neighbouring steps, in blocks of 32.
+
+        Raises:
+            OutputMismatch: recomputed outputs are not the recorded ones.
+        """
+        for first in range(start, stop, _BLOCK):
+            yield self._block(episode, np.arange(first, min(first + _BLOCK, stop)))
+
+    def _block(self, episode: Episode, steps: np.ndarray) -> Description:
+        frames = self._frames(episode, steps)
+        effects = self._game(frames, self._eraser.frames(episode, steps))
+        self._check(episode, steps, effects)
+        effect = np.abs(effects.erasure[self.score])
+        threshold = np.full(effect.shape, np.nan)
+        for frame, group in np.argwhere(effect >= max(self._options.floor, 1e-12)):
+            threshold[frame, group] = self._threshold(frames, episode, int(frame), int(group))
+        with np.errstate(invalid="ignore"):
+            cited = effect > threshold
+        attributes = self._attributes(episode, steps)
+        return Description(
+            episode=episode.index,
+            steps=episode.steps[steps],
+            sentences=tuple(
+                self._sentence(row, effects, attributes, effect, cited) for row in range(len(steps))
+            ),
+            attributes=attributes,
+            effects=effects,
+            effect=effect,
+            threshold=threshold,
+            cited=cited,
+        )
+
+    def _frames(self, episode: Episode, steps: np.ndarray) -> FrameBatch:
+        device, states = device_of(self._policy), episode.states
+        observations = episode.observations[int(steps[0]) : int(steps[-1]) + 1]
+        return FrameBatch(
+            observations=torch.from_numpy(observations).to(device),
+            actions=torch.from_numpy(episode.actions[steps]).to(device),
+            states=None if states is None else torch.from_numpy(states[steps]).to(device),
+            episodes=np.full(len(steps), episode.index),
+            steps=steps,
+        )
+
+    def _check(self, episode: Episode, steps: np.ndarray, effects: ObjectEffects) -> None:
+        kind = self._policy.kind
+        recorded = episode.logits if kind == "logits" else episode.q_values
+        rows = {kind: None if recorded is None else recorded[steps]}
+        check_outputs(episode.index, steps, {kind: torch.from_numpy(effects.preferences)}, rows)
+
+    def _threshold(self, frames: FrameBatch, episode: Episode, frame: int, group: int) -> float:
+        """The percentile of the effects of patches of an object's shape."""
+        step = int(frames.steps[frame])
+        changed = self._patches.observations(episode, step, 1 << group)
+        scores = np.zeros(self._options.patches)
+        if len(changed) > 1:
+            found = self._game.score_of(self.score, frames, frame, changed)
+            scores[: len(found)] = np.abs(found)
+        return float(np.quantile(scores, self._options.percentile / 100, method="higher"))
+
+    def _attributes(self, episode: Episode, steps: np.ndarray) -> Attributes:
+        """Attributes of the steps; the step before them is looked at for the changes."""
+        first, stop = int(steps[0]), int(steps[-1]) + 1
+        before = min(first, 1)
+        screens = episode.screens.indices[first - before : stop]
+        boxes = boxes_of(screens, episode.ram[first - before : stop], self._found.finder)
+        whole = attributes_of(boxes, self.own)
+        return whole.after(before)
+
+    def _sentence(
+        self,
+        row: int,
+        effects: ObjectEffects,
+        attributes: Attributes,
+        effect: np.ndarray,
+        cited: np.ndarray,
+    ) -> str:
+        clauses = [
+            ObjectClause(
+                name=name,
+                is_own=name == self.own,
+                effect=float(effect[row, group]),
+                cited=bool(cited[row, group]),
+                present=bool(attributes.present[row, group]),
+                gap_y=float(attributes.gap_y[row, group]),
+                gap_x=float(attributes.gap_x[row, group]),
+                dy=float(attributes.dy[row, group]),
+                dx=float(attributes.dx[row, group]),
+                approaching=float(attributes.approaching[row, group])
+                if name in self.threats
+                else float("nan"),
+            )
+            for group, name in enumerate(self.names)
+            if effects.visible[row, group]
+        ]
+        return sentence(self._choice(effects, row), clauses)
+
+    def _choice(self, effects: ObjectEffects, row: int) -> Choice:
+        members = next(g for g in self._groups if int(effects.explained[row]) in g)
+        meanings = self._recording.header.agent.action.meanings
+        probability = None
+        if self.score == "kl":
+            logits = effects.preferences[row].astype(np.float64)
+            weights = np.exp(logits - logits.max())
+            probability = float(weights[list(members)].sum() / weights.sum())
+        action = " / ".join(meanings[index] for index in members)
+        return Choice(action=action, probability=probability, own=self.own)

@@ -1,0 +1,235 @@
+"""A recording in words: a table of attributes and effects, sentences, and a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agentlens.compute import Compute
+from agentlens.errors import InvalidArgument
+from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.device import choose_device
+from agentlens.progress import Progress, silent
+from agentlens.provenance import provenance
+from agentlens.saliency.engine.settings import torch_threads
+from agentlens.store.recording import Episode, Recording, open_recording
+from agentlens.store.tables import write_table
+from agentlens.words.description import DescribeOptions, Describer, Description
+from agentlens.words.sentences import losses_line, shares_line
+from agentlens.workflows.objects import chosen_episodes
+
+FOLDER = "words"
+LOSS_WINDOW = 20
+"""A loss is looked at over so many steps before it."""
+
+_SHOWN_SHARE = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSummary:
+    """One group of objects over the described steps.
+
+    ``effect``: its share of the policy's change when each group is erased alone, 0 to 1.
+    ``shapley``: its share of the sizes of all Shapley values, NaN without them. ``cited``: share
+    of steps in which it is cited. ``mean_effect``: of erasing it, nats or Q. ``losses``: before
+    how many losses it was cited.
+    """
+
+    name: str
+    effect: float
+    shapley: float
+    cited: float
+    mean_effect: float
+    losses: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeResult:
+    """What ``describe`` wrote: ``folder`` with the tables ``attributes`` and ``sentences``.
+
+    ``groups``: by share, largest first. ``line``: the summary as a sentence. ``losses``: points or
+    lives lost. ``passes``: forward passes a step for erasures and shares.
+    """
+
+    folder: Path
+    groups: tuple[GroupSummary, ...]
+    line: str
+    losses: int
+    loss_line: str
+    steps: int
+    unit: str
+    passes: float
+
+
+def describe(
+    recording: Recording | Path | str,
+    *,
+    steps: slice | None = None,
+    episodes: Sequence[int] | None = None,
+    options: DescribeOptions = DescribeOptions(),
+    compute: Compute = Compute(),
+    output: Path | str | None = None,
+    progress: Progress = silent,
+    agent: Agent | None = None,
+) -> DescribeResult:
+    """Say for every step what the agent did and which objects it did it for.
+
+    Args:
+        recording: open, or its folder.
+        steps: of each episode, neighbouring; all if not given.
+        episodes: indices; all if not given.
+        options: how effects are measured and when an object is cited.
+        compute: device and threads.
+        output: folder of the tables; ``words`` in the recording's folder if not given.
+        progress: called with steps done and to do.
+        agent: another copy of the recording's own.
+
+    Returns:
+        Where the tables are, and a summary.
+
+    Raises:
+        InvalidArgument: no such episode or step, or nothing to describe.
+        OutputMismatch: recomputed outputs are not the recorded ones.
+        DiskError: the tables cannot be written.
+    """
+    recording = open_recording(recording)
+    chosen = [(e, *_span(e, steps)) for e in chosen_episodes(recording, episodes)]
+    total = sum(stop - start for _, start, stop in chosen)
+    if total == 0:
+        raise InvalidArgument("no step is chosen: give a start before the end of an episode.")
+    if agent is None:
+        agent = load_agent(recording.agent_folder)
+    describer = Describer(recording, agent.to(choose_device(compute.device)), options)
+    parts: list[tuple[Episode, Description]] = []
+    done = 0
+    with torch_threads(compute.threads):
+        for episode, start, stop in chosen:
+            for part in describer.describe(episode, start, stop):
+                parts.append((episode, part))
+                done += len(part.steps)
+                progress(done, total)
+    folder = Path(output) if output is not None else recording.folder / FOLDER
+    about = {
+        "recording": recording.header.identity,
+        "found_by": describer.by,
+        "score": describer.score,
+        "options": asdict(options),
+        **provenance(),
+    }
+    write_table(folder / "attributes", _attribute_columns(parts), about)
+    write_table(folder / "sentences", _sentence_columns(parts), about)
+    return _result(folder, describer, parts)
+
+
+def _span(episode: Episode, steps: slice | None) -> tuple[int, int]:
+    """First step and the one after the last.
+
+    Raises:
+        InvalidArgument: a stride.
+    """
+    start, stop, stride = (steps or slice(None)).indices(len(episode))
+    if stride != 1:
+        raise InvalidArgument(f"a slice with stride {stride}: expected neighbouring steps.")
+    return start, max(start, stop)
+
+
+def _attribute_columns(parts: Sequence[tuple[Episode, Description]]) -> dict[str, np.ndarray]:
+    """One row a step and object."""
+    blocks = [_block_columns(part) for _, part in parts]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def _block_columns(part: Description) -> dict[str, np.ndarray]:
+    names, found, effects = part.effects.names, part.attributes, part.effects
+    count = len(part.steps)
+    columns: dict[str, Any] = {
+        "episode": np.full(count * len(names), part.episode),
+        "step": np.repeat(part.steps, len(names)),
+        "object": np.tile(np.array(names), count),
+        "in_sight": effects.visible.ravel(),
+    }
+    for name in ("present", "y", "x", "dy", "dx", "gap_y", "gap_x", "approaching"):
+        columns[name] = getattr(found, name).ravel()
+    columns |= {
+        "effect": part.effect.ravel(),
+        "patches": part.threshold.ravel(),
+        "cited": part.cited.ravel(),
+    }
+    for name, shares in effects.shares.items():
+        columns[f"share_{name}"] = shares.ravel()
+        columns[f"share_{name}_error"] = effects.errors[name].ravel()
+    return columns
+
+
+def _sentence_columns(parts: Sequence[tuple[Episode, Description]]) -> dict[str, Any]:
+    return {
+        "episode": np.concatenate([np.full(len(p.steps), p.episode) for _, p in parts]),
+        "step": np.concatenate([p.steps for _, p in parts]),
+        "sentence": [line for _, p in parts for line in p.sentences],
+    }
+
+
+def _result(
+    folder: Path, describer: Describer, parts: Sequence[tuple[Episode, Description]]
+) -> DescribeResult:
+    effect = np.concatenate([part.effect for _, part in parts])
+    cited = np.concatenate([part.cited for _, part in parts])
+    share = effect.sum(0) / max(effect.sum(), 1e-300)
+    shapley = np.full(len(describer.names), np.nan)
+    first = parts[0][1].effects.shares
+    if first:
+        name = next(iter(first))
+        sizes = np.concatenate([np.abs(part.effects.shares[name]) for _, part in parts]).sum(0)
+        shapley = sizes / max(sizes.sum(), 1e-300)
+    losses, before = _losses(parts, len(describer.names))
+    groups = sorted(
+        (
+            GroupSummary(
+                name=name,
+                effect=float(share[group]),
+                shapley=float(shapley[group]),
+                cited=float(cited[:, group].mean()),
+                mean_effect=float(effect[:, group].mean()),
+                losses=int(before[group]),
+            )
+            for group, name in enumerate(describer.names)
+        ),
+        key=lambda summary: -summary.effect,
+    )
+    shown = [(g.name, g.effect) for g in groups if g.effect >= _SHOWN_SHARE]
+    rest = sum(g.effect for g in groups if g.effect < _SHOWN_SHARE)
+    line = shares_line(shown, rest) if shown else "no object changes the policy when erased"
+    most = max(groups, key=lambda summary: summary.losses)
+    loss_line = losses_line(losses, most.losses, most.name, LOSS_WINDOW) if losses else ""
+    return DescribeResult(
+        folder=folder,
+        groups=tuple(groups),
+        line=line,
+        losses=losses,
+        loss_line=loss_line,
+        steps=len(effect),
+        unit="nats" if describer.score == "kl" else "Q",
+        passes=float(np.concatenate([part.effects.passes for _, part in parts]).mean()),
+    )
+
+
+def _losses(parts: Sequence[tuple[Episode, Description]], groups: int) -> tuple[int, np.ndarray]:
+    """Points or lives lost in the described steps, and before how many each group was cited."""
+    lost, before = 0, np.zeros(groups, np.int64)
+    by_episode: dict[int, list[tuple[Episode, Description]]] = {}
+    for episode, part in parts:
+        by_episode.setdefault(episode.index, []).append((episode, part))
+    for described in by_episode.values():
+        episode = described[0][0]
+        cited = np.concatenate([part.cited for _, part in described])
+        steps = np.concatenate([part.steps for _, part in described]) - int(episode.steps[0])
+        lives = np.append(episode.lives, episode.lives[-1:])
+        losing = (episode.rewards < 0) | (np.diff(lives) < 0)
+        for row in np.flatnonzero(losing[steps]):
+            lost += 1
+            before += cited[max(0, row - LOSS_WINDOW) : row + 1].any(0)
+    return lost, before
