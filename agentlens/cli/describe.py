@@ -39,7 +39,7 @@ class Options:
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     threads: int = 0
-    """CPU threads; 0 for torch's own choice."""
+    """CPU threads; 0 for one, which suits the small batches."""
     output: Location = None
     """Folder of the tables; `words` in the recording's folder if not given."""
 

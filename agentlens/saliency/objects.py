@@ -15,9 +15,9 @@ import numpy as np
 
 from agentlens.arrays import scale_planes, stack_planes
 from agentlens.envs.atari.objects import RecordedObjects
-from agentlens.envs.atari.palette import Palette
 from agentlens.envs.preprocess import Preprocessor
 from agentlens.errors import InvalidArgument, OutputMismatch
+from agentlens.palette import Palette
 from agentlens.store.recording import Episode, Recording
 
 _KEPT_STEPS = 64
@@ -71,10 +71,9 @@ class ObjectEraser:
         group_of = [self.names.index(group) for group in found.finder.groups]
         self._bit_of = np.array([0, *(1 << group for group in group_of)], np.int64)
         self._spec = recording.header.agent.observation
+        grey = (recording.palette @ _EMULATOR_GREY + 0.5).astype(np.uint8)
         palette = Palette()
-        palette.rgb[:] = recording.palette
-        palette.grey[:] = (recording.palette @ _EMULATOR_GREY + 0.5).astype(np.uint8)
-        palette.version += 1
+        palette.learn(np.arange(256, dtype=np.uint8)[None], recording.palette[None], grey[None])
         self._preprocessor = Preprocessor(self._spec, recording.header.screen_shape, palette)
         self._steps: dict[tuple[int, int], ErasableStep] = {}
         self._ram: dict[int, np.ndarray] = {}
@@ -197,11 +196,12 @@ class ErasableStep:
         Args:
             hidden: for the last screen and the one before, flat indices of pixels.
         """
-        edited = [screen.ravel().copy() for screen in self.screens]
         flat = self.background.ravel()
+        screens = [screen.ravel() for screen in self.screens]
+        if not any((s[at] != flat[at]).any() for s, at in zip(screens, hidden, strict=True)):
+            return None
+        edited = [screen.copy() for screen in screens]
         for screen, pixels in zip(edited, hidden, strict=True):
             screen[pixels] = flat[pixels]
         last, before = (screen.reshape(self.background.shape) for screen in edited)
-        if np.array_equal(last, self.screens[0]) and np.array_equal(before, self.screens[1]):
-            return None
         return self._preprocessor.plane(last, before)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from agentlens.actions import merge_groups
+from agentlens.envs.alike import merge_groups
 from agentlens.envs.atari.objects import boxes_of, objects_of
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent
@@ -29,6 +29,8 @@ from agentlens.words.patches import PatchEraser
 from agentlens.words.sentences import Choice, ObjectClause, sentence
 
 _BLOCK = 32
+_LEAST = 1e-12
+"""Below this an effect is rounding whatever the floor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,10 @@ class DescribeOptions:
                 f"{self.patches} patches, percentile {self.percentile}, floor {self.floor}: "
                 "expected 1 or more, 0 to 100, and 0 or more."
             )
+
+
+DEFAULTS = DescribeOptions()
+"""Effects in nats above 0.01, forty patches, Shapley values."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,7 +148,7 @@ class Describer:
         self._check(episode, steps, effects)
         effect = np.abs(effects.erasure[self.score])
         threshold = np.full(effect.shape, np.nan)
-        for frame, group in np.argwhere(effect >= max(self._options.floor, 1e-12)):
+        for frame, group in np.argwhere(effect >= max(self._options.floor, _LEAST)):
             threshold[frame, group] = self._threshold(frames, episode, int(frame), int(group))
         with np.errstate(invalid="ignore"):
             cited = effect > threshold

@@ -15,6 +15,9 @@ from agentlens.spec import AgentSpec
 from agentlens.store.recording import Episode
 
 
+_KEPT_STEPS = 64
+
+
 class PatchEraser:
     """Erases patches that have an object's own shape, moved by random distances.
 
@@ -93,10 +96,10 @@ class PatchEraser:
             step: that decision.
         """
         if key not in self._planes:
-            while len(self._planes) > 64:
+            while len(self._planes) > _KEPT_STEPS:
                 self._planes.pop(next(iter(self._planes)))
             places = [np.nonzero(bits & key[2]) for bits in step.bits]
-            own = [frozenset((rows * self._columns + columns).tolist()) for rows, columns in places]
+            own = [(bits & key[2] != 0).ravel() for bits in step.bits]
             self._planes[key] = [
                 step.without(
                     (

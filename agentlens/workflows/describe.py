@@ -18,7 +18,7 @@ from agentlens.provenance import provenance
 from agentlens.saliency.engine.settings import torch_threads
 from agentlens.store.recording import Episode, Recording, open_recording
 from agentlens.store.tables import write_table
-from agentlens.words.description import DescribeOptions, Describer, Description
+from agentlens.words.description import DEFAULTS, DescribeOptions, Describer, Description
 from agentlens.words.sentences import losses_line, shares_line
 from agentlens.workflows.objects import chosen_episodes
 
@@ -70,7 +70,7 @@ def describe(
     *,
     steps: slice | None = None,
     episodes: Sequence[int] | None = None,
-    options: DescribeOptions = DescribeOptions(),
+    options: DescribeOptions = DEFAULTS,
     compute: Compute = Compute(),
     output: Path | str | None = None,
     progress: Progress = silent,
@@ -83,7 +83,8 @@ def describe(
         steps: of each episode, neighbouring; all if not given.
         episodes: indices; all if not given.
         options: how effects are measured and when an object is cited.
-        compute: device and threads.
+        compute: device and threads; one thread if not given: the batches are small, and a
+            second one waits longer than it works.
         output: folder of the tables; ``words`` in the recording's folder if not given.
         progress: called with steps done and to do.
         agent: another copy of the recording's own.
@@ -106,7 +107,7 @@ def describe(
     describer = Describer(recording, agent.to(choose_device(compute.device)), options)
     parts: list[tuple[Episode, Description]] = []
     done = 0
-    with torch_threads(compute.threads):
+    with torch_threads(compute.threads or 1):
         for episode, start, stop in chosen:
             for part in describer.describe(episode, start, stop):
                 parts.append((episode, part))

@@ -9,7 +9,7 @@ import ale_py
 import numpy as np
 import pytest
 
-from agentlens.envs.atari.emulator import rom_path
+from agentlens.envs.atari.cartridges import rom_path
 from agentlens.envs.atari.objects import (
     OBJECTS,
     Boxes,
