@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from agentlens.policies.base import Policy
+    from agentlens.saliency.erasable import ErasableFrames
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +34,8 @@ class FrameBatch:
     ``pictures`` asks for "previous". ``episodes``, ``steps``: int64 [F], they seed random numbers.
     Where the method's ``past_steps`` asks for N: ``past`` [F, N, K, H, W] and ``past_states``
     [F, N, S], the nearest step first, and ``past_counts``, int64 [F], how many of them there are
-    since the recurrent state was last reset (the rest repeat other steps).
+    since the recurrent state was last reset (the rest repeat other steps). ``objects``: the steps
+    with objects that can be erased, where the method's ``pictures`` asks for "objects".
     """
 
     observations: Tensor
@@ -45,6 +47,7 @@ class FrameBatch:
     past: Tensor | None = None
     past_states: Tensor | None = None
     past_counts: np.ndarray | None = None
+    objects: ErasableFrames | None = None
 
     def __len__(self) -> int:
         return int(self.observations.shape[0])
@@ -65,6 +68,7 @@ class FrameBatch:
             past=part(self.past),
             past_states=part(self.past_states),
             past_counts=None if self.past_counts is None else self.past_counts[rows],
+            objects=None if self.objects is None else self.objects[rows],
         )
 
     def renumbered(self, steps: np.ndarray) -> FrameBatch:
@@ -79,11 +83,13 @@ class RecordingFacts:
     ``pictures``: float32 by name, those that ``pictures`` of the method asks for: "median" and
     "mean" [H, W], "frames" [N, K, H, W] (observations of the recording, evenly spread).
     ``action_groups``: actions that do the same in this game, as indices into the policy's; None
-    where nobody knows. They are merged where the method says so.
+    where nobody knows. They are merged where the method says so. ``object_names``: what can be
+    erased, where ``pictures`` asks for "objects".
     """
 
     pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
     action_groups: tuple[tuple[int, ...], ...] | None = None
+    object_names: tuple[str, ...] = ()
 
 
 class MapBatch(NamedTuple):
@@ -142,7 +148,8 @@ class SaliencyMethod(abc.ABC):
 
     @property
     def pictures(self) -> frozenset[str]:
-        """What else of the recording it needs: "median", "mean" (pictures), "previous" (steps)."""
+        """What else of the recording it needs: "median", "mean" (pictures), "previous" (steps),
+        "objects" (to be erased)."""
         return frozenset()
 
     @property

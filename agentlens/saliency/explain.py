@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from agentlens.compute import Compute
+from agentlens.envs.atari.objects import objects_of
 from agentlens.errors import (
     DeviceError,
     Interrupted,
@@ -36,6 +37,7 @@ from agentlens.saliency.chosen_steps import choose_steps
 from agentlens.saliency.configure import configure, method_name, options_of
 from agentlens.saliency.engine.settings import device_of, exact_float32, torch_threads
 from agentlens.saliency.frames import read_frames, recording_facts
+from agentlens.saliency.objects import ObjectEraser
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader, MapSet, MapWriter, open_maps, read_map_header
 from agentlens.store.recording import Episode, Recording, open_recording
@@ -59,10 +61,14 @@ class MapRun:
     facts: RecordingFacts
     explainer: Explainer
     steps: Mapping[int, np.ndarray]
+    eraser: ObjectEraser | None
 
     def frames(self, episode: Episode, steps: np.ndarray) -> FrameBatch:
         """Steps of an episode as the explainer wants them."""
-        return read_frames(episode, steps, self.policy, self.method)
+        frames = read_frames(episode, steps, self.policy, self.method)
+        if self.eraser is None:
+            return frames
+        return dataclasses.replace(frames, objects=self.eraser.frames(episode, steps))
 
     def episodes(self) -> Iterator[tuple[Episode, np.ndarray]]:
         """The episodes to explain with their steps."""
@@ -155,7 +161,10 @@ def _prepare(
             f"the agent sees {policy.observation_shape}, the recording has "
             f"{spec.observation.shape}: it is another agent's."
         )
-    facts = recording_facts(recording, configured)
+    facts, eraser = recording_facts(recording, configured), None
+    if "objects" in configured.pictures:
+        eraser = ObjectEraser(recording, objects_of(recording))
+        facts = dataclasses.replace(facts, object_names=eraser.names)
     explainer = configured.bind(policy, compute, facts)
     _log.info("%s on %s, engine %s", method_name(configured), device_of(policy), explainer.engine)
     return MapRun(
@@ -166,6 +175,7 @@ def _prepare(
         facts=facts,
         explainer=explainer,
         steps=wanted,
+        eraser=eraser,
     )
 
 

@@ -45,4 +45,5 @@ def single_frame(frames: FrameBatch, index: int, policy: Policy) -> FrameBatch:
         past_counts=None if frames.past_counts is None else frames.past_counts[at],
         episodes=frames.episodes[at],
         steps=frames.steps[at],
+        objects=None if frames.objects is None else frames.objects[at],
     )

@@ -20,11 +20,15 @@ PICTURE_PLANES = 256
 """A recording's median and mean pictures are taken over this many steps, evenly spread."""
 
 
+NO_PICTURES = frozenset({"previous", "objects"})
+"""What a method may need of a recording that is not a picture of the whole of it."""
+
+
 def recording_facts(recording: Recording, method: SaliencyMethod) -> RecordingFacts:
     """The pictures that a method needs, and which actions do the same in the recording's game."""
     spec = recording.header.agent
     return RecordingFacts(
-        pictures={kind: _picture(recording, kind) for kind in method.pictures - {"previous"}},
+        pictures={kind: _picture(recording, kind) for kind in method.pictures - NO_PICTURES},
         action_groups=merge_groups(spec.environment.game, spec.action.meanings),
     )
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.saliency.base import FrameBatch
 from agentlens.saliency.coalitions import CoalitionPlan, plan_coalitions, shapley_interactions
-from agentlens.saliency.engine.settings import device_of, exact_float32
-from agentlens.saliency.objects import ErasableFrames
-from agentlens.saliency.question import Question, evaluate, quantity
+from agentlens.saliency.engine.settings import device_of, dtype_of, exact_float32
+from agentlens.saliency.erasable import ErasableFrames
+from agentlens.saliency.question import Question, differentiated_output, score_change
 
 POLICY = "kl"
 """The output that stands for the policy as a whole: a coalition is worth minus the KL divergence
@@ -122,24 +122,23 @@ class ObjectGame:
         )
 
     @torch.inference_mode()
-    def score_of(
-        self, name: str, frames: FrameBatch, frame: int, observations: np.ndarray
-    ) -> np.ndarray:
-        """A score of changed observations of one step.
+    def score_changes(
+        self, frames: FrameBatch, frame: int, observations: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], Tensor]:
+        """Every score of changed observations of one step, and the explained action, int64 [1].
 
         Args:
-            name: of the score.
             frames: the steps.
             frame: which of them.
             observations: float32 [C, K, H, W], the first unchanged.
 
         Returns:
-            float64 [C - 1], one for each but the first.
+            float64 [C - 1] by score, one for each observation but the first.
         """
         outputs = self.erased_outputs(frames, frame, observations)
-        base = _rows(outputs, slice(0, 1))
+        base, rows = _rows(outputs, slice(0, 1)), _rows(outputs, slice(1, None))
         action = self.question.explained(base, frames.actions[frame : frame + 1])
-        return self._scored(name, base, _rows(outputs, slice(1, None)), action)
+        return {name: self._scored(name, base, rows, action) for name in self.scores}, action
 
     def erased_outputs(
         self, frames: FrameBatch, frame: int, observations: np.ndarray
@@ -151,7 +150,8 @@ class ObjectGame:
         """
         device = device_of(self.policy)
         same = (observations == observations[:1]).all((1, 2, 3))
-        batch = torch.from_numpy(np.ascontiguousarray(observations)).to(device)
+        batch = torch.from_numpy(np.ascontiguousarray(observations))
+        batch = batch.to(device, dtype_of(self.policy))
         state = None
         if frames.states is not None:
             state = frames.states[frame : frame + 1].expand(len(batch), -1)
@@ -167,7 +167,7 @@ class ObjectGame:
         """A score of every row against the base: float64 [C]."""
         value = None if rows.value is None else rows.value[None, None]
         changed = PolicyOutput(rows.preferences[None, None], rows.kind, value)
-        scored = evaluate(name, self.question, base, changed, action)
+        scored = score_change(name, self.question, base, changed, action)
         return scored[0, 0].cpu().double().numpy()
 
     def _values(
@@ -178,7 +178,7 @@ class ObjectGame:
             return -self._scored("kl", base, rows, action)[None]
         places = self.question.positions(base, action)
         own, other = (place.expand(len(rows.preferences)) for place in places)
-        values = quantity(name, self.question, rows, own, other)
+        values = differentiated_output(name, self.question, rows, own, other)
         return values[None].cpu().double().numpy()
 
 

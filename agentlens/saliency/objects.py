@@ -9,7 +9,6 @@ Shape letters: F frames, N objects, C sets of objects, K planes, H W observation
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -27,24 +26,6 @@ cartridge where it were not would be refused."""
 
 MOST_OBJECTS = 62
 """Sets of objects are bits of a 64-bit number."""
-
-
-class ErasableFrames(Protocol):
-    """Steps whose objects can be erased; what a method is given in ``FrameBatch.objects``."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The objects."""
-
-    @property
-    def visible(self) -> np.ndarray:
-        """Whether an object has a pixel in any frame of the stack: bool [F, N]."""
-
-    def erased(self, frame: int, sets: Sequence[int]) -> np.ndarray:
-        """One step's observation without each set of objects: float32 [C, K, H, W]."""
-
-    def __getitem__(self, frames: slice) -> ErasableFrames:
-        """Some of the steps."""
 
 
 class ObjectEraser:

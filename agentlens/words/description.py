@@ -130,6 +130,7 @@ class Describer:
         facts = self._found.facts
         self.own = facts.own if facts else ""
         self.threats = facts.threats if facts else ()
+        self._axis = facts.axis if facts else ""
         self.by = "facts" if facts else "colour"
         self.names = self._eraser.names
 
@@ -189,8 +190,8 @@ class Describer:
         changed = self._patches.observations(episode, step, 1 << group)
         scores = np.zeros(self._options.patches)
         if len(changed) > 1:
-            found = self._game.score_of(self.score, frames, frame, changed)
-            scores[: len(found)] = np.abs(found)
+            found, _ = self._game.score_changes(frames, frame, changed)
+            scores[: len(changed) - 1] = np.abs(found[self.score])
         return float(np.quantile(scores, self._options.percentile / 100, method="higher"))
 
     def _attributes(self, episode: Episode, steps: np.ndarray) -> Attributes:
@@ -239,4 +240,4 @@ class Describer:
             weights = np.exp(logits - logits.max())
             probability = float(weights[list(members)].sum() / weights.sum())
         action = " / ".join(meanings[index] for index in members)
-        return Choice(action=action, probability=probability, own=self.own)
+        return Choice(action=action, probability=probability, own=self.own, axis=self._axis)

@@ -14,7 +14,6 @@ from agentlens.saliency.objects import ErasableStep, ObjectEraser
 from agentlens.spec import AgentSpec
 from agentlens.store.recording import Episode
 
-
 _KEPT_STEPS = 64
 
 

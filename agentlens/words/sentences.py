@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -32,11 +33,16 @@ class ObjectClause:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The action a sentence is about: ``probability`` None for Q-values, whose ``unit`` is Q."""
+    """The action a sentence is about, and what the agent moves.
+
+    ``probability``: None for Q-values, whose ``unit`` is Q. ``own``: what it moves. ``axis``:
+    where that can move in one direction only; "" where in both.
+    """
 
     action: str
     probability: float | None
     own: str
+    axis: Literal["vertical", "horizontal", ""] = ""
 
     @property
     def unit(self) -> str:
@@ -84,13 +90,17 @@ def _where(choice: Choice, clause: ObjectClause) -> str:
         moving = motion(clause.dy, clause.dx)
         return f"{name} {f'moves {moving}' if moving else 'stands still'}"
     coming = {1.0: " and coming", 0.0: " and not coming"}.get(clause.approaching, "")
-    return f"{name} is {_apart(clause)} {definite(choice.own)}{coming}"
+    return f"{name} is {_apart(clause, choice.axis)} {definite(choice.own)}{coming}"
 
 
-def _apart(clause: ObjectClause) -> str:
-    """Along the direction in which they are clear of each other by less, or both."""
+def _apart(clause: ObjectClause, axis: str) -> str:
+    """Along the direction in which the own object moves, else where the gap is smaller."""
     vertical = _side(clause.gap_y, "below", "above")
     horizontal = _side(clause.gap_x, "right of", "left of")
+    if axis == "vertical":
+        return vertical or "level with"
+    if axis == "horizontal":
+        return horizontal or "in line with"
     if vertical and horizontal:
         nearer_in_y = abs(clause.gap_y) <= abs(clause.gap_x)
         return vertical if nearer_in_y else horizontal

@@ -15,6 +15,7 @@ from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
 from agentlens.saliency.base import METHODS, FrameBatch, RecordingFacts, SaliencyMethod
+from tests.erasable import RectangleFrames
 from tests.planted import SmallPolicy
 from tests.tiny import LinearPolicy
 
@@ -66,6 +67,7 @@ def batch(policy: Policy, count: int = 3) -> FrameBatch:
         episodes=np.zeros(count, np.int64),
         steps=np.arange(count) + 5,
         previous=torch.rand(count, *policy.observation_shape, generator=generator),
+        objects=RectangleFrames(observations, {"ball": (2, 6, 3, 7), "bat": (9, 15, 10, 14)}),
     )
 
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from agentlens.compute import Compute
 from agentlens.saliency.base import METHODS, FrameBatch, RecordingFacts
+from tests.erasable import RectangleFrames
 from tests.planted import SmallPolicy
 
 FOLDER = Path(__file__).resolve().parent / "saliency"
@@ -59,6 +60,7 @@ def made(name: str) -> np.ndarray:
         states=state,
         episodes=np.array([0]),
         steps=np.array([3]),
+        objects=RectangleFrames(torch.from_numpy(observation), {"ball": (2, 6, 3, 7)}),
     )
     cls = METHODS.load(name)
     method = cls(**{k: v for k, v in OPTIONS.items() if k in cls.__dataclass_fields__})

@@ -81,6 +81,16 @@ def test_boxes_of_ram_agree_with_the_pixels_within_a_pixel(name: str) -> None:
     assert not (boxes.drawn & ~boxes.present).any()
 
 
+def test_the_direction_in_which_the_agent_moves_follows_from_the_facts() -> None:
+    axes = {name: facts(name).axis for name in ("pong", "breakout", "freeway", "boxing")}
+    assert axes == {
+        "pong": "vertical",
+        "breakout": "horizontal",
+        "freeway": "vertical",
+        "boxing": "",
+    }
+
+
 @pytest.mark.parametrize("name", OBJECTS.names())
 def test_facts_name_their_sources_and_stay_on_the_screen(name: str) -> None:
     game = facts(name)

@@ -6,6 +6,7 @@ Shape letters: T steps, Y X screen. Boxes are (top, bottom, left, right), ends e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -161,6 +162,16 @@ class GameObjects:
                     f"objects of {self.game}: {group!r} is none of its groups "
                     f"({', '.join(self.groups)})."
                 )
+
+    @property
+    def axis(self) -> Literal["vertical", "horizontal", ""]:
+        """The one direction in which the own objects move; "" where they move in both."""
+        own = [fact for fact in self.objects if self.own in (fact.group, fact.name)]
+        vertical = any(isinstance(fact.y, Byte) for fact in own)
+        horizontal = any(isinstance(fact.x, Byte) for fact in own)
+        if vertical == horizontal:
+            return ""
+        return "vertical" if vertical else "horizontal"
 
     @property
     def groups(self) -> tuple[str, ...]:
