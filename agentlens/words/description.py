@@ -109,7 +109,9 @@ class Describer:
             seed=options.seed,
         )
         meanings = header.agent.action.meanings
-        self._groups = tuple((index,) for index in range(len(meanings)))
+        self._groups: tuple[tuple[int, ...], ...] = tuple(
+            (index,) for index in range(len(meanings))
+        )
         if options.merge_actions:
             self._groups = merge_groups(header.agent.environment.game, meanings)
         self.score = "kl" if agent.policy.kind == "logits" else "gap"
@@ -181,7 +183,7 @@ class Describer:
     def _check(self, episode: Episode, steps: np.ndarray, effects: ObjectEffects) -> None:
         kind = self._policy.kind
         recorded = episode.logits if kind == "logits" else episode.q_values
-        rows = {kind: None if recorded is None else recorded[steps]}
+        rows: dict[str, np.ndarray | None] = {kind: None if recorded is None else recorded[steps]}
         check_outputs(episode.index, steps, {kind: torch.from_numpy(effects.preferences)}, rows)
 
     def _threshold(self, frames: FrameBatch, episode: Episode, frame: int, group: int) -> float:

@@ -32,7 +32,7 @@ SEED = 5
 """Not the one whose screens the facts were measured on."""
 
 
-def played(game: str) -> tuple[np.ndarray, np.ndarray]:
+def played(game: str, every: int = EVERY) -> tuple[np.ndarray, np.ndarray]:
     """Screens and RAM of random play."""
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     ale = ale_py.ALEInterface()
@@ -50,7 +50,7 @@ def played(game: str) -> tuple[np.ndarray, np.ndarray]:
         ale.act(action)
         if ale.game_over():
             ale.reset_game()
-        if frame >= SKIPPED and frame % EVERY == 0:
+        if frame >= SKIPPED and frame % every == 0:
             screens.append(ale.getScreen())
             rams.append(ale.getRAM())
     return np.stack(screens), np.stack(rams)
@@ -159,6 +159,27 @@ def test_a_pixel_that_two_could_claim_is_the_ones_whose_ram_box_holds_it() -> No
     near = one_ball(name="near", y=23, present=())
     boxes = boxed(screen, ram, one_ball(), near)
     assert boxes.edges[0].tolist() == [[20, 23, 30, 32], [23, 26, 30, 32]]
+
+
+@pytest.mark.parametrize("name", OBJECTS.names())
+def test_what_moved_in_a_frame_is_found_in_the_screen_before_it(name: str) -> None:
+    """Erasing edits the last two screens of a decision and has the RAM of the last alone."""
+    game = facts(name)
+    screens, ram = played(game.game, every=1)
+    finder = FactFinder(game)
+    missed = total = 0
+    for step in range(1, len(screens), 7):
+        own = finder.labels(screens[step - 1], ram[step - 1])
+        later = finder.labels(screens[step - 1], ram[step])
+        missed += np.count_nonzero((own > 0) & (later == 0))
+        total += np.count_nonzero(own)
+    assert missed <= 0.002 * total
+
+
+def test_an_object_that_has_its_colours_alone_is_found_wherever_ram_has_it() -> None:
+    screen, ram = scene((100, 90))
+    assert not boxed(screen, ram, one_ball()).drawn[0, 0]
+    assert boxed(screen, ram, one_ball(alone=True)).edges[0, 0].tolist() == [100, 103, 90, 92]
 
 
 def test_a_wrong_box_is_counted_as_wrong() -> None:

@@ -68,7 +68,8 @@ class ObjectFact:
     must hold for it to be in the game. ``rigid``: its shape always fills the box; otherwise poses
     change within it. ``group``: what sentences and shares speak of, its own name if empty.
     ``reach``: pixels around the box that are searched too, for what moved since or before the
-    RAM was read.
+    RAM was read. ``alone``: nothing else in the area has its colours, so all of them there are its
+    pixels wherever RAM has it.
     """
 
     name: str
@@ -82,7 +83,8 @@ class ObjectFact:
     present: tuple[When, ...] = ()
     rigid: bool = True
     group: str = ""
-    reach: int = 4
+    reach: int = 8
+    alone: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.colours) == bool(self.other_than):

@@ -72,15 +72,14 @@ class FactFinder:
         labels = np.zeros(screen.shape, np.uint8)
         present = []
         for index, fact in enumerate(self.facts.objects):
-            box = fact.box_at(ram)
+            box = fact.area if fact.alone else fact.box_at(ram)
             if box is not None:
                 present.append((index, box))
                 self._claim(labels, screen, index, box)
         for index, box in present:
             fact = self.facts.objects[index]
-            if fact.reach == 0:
-                continue
-            self._claim(labels, screen, index, _grown(box, fact.reach, fact.area))
+            if fact.reach and not fact.alone:
+                self._claim(labels, screen, index, _grown(box, fact.reach, fact.area))
         return labels
 
     def _claim(self, labels: np.ndarray, screen: np.ndarray, index: int, box: Box) -> None:

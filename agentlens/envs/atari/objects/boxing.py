@@ -18,7 +18,7 @@ OBJECTS = GameObjects(
             colours=(12,),
             area=_RING,
             rigid=False,
-            reach=2,
+            alone=True,
         ),
         ObjectFact(
             name="opponent",
@@ -29,7 +29,7 @@ OBJECTS = GameObjects(
             colours=(0,),
             area=_RING,
             rigid=False,
-            reach=2,
+            alone=True,
         ),
         ObjectFact(
             name="score", x=32, y=5, width=90, height=8, colours=(12, 0), rigid=False, reach=0

@@ -18,6 +18,7 @@ OBJECTS = GameObjects(
             height=4,
             colours=(70,),
             area=(189, 193, 8, 152),
+            reach=24,
         ),
         ObjectFact(
             name="ball",

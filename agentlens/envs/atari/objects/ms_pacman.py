@@ -17,6 +17,7 @@ def _ghost(name: str, x: int, y: int, colour: int) -> ObjectFact:
         colours=(colour,),
         area=_MAZE,
         rigid=False,
+        alone=True,
     )
 
 
@@ -32,6 +33,7 @@ OBJECTS = GameObjects(
             colours=(42,),
             area=_MAZE,
             rigid=False,
+            alone=True,
         ),
         _ghost("Sue", 6, 12, 38),
         _ghost("Inky", 7, 13, 184),

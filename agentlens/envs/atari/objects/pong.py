@@ -17,6 +17,7 @@ OBJECTS = GameObjects(
             height=16,
             colours=(200,),
             area=_COURT,
+            alone=True,
         ),
         ObjectFact(
             name="opponent",
@@ -26,6 +27,7 @@ OBJECTS = GameObjects(
             height=16,
             colours=(56,),
             area=_COURT,
+            alone=True,
             present=(When(address=50, least=20),),
         ),
         ObjectFact(
@@ -36,6 +38,7 @@ OBJECTS = GameObjects(
             height=4,
             colours=(14,),
             area=_COURT,
+            alone=True,
             present=(When(address=54, least=1),),
         ),
         ObjectFact(

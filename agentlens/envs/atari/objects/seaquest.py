@@ -36,6 +36,7 @@ def _lane(lane: int) -> tuple[ObjectFact, ObjectFact]:
         area=area,
         present=(When(address=71 + lane, least=1, most=160),),
         rigid=False,
+        alone=True,
     )
     return diver, enemies
 
@@ -53,7 +54,7 @@ OBJECTS = GameObjects(
             area=_SEA,
             present=(When(address=103, least=1, most=160),),
             rigid=False,
-            reach=2,
+            reach=12,
         ),
         ObjectFact(
             name="submarine",

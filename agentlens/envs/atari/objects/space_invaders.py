@@ -34,6 +34,7 @@ def _missile(name: str, group: str, y_address: int, x_address: int) -> ObjectFac
         width=1,
         height=14,
         colours=_MISSILE,
+        reach=10,
         area=_FIELD,
         rigid=False,
     )
@@ -50,7 +51,7 @@ OBJECTS = GameObjects(
             height=10,
             colours=(196,),
             area=(185, 195, 0, 160),
-            reach=2,
+            alone=True,
         ),
         _missile("shot", "shot", 85, 87),
         _missile("bomb 1", "bombs", 81, 83),
