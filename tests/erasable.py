@@ -33,5 +33,5 @@ class RectangleFrames:
                     found[row, :, top:bottom, left:right] = self._fill
         return found
 
-    def __getitem__(self, frames: slice) -> RectangleFrames:
+    def __getitem__(self, frames: slice | np.ndarray) -> RectangleFrames:
         return RectangleFrames(self._observations[frames], self._rectangles, self._fill)

@@ -26,5 +26,5 @@ class ErasableFrames(Protocol):
     def erased(self, frame: int, sets: Sequence[int]) -> np.ndarray:
         """One step's observation without each set of objects: float32 [C, K, H, W]."""
 
-    def __getitem__(self, frames: slice) -> ErasableFrames:
-        """Some of the steps."""
+    def __getitem__(self, frames: slice | np.ndarray) -> ErasableFrames:
+        """Some of the steps, by their places: a slice, or int64 [n] with repeats allowed."""

@@ -127,7 +127,7 @@ class ObjectFrames:
         self._eraser, self._episode, self._steps = eraser, episode, steps
         self.names = eraser.names
 
-    def __getitem__(self, frames: slice) -> ObjectFrames:
+    def __getitem__(self, frames: slice | np.ndarray) -> ObjectFrames:
         return ObjectFrames(self._eraser, self._episode, self._steps[frames])
 
     @property
