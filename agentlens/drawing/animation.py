@@ -30,8 +30,8 @@ def convert(source: Path, target: Path) -> None:
     if target.suffix.lower() == ".gif":
         _write(source, target, "gif", "gif", "pal8", {})
     else:
-        quality = {"quality": "85", "compression_level": "3"}
-        _write(source, target, "webp", "libwebp_anim", "yuv420p", quality)
+        quality = {"lossless": "1", "compression_level": "1"}
+        _write(source, target, "webp", "libwebp_anim", "bgra", quality)
     size = target.stat().st_size
     if size > LARGE_BYTES:
         warnings.warn(
