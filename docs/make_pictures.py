@@ -1,5 +1,6 @@
-"""Make the pictures of docs/gallery.md and docs/methods.md.
+"""Make the pictures of README.md, docs/gallery.md and docs/methods.md.
 
+    python docs/make_pictures.py readme
     python docs/make_pictures.py gallery --policies FOLDER
     python docs/make_pictures.py methods --policies FOLDER
 
@@ -10,11 +11,13 @@ origins are in docs/gallery.md).
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import agentlens
+from agentlens.cli import demo
 from agentlens.drawing.draw import Draw
 from agentlens.errors import AgentlensError
 from agentlens.saliency.base import METHODS
@@ -132,15 +135,27 @@ def methods(policies: Path, folder: Path) -> None:
                 break
 
 
+def readme(policies: Path, folder: Path) -> None:
+    """The README's picture, which is the demo's."""
+    recording, maps = demo.explained(
+        agentlens.load_agent(demo.AGENT), agentlens.Compute(), folder / "demo"
+    )
+    _, picture = demo.drawn(recording, maps)
+    print(demo.discovery(recording, maps))
+    print(shutil.copy(picture, DOCS / "images" / picture.name))
+
+
 def main() -> None:
     """Make one set of pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["gallery", "methods"])
-    parser.add_argument("--policies", type=Path, required=True)
+    parser.add_argument("what", choices=["readme", "gallery", "methods"])
+    parser.add_argument("--policies", type=Path, default=Path("policies"))
     options = parser.parse_args()
-    (DOCS / "images" / options.what).mkdir(parents=True, exist_ok=True)
+    if options.what != "readme":
+        (DOCS / "images" / options.what).mkdir(parents=True, exist_ok=True)
+    make = {"readme": readme, "gallery": gallery, "methods": methods}[options.what]
     with tempfile.TemporaryDirectory() as folder:
-        {"gallery": gallery, "methods": methods}[options.what](options.policies, Path(folder))
+        make(options.policies, Path(folder))
 
 
 if __name__ == "__main__":

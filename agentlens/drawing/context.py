@@ -110,8 +110,8 @@ class FrameContext:
             agent's preprocessing pools with it where it does.
         background: uint8 [Y, X, 3], what usually is on the screen around this step; None where
             that is not known.
-        planes: the K planes of the stack, oldest first, uint8 [H, W]; None where the stack was
-            still empty (zeros).
+        planes: the frames of the stack, oldest first, uint8 [H, W], or [H, W, 3] in colour; None
+            where the stack was still empty (zeros).
         maps: raw values of each drawn target, float32 [planes, gy, gx]; empty for a step that
             was not explained.
         outputs: logits or Q-values of the policy, float [A].

@@ -84,13 +84,17 @@ def heat_on_plane(context: FrameContext, layer: Layer | None, plane: int) -> np.
     """
     picture = context.planes[plane]
     assert picture is not None, "the caller leaves empty planes out"
-    colour = np.repeat(picture[..., None], 3, axis=2)
+    colour = _in_colour(picture)
     kept = [p for p in context.planes if p is not None]
-    usual = np.repeat(np.median(kept, axis=0).astype(np.uint8)[..., None], 3, axis=2)
-    moving = moving_pixels(colour, usual)
+    usual = np.median(kept, axis=0).astype(np.uint8)
+    moving = moving_pixels(colour, _in_colour(usual))
     heat = None if layer is None else plane_heat(context, layer, plane)
     theme = context.scene.theme
     return _on(subdued(colour, theme), colour, moving, heat, layer, theme)
+
+
+def _in_colour(plane: np.ndarray) -> np.ndarray:
+    return plane if plane.ndim == 3 else np.repeat(plane[..., None], 3, axis=2)
 
 
 def moving_pixels(screen: np.ndarray, background: np.ndarray | None) -> np.ndarray:

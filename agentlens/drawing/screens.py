@@ -59,7 +59,7 @@ class SeenScreens:
         return screen
 
     def plane(self, step: int) -> np.ndarray:
-        """The newest plane of a step's observation, in whole greys: uint8 [H, W]."""
+        """The newest frame of a step's observation: uint8 [H, W], or [H, W, 3] in colour."""
         plane: np.ndarray = self._block(step)[1][step % BLOCK]
         return as_bytes(plane)
 
@@ -88,7 +88,9 @@ class SeenScreens:
 
 
 def as_bytes(plane: np.ndarray) -> np.ndarray:
-    """A stored plane (uint8 or float32, of 0 to 255) as uint8."""
+    """A stored frame of the stack (uint8 or float32 of 0 to 255, [H, W] or [3, H, W]) as it is
+    drawn: uint8 [H, W], or [H, W, 3] in colour."""
+    plane = np.moveaxis(plane, 0, -1) if plane.ndim == 3 else plane
     return plane if plane.dtype == np.uint8 else np.rint(plane.clip(0, 255)).astype(np.uint8)
 
 

@@ -32,7 +32,7 @@ class Game:
         width, height = self.size
         used = draw_text(picture, "game", 0, 0, colour=theme.text)
         facts = [f"{context.lives} lives"] if context.lives else []
-        facts += ["two screens pooled, as the agent sees them"] if context.scene.pooled else []
+        facts += ["two screens pooled"] if context.scene.pooled else []
         draw_text(
             picture,
             " · ".join(facts),
