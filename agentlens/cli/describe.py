@@ -85,7 +85,7 @@ def run(options: Options) -> int:
     print(f"{result.steps} steps: {result.line}")
     if result.loss_line:
         print(result.loss_line)
-    print(f"tables: {result.folder}")
+    print(f"tables: {result.folder}; agentlens render draws them with --panels boxes caption")
     return 0
 
 

@@ -61,6 +61,23 @@ class Curve:
     display: Literal["identity", "sqrt"] = "identity"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ObjectBox:
+    """One object on the screen: edges in screen pixels, ends excluded.
+
+    ``drawn``: whether it has a pixel there (sprites blink). ``cited``: whether the step's sentence
+    may name it.
+    """
+
+    name: str
+    top: int
+    bottom: int
+    left: int
+    right: int
+    drawn: bool
+    cited: bool
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scene:
     """What holds for a whole video.
@@ -71,7 +88,7 @@ class Scene:
     planes K of the frame stack and their (H, W).
     ``control``: the maps' agent-free control. ``spread``, ``plane_spread``: from map cells to the
     pixels of the screen and of a plane, None without maps. ``pooled``: whether the agent sees the
-    maximum of two screens.
+    maximum of two screens. ``has_boxes``, ``has_captions``: whether steps have any.
     """
 
     theme: Theme
@@ -91,6 +108,8 @@ class Scene:
     choices: Choices
     curves: tuple[Curve, ...]
     frames: int
+    has_boxes: bool = False
+    has_captions: bool = False
 
     def layer(self, target: str) -> Layer:
         """The drawn target of this name."""
@@ -118,6 +137,8 @@ class FrameContext:
         action, explained_action: indices of the policy's outputs; the second is None where no
             drawn map depends on an action.
         total_reward: raw reward before this decision. lives: left, before it.
+        boxes: of objects, where the recording has a table of them. caption: the sentence on this
+            step, "" for none.
     """
 
     scene: Scene
@@ -133,6 +154,8 @@ class FrameContext:
     explained_action: int | None
     total_reward: float
     lives: int
+    boxes: tuple[ObjectBox, ...] = ()
+    caption: str = ""
 
     @functools.cached_property
     def row_values(self) -> np.ndarray:

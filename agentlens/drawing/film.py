@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from agentlens.arrays import check_whole
 from agentlens.drawing.caption import explains_action
 from agentlens.drawing.context import Curve, FrameContext, Layer, Scene
+from agentlens.drawing.notes import StepNotes
 from agentlens.drawing.scale import Scale, frame_maxima, scale_from
 from agentlens.drawing.scene import (
     choices_of,
@@ -77,7 +79,12 @@ class Film:
         self._stack_starts = np.maximum.accumulate(np.where(resets, np.arange(len(resets)), 0))
         self._stack = recording.header.agent.observation
         self._screens = SeenScreens(self._episode, self._stack.pool)
-        self.scene = self._make_scene(recording, scales or {}, THEMES[theme])
+        self._notes = StepNotes(recording, episode)
+        self.scene = replace(
+            self._make_scene(recording, scales or {}, THEMES[theme]),
+            has_boxes=self._notes.has_boxes,
+            has_captions=self._notes.has_captions,
+        )
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -119,6 +126,8 @@ class Film:
             explained_action=explained,
             total_reward=float(self._totals[step]),
             lives=int(episode.lives[step]),
+            boxes=self._notes.boxes(step),
+            caption=self._notes.caption(step),
         )
 
     def _planes(self, step: int) -> tuple[np.ndarray | None, ...]:

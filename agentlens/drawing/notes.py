@@ -1,0 +1,84 @@
+"""What the tables in a recording's folder say of each step: boxes of objects, and a sentence.
+
+``agentlens objects`` and ``agentlens describe`` write them; a recording without them has no notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from agentlens.drawing.context import ObjectBox
+from agentlens.errors import InvalidArgument
+from agentlens.store.recording import Recording
+from agentlens.store.tables import read_table
+
+OBJECTS_TABLE = "objects"
+SENTENCES_TABLE = "words/sentences"
+ATTRIBUTES_TABLE = "words/attributes"
+
+
+class StepNotes:
+    """The notes of one episode, by step number.
+
+    Attributes:
+        has_boxes, has_captions: whether there are any.
+    """
+
+    def __init__(self, recording: Recording, episode: int) -> None:
+        """Read what is there.
+
+        Raises:
+            InvalidArgument: a table of another recording.
+            Corrupt: a table that cannot be read.
+        """
+        objects = _rows(recording, OBJECTS_TABLE, episode)
+        sentences = _rows(recording, SENTENCES_TABLE, episode)
+        attributes = _rows(recording, ATTRIBUTES_TABLE, episode)
+        cited: set[tuple[int, str]] = set()
+        if attributes:
+            at = attributes["cited"].astype(np.bool_)
+            pairs = zip(attributes["step"][at].tolist(), attributes["object"][at], strict=True)
+            cited = {(step, str(name)) for step, name in pairs}
+        self._boxes: dict[int, list[ObjectBox]] = {}
+        for row in range(len(objects["step"]) if objects else 0):
+            step, group = int(objects["step"][row]), str(objects["group"][row])
+            box = ObjectBox(
+                name=str(objects["object"][row]),
+                top=int(objects["top"][row]),
+                bottom=int(objects["bottom"][row]),
+                left=int(objects["left"][row]),
+                right=int(objects["right"][row]),
+                drawn=bool(objects["drawn"][row]),
+                cited=(step, group) in cited,
+            )
+            self._boxes.setdefault(step, []).append(box)
+        self._captions: dict[int, str] = {}
+        if sentences:
+            pairs = zip(sentences["step"].tolist(), sentences["sentence"], strict=True)
+            self._captions = {int(step): str(line) for step, line in pairs}
+        self.has_boxes, self.has_captions = bool(self._boxes), bool(self._captions)
+
+    def boxes(self, step: int) -> tuple[ObjectBox, ...]:
+        """The objects of a step."""
+        return tuple(self._boxes.get(step, ()))
+
+    def caption(self, step: int) -> str:
+        """The sentence on a step, "" for none."""
+        return self._captions.get(step, "")
+
+
+def _rows(recording: Recording, name: str, episode: int) -> Mapping[str, np.ndarray]:
+    """The rows of one episode; nothing where there is no such table."""
+    path: Path = recording.folder / name
+    if not path.with_name(f"{path.name}.parquet").is_file():
+        return {}
+    columns, about = read_table(path)
+    if about.get("recording") != recording.header.identity:
+        raise InvalidArgument(
+            f"{path}.parquet is of another recording: remove it, or write it again."
+        )
+    rows = columns["episode"] == episode
+    return {key: values[rows] for key, values in columns.items()}

@@ -1,0 +1,86 @@
+"""Boxes and sentences of a recording's tables, as panels draw them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agentlens.drawing.draw import Draw
+from agentlens.drawing.film import Film
+from agentlens.drawing.layout import arrange
+from agentlens.drawing.panels.caption import Caption, wrapped
+from agentlens.drawing.text import text_width
+from agentlens.errors import InvalidArgument
+from agentlens.store.recording import Recording
+from agentlens.store.tables import write_table
+from tests import render_samples as samples
+
+
+def write_notes(recording: Recording, identity: str = "") -> None:
+    about = {"recording": identity or recording.header.identity}
+    boxes = {
+        "episode": [0, 0],
+        "step": [7, 7],
+        "object": ["ball", "own paddle"],
+        "group": ["ball", "own paddle"],
+        "top": [50, 100],
+        "bottom": [54, 116],
+        "left": [20, 140],
+        "right": [22, 144],
+        "drawn": [True, False],
+    }
+    write_table(recording.folder / "objects", boxes, about)
+    cited = {"episode": [0], "step": [7], "object": ["ball"], "cited": [True]}
+    write_table(recording.folder / "words" / "attributes", cited, about)
+    lines = {"episode": [0], "step": [7], "sentence": ["LEFT (0.61): the ball is near."]}
+    write_table(recording.folder / "words" / "sentences", lines, about)
+
+
+def test_a_recording_with_tables_has_boxes_and_a_caption(tmp_path: Path) -> None:
+    recording = samples.record(tmp_path / "a")
+    assert not Film(recording, None, steps=[7]).scene.has_boxes
+    write_notes(recording)
+    film = Film(recording, None, steps=[7, 8])
+    context = film.context(0)
+    assert [(box.name, box.cited, box.drawn) for box in context.boxes] == [
+        ("ball", True, True),
+        ("own paddle", False, False),
+    ]
+    assert context.caption == "LEFT (0.61): the ball is near."
+    assert film.context(1).boxes == ()
+    page = arrange(film.scene, Draw(panels=("header", "boxes", "caption"), scale=2))
+    with_note, without = page.draw(context).copy(), page.draw(film.context(1))
+    assert with_note.shape == without.shape
+    assert not np.array_equal(with_note, without)
+
+
+def test_boxes_stand_around_their_object(tmp_path: Path) -> None:
+    recording = samples.record(tmp_path / "a")
+    write_notes(recording)
+    film = Film(recording, None, steps=[7, 8])
+    (place,) = arrange(film.scene, Draw(panels=("boxes",), scale=2)).placements
+    context = film.context(0)
+    picture = place.panel.draw(context)
+    accent = np.array(film.scene.theme.accents["actor"])
+    rows, columns = np.nonzero((picture[24:] == accent).all(-1))
+    corner = picture.shape[1] // 2 - 160
+    assert rows.max() == 2 * 55 - 1
+    assert (columns.min() - corner) == 2 * 19
+
+
+def test_notes_of_another_recording_are_refused(tmp_path: Path) -> None:
+    recording = samples.record(tmp_path / "a")
+    write_notes(recording, "another")
+    with pytest.raises(InvalidArgument, match="another recording"):
+        Film(recording, None, steps=[7])
+
+
+def test_words_are_broken_at_their_spaces() -> None:
+    lines = wrapped("the ball is 14 px below its own paddle and coming", 120)
+    assert " ".join(lines) == "the ball is 14 px below its own paddle and coming"
+    assert all(text_width(line) <= 120 for line in lines)
+    assert len(lines) > 1
+    assert wrapped("immeasurably", 4) == ["immeasurably"]
+    assert Caption(size=(64, 40)).size == (64, 40)
