@@ -53,7 +53,7 @@ VARIANTS: dict[str, SaliencyMethod] = {
 
 
 def ball_places(recording: Recording, frames: FrameBatch, depth: int) -> np.ndarray:
-    """Middle of the ball in observation pixels, for each plane: float64 [F, K, 2], NaN if unseen."""
+    """Middle of the ball in observation pixels by plane: float64 [F, K, 2], NaN where unseen."""
     spec = recording.header.agent.observation
     top, bottom, left, right = spec.screen_rectangle()
     scale = np.array([spec.resize[0] / (bottom - top), spec.resize[1] / (right - left)])

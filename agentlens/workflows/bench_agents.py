@@ -56,6 +56,7 @@ def mosaic_agent(world: str) -> Agent:
     spec = AgentSpec(
         name=f"planted-{world.removesuffix('-v0').lower()}",
         format="safetensors",
+        weights="policy.safetensors",
         algorithm="set by hand",
         licence="MIT",
         source="weights that follow from the world's glyphs",
@@ -69,7 +70,9 @@ def mosaic_agent(world: str) -> Agent:
     policy = build_policy(network, spec.observation, spec.action)
     cells = WORLDS[world]["cells"] ** 2
     templates, actor = (
-        module for module in policy.modules() if isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
+        module
+        for module in policy.modules()
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
     )
     with torch.no_grad():
         templates.weight.zero_()

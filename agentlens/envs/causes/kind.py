@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from agentlens.envs.base import Described, Environment, EnvironmentKind
@@ -19,8 +20,15 @@ WORLDS: Mapping[str, Mapping[str, int]] = {
 """By id: cells along each axis, and how many decisions ago the cue was shown."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """These worlds have none: the id says everything."""
+
+
 class Causes(EnvironmentKind):
     """Worlds in which a place that the world names decides what is right."""
+
+    options = NoOptions
 
     def knows(self, env_id: str) -> bool:
         """Whether the id is one of these worlds."""
@@ -61,9 +69,7 @@ class Causes(EnvironmentKind):
     ) -> Mosaic:
         """Make the world; see ``Mosaic``."""
         world = WORLDS[spec.id]
-        return Mosaic(
-            spec, meanings, cells=world["cells"], delay=world.get("delay", 0), like=like
-        )
+        return Mosaic(spec, meanings, cells=world["cells"], delay=world.get("delay", 0), like=like)
 
 
 ENVIRONMENT = Causes()

@@ -35,7 +35,8 @@ class Mosaic(Environment):
 
     The foreground glyph is a square, one half of it as much brighter than the ground as the other
     is darker; which half is bright is the right action, worth 1. Distractors (ring, plus, disc,
-    square) look the same upside down. Every decision shows a new mosaic.
+    square, bright on dark or dark on bright) look the same upside down and differ from the ground
+    as much. Every decision shows a new mosaic.
 
     Args:
         spec: its id was made by the kind's ``describe``.
@@ -88,9 +89,7 @@ class Mosaic(Environment):
         self.previous_screen = self.screen_before = self.screen
         self._decision += 1
         self._show()
-        return Outcome(
-            reward=float(right), frames=1, terminated=self._decision >= DECISIONS
-        )
+        return Outcome(reward=float(right), frames=1, terminated=self._decision >= DECISIONS)
 
     @property
     def tick(self) -> int:
@@ -118,9 +117,7 @@ class Mosaic(Environment):
             size = float(generator.integers(*_BRIGHTNESS))
             kind = int(generator.integers(len(_DISTRACTORS)))
             glyph = _FOREGROUND[action] if place == cell else _DISTRACTORS[kind]
-            part = picture[
-                row * CELL : row * CELL + CELL, column * CELL : column * CELL + CELL
-            ]
+            part = picture[row * CELL : row * CELL + CELL, column * CELL : column * CELL + CELL]
             part[GLYPH, GLYPH] += size * glyph
         picture += generator.normal(0.0, _NOISE, picture.shape)
         self.screen = picture.clip(0, 255).round().astype(np.uint8)
@@ -151,7 +148,8 @@ def _glyphs() -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
         radius < size / 2.5,
         np.maximum(np.abs(rows), np.abs(columns)) < size / 3,
     )
-    return (up, right, -up, -right), tuple(shape.astype(np.float64) for shape in distractors)
+    both = [sign * np.where(shape, 1.0, -1.0) for shape in distractors for sign in (1, -1)]
+    return (up, right, -up, -right), tuple(both)
 
 
 _FOREGROUND, _DISTRACTORS = _glyphs()

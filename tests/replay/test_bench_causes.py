@@ -1,0 +1,93 @@
+"""Worlds whose cause is known: the world, the agent that reads it, and what methods make of it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agentlens.compute import Compute
+from agentlens.envs.causes.kind import WORLDS
+from agentlens.envs.causes.mosaic import MEANINGS, foreground
+from agentlens.errors import UnknownName
+from agentlens.rollout.play import Play
+from agentlens.rollout.recorder import record
+from agentlens.rollout.replay import verify
+from agentlens.saliency.methods.occlusion import Occlusion
+from agentlens.saliency.methods.perturbation import Perturbation
+from agentlens.workflows.bench import BenchResult, Focus, bench_causes
+from agentlens.workflows.bench_agents import mosaic_agent
+
+ONE = Compute(threads=1)
+
+
+@pytest.mark.parametrize("world", sorted(WORLDS))
+def test_the_world_replays_and_its_agent_reads_it(world: str, tmp_path: Path) -> None:
+    agent = mosaic_agent(world)
+    recording = record(agent, output=tmp_path / "r", play=Play(episodes=2, max_steps=40))
+    assert all(verdict.exact for verdict in verify(recording))
+    delay = WORLDS[world].get("delay", 0)
+    for episode in recording.episodes:
+        right = episode.fingerprints[:, 1] == episode.actions
+        assert right[delay:].mean() >= 0.95
+        np.testing.assert_array_equal(episode.rewards, right.astype(np.float32))
+        cells = episode.fingerprints[:, 0]
+        assert len(np.unique(cells)) > 4
+        assert cells.max() < WORLDS[world]["cells"] ** 2
+    first, second = (episode.screens.indices[:3] for episode in recording.episodes)
+    assert not np.array_equal(first, second)
+
+
+def test_glyphs_differ_from_the_ground_alike_and_in_their_halves() -> None:
+    glyphs = [foreground(action) for action in range(len(MEANINGS))]
+    assert all((np.abs(glyph) == 1).all() and glyph.sum() == 0 for glyph in glyphs)
+    np.testing.assert_array_equal(glyphs[0], -glyphs[2])
+    assert (glyphs[0] * glyphs[1]).sum() == 0
+
+
+@pytest.fixture(scope="module")
+def result() -> BenchResult:
+    """Three methods on thirty states."""
+    methods = (
+        Perturbation(reference="median"),
+        Occlusion(size=20, stride=20),
+        "gradient",
+        "random",
+    )
+    return bench_causes(methods, states=30, compute=ONE)
+
+
+def test_methods_that_hide_the_cause_find_it_and_others_do_not(result: BenchResult) -> None:
+    perturbation, occlusion, gradient, random = result.scores
+    assert perturbation.cell_accuracy >= 0.9
+    assert perturbation.area > 0.9
+    assert occlusion.cell_accuracy >= 0.95
+    assert gradient.cell_accuracy <= 0.2
+    two_sigma = 2 * math.sqrt(result.chance * (1 - result.chance) / result.states)
+    assert random.cell_accuracy <= result.chance + two_sigma
+
+
+def test_a_policy_that_forgot_falls_to_chance(result: BenchResult) -> None:
+    assert all(score.forgotten <= 0.2 for score in result.scores)
+
+
+def test_counts_of_focus_and_decision_add_up(result: BenchResult) -> None:
+    for score in result.scores:
+        assert score.focus.states == result.states
+        assert score.focus.accuracy >= 0.95
+    focus = Focus.of(np.array([True, True, False, False]), np.array([True, False, True, False]))
+    assert str(focus) == "1/1/1/1"
+    assert focus.accuracy == 0.5
+
+
+def test_the_cue_two_frames_back_is_found_in_its_plane() -> None:
+    method = Perturbation(reference="median", stride=10)
+    result = bench_causes([method], world="Mosaic16Delay2-v0", states=8, compute=ONE)
+    assert result.scores[0].plane_accuracy == 1.0
+
+
+def test_worlds_that_there_are_not() -> None:
+    with pytest.raises(UnknownName, match="Mosaic16-v0"):
+        bench_causes(world="Mosaic16")
