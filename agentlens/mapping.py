@@ -52,8 +52,7 @@ def decode(cls: type[T], data: Any, path: str = "") -> T:
     """
     if not isinstance(data, Mapping):
         raise ManifestError(f"{path or 'the file'}: expected a table, got {_kind(data)}.")
-    if hasattr(cls, "from_table"):
-        data = cls.from_table(data)
+    data = getattr(cls, "from_table", dict)(data)
     kinds = _hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in data:

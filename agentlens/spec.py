@@ -23,7 +23,10 @@ from agentlens.errors import InvalidArgument
 SCREEN_SHAPE = (210, 160)
 """Rows and columns of ALE's native screen (some games are 250 high: the recording says)."""
 
-_LONGEST_FRAME_SKIP = 600
+_ONCE_FLAT = ("full_action_space", "mode", "difficulty")
+"""Options that may stand beside the settings that every world has."""
+
+LONGEST_FRAME_SKIP = 600
 """Ten seconds of play: a larger number is a slip, and would hang."""
 
 
@@ -87,14 +90,11 @@ class EnvironmentSpec:
         """A table as older files and agent.toml write it, in the form of the fields.
 
         The options of a kind may stand in a table of its name, ``[environment.atari]``, which
-        then says the kind, too. (Before there were kinds, ``full_action_space`` stood beside the
-        others.)
+        then says the kind, too. (Before there were kinds they stood beside the others.)
         """
-        plain = {k: v for k, v in table.items() if k != "full_action_space"}
+        plain = {k: v for k, v in table.items() if k not in _ONCE_FLAT}
         named = [k for k, v in plain.items() if k != "options" and isinstance(v, Mapping)]
-        options: dict[str, Any] = {}
-        if "full_action_space" in table:
-            options["full_action_space"] = table["full_action_space"]
+        options: dict[str, Any] = {k: table[k] for k in _ONCE_FLAT if k in table}
         if len(named) == 1:
             options |= plain.pop(named[0])
             plain.setdefault("kind", named[0])
@@ -104,10 +104,10 @@ class EnvironmentSpec:
 
     def __post_init__(self) -> None:
         low, high = self.frame_skip
-        if not 1 <= low <= high <= _LONGEST_FRAME_SKIP:
+        if not 1 <= low <= high <= LONGEST_FRAME_SKIP:
             raise InvalidArgument(
                 f"frame_skip {low} to {high}: expected 1 <= lowest <= highest <= "
-                f"{_LONGEST_FRAME_SKIP}, both included."
+                f"{LONGEST_FRAME_SKIP}, both included."
             )
         if not 0.0 <= self.repeat_action_probability < 1.0:
             raise InvalidArgument(

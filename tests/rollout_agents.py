@@ -56,7 +56,7 @@ def tiny_agent(
     **environment: Any,
 ) -> Agent:
     """An agent of random weights with a folder of its own."""
-    protocol = resolve(env_id, preset=preset, environment=environment)
+    protocol = resolve(env_id, preset=preset, environment={"frame_skip": 4, **environment})
     spec = AgentSpec(
         name="tiny",
         format="safetensors",

@@ -18,6 +18,8 @@ class Options:
 
     recording: RecordingFolder
     """Folder of a recording."""
+    trust_code: bool = False
+    """Allow an environment's own wrappers (module:Class) to run their code."""
 
 
 def run(options: Options) -> int:
@@ -26,7 +28,9 @@ def run(options: Options) -> int:
     from agentlens.store.recording import open_recording
 
     with progress("replaying", "steps") as report:
-        verdicts = verify(open_recording(options.recording), progress=report)
+        verdicts = verify(
+            open_recording(options.recording), trust_code=options.trust_code, progress=report
+        )
     for verdict in verdicts:
         print(verdict)
     return 0 if all(v.exact for v in verdicts) else 1

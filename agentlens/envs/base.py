@@ -56,6 +56,7 @@ class Environment(abc.ABC):
     Attributes:
         action_meanings: names of the agent's outputs, in order; ``step`` takes their indices.
         screen_shape: (Y, X) where screens are palette indices, (Y, X, 3) where they are RGB.
+        observation_shape: of the world's own image, (Y, X) or (Y, X, 3); ``None`` without one.
         screen: uint8 of that shape, after the last tick.
         screen_before: the screen one tick earlier; equals ``screen`` where nothing is there to
             pool, such as after a reset.
@@ -70,6 +71,7 @@ class Environment(abc.ABC):
 
     action_meanings: tuple[str, ...]
     screen_shape: tuple[int, ...]
+    observation_shape: tuple[int, ...] | None = None
     screen: np.ndarray
     screen_before: np.ndarray
     previous_screen: np.ndarray
@@ -160,12 +162,17 @@ class Environment(abc.ABC):
 @dataclass(frozen=True, kw_only=True)
 class Preset:
     """A common protocol: what it says about the environment and the observation, and whose it
-    is. ``reward``: what a critic is trained on under it."""
+    is.
+
+    ``reward``: what a critic is trained on under it. ``wraps``: its frame skip counts steps of the
+    environment that an id names, which may take several ticks each.
+    """
 
     origin: str
     environment: Mapping[str, Any]
     observation: Mapping[str, Any]
     reward: Literal["raw", "clipped", "unknown"] = "unknown"
+    wraps: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,13 +187,14 @@ class EnvironmentKind(abc.ABC):
     """Environments of one origin: what their ids mean and how one is made.
 
     Attributes:
-        presets: common protocols by name.
+        presets: common protocols by name. usual_preset: for an agent that has none.
         options: a frozen dataclass, what ``EnvironmentSpec.options`` of this kind may hold.
         environment_defaults, observation_defaults: fields of the two specs, taken and listed as
             assumed where neither id nor preset nor caller says anything.
     """
 
     presets: ClassVar[Mapping[str, Preset]] = {}
+    usual_preset: ClassVar[str | None] = None
     options: ClassVar[type]
     environment_defaults: ClassVar[Mapping[str, Any]] = {}
     observation_defaults: ClassVar[Mapping[str, Any]] = {}
@@ -196,15 +204,22 @@ class EnvironmentKind(abc.ABC):
         """Whether an id is one of this kind; cheap."""
 
     @abc.abstractmethod
-    def describe(self, env_id: str) -> Described:
+    def describe(self, env_id: str, options: Any = None, *, trust_code: bool = False) -> Described:
         """What an id says.
+
+        Args:
+            env_id: one that the kind knows.
+            options: an object of ``options``, its defaults if not given.
+            trust_code: allow code that the id or the options name to run.
 
         Raises:
             UnknownName: no such id, with what was probably meant.
         """
 
     @abc.abstractmethod
-    def action_meanings(self, spec: EnvironmentSpec) -> tuple[str, ...]:
+    def action_meanings(
+        self, spec: EnvironmentSpec, *, trust_code: bool = False
+    ) -> tuple[str, ...]:
         """Names of the actions of an environment, in its own order."""
 
     def variants(self, spec: EnvironmentSpec) -> tuple[EnvironmentSpec, ...]:
@@ -213,7 +228,12 @@ class EnvironmentKind(abc.ABC):
 
     @abc.abstractmethod
     def make(
-        self, spec: EnvironmentSpec, meanings: Sequence[str], *, like: Environment | None = None
+        self,
+        spec: EnvironmentSpec,
+        meanings: Sequence[str],
+        *,
+        like: Environment | None = None,
+        trust_code: bool = False,
     ) -> Environment:
         """Make an environment.
 
@@ -221,6 +241,7 @@ class EnvironmentKind(abc.ABC):
             spec: the protocol.
             meanings: name of each of the agent's outputs.
             like: one of the same recording, whose learned colours are shared.
+            trust_code: allow code that the spec names to run.
 
         Raises:
             EmulatorError: the action names do not fit the environment.
@@ -232,13 +253,17 @@ ENVIRONMENTS: Registry[EnvironmentKind] = Registry(
     attribute="ENVIRONMENT",
     kind="kind of environment",
     group="agentlens.environments",
-    besides=("alike", "bands", "base", "preprocess", "protocols"),
+    besides=("alike", "bands", "base", "pictures", "preprocess", "protocols"),
 )
 """Every kind, by name."""
 
 
 def make_environment(
-    spec: EnvironmentSpec, meanings: Sequence[str], *, like: Environment | None = None
+    spec: EnvironmentSpec,
+    meanings: Sequence[str],
+    *,
+    like: Environment | None = None,
+    trust_code: bool = False,
 ) -> Environment:
     """Make the environment that a spec describes; see ``EnvironmentKind.make``.
 
@@ -246,16 +271,19 @@ def make_environment(
         UnknownName: no such kind.
         EmulatorError: the action names do not fit the environment.
     """
-    return ENVIRONMENTS.load(spec.kind).make(spec, meanings, like=like)
+    return ENVIRONMENTS.load(spec.kind).make(spec, meanings, like=like, trust_code=trust_code)
 
 
-def fitting_actions(spec: EnvironmentSpec, outputs: int) -> EnvironmentSpec:
+def fitting_actions(
+    spec: EnvironmentSpec, outputs: int, *, trust_code: bool = False
+) -> EnvironmentSpec:
     """The environment, or a variant of it that has as many actions as a policy has outputs; the
     environment itself where none has."""
     variants = (spec, *ENVIRONMENTS.load(spec.kind).variants(spec))
-    return next((v for v in variants if len(action_meanings(v)) == outputs), spec)
+    fitting = (v for v in variants if len(action_meanings(v, trust_code=trust_code)) == outputs)
+    return next(fitting, spec)
 
 
-def action_meanings(spec: EnvironmentSpec) -> tuple[str, ...]:
+def action_meanings(spec: EnvironmentSpec, *, trust_code: bool = False) -> tuple[str, ...]:
     """Names of the actions of the environment that a spec describes, in its own order."""
-    return ENVIRONMENTS.load(spec.kind).action_meanings(spec)
+    return ENVIRONMENTS.load(spec.kind).action_meanings(spec, trust_code=trust_code)

@@ -7,36 +7,31 @@ resize: where the resize allows it, of the rows alone that changed.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import cv2
 import numpy as np
-from PIL import Image
 
 from agentlens.arrays import check_dtype, check_shape
 from agentlens.envs.bands import Bands, resizes_by_bands
+from agentlens.envs.base import Environment
+from agentlens.envs.pictures import PicturePreprocessor, grey, resized, rounded, stretched
 from agentlens.errors import InvalidArgument
 from agentlens.palette import Palette
 from agentlens.spec import ObservationSpec
-
-_CV2 = {
-    "cv2-area": cv2.INTER_AREA,
-    "cv2-linear": cv2.INTER_LINEAR,
-    "cv2-nearest": cv2.INTER_NEAREST,
-}
 
 
 class Preprocessor:
     """Turns palette screens into planes; holds the tables of its palette's latest version."""
 
     def __init__(
-        self, spec: ObservationSpec, screen_shape: tuple[int, ...], palette: Palette | None
+        self, spec: ObservationSpec, screen_shape: tuple[int, ...], palette: Palette
     ) -> None:
         """Prepare for one game.
 
         Raises:
-            InvalidArgument: the crop does not fit the screen, or screens are not of a palette.
+            InvalidArgument: the crop does not fit the screen.
         """
-        if palette is None:
-            raise InvalidArgument("planes are made from palette screens, and this world has none.")
         self._top, self._bottom, self._left, self._right = spec.screen_rectangle(
             (screen_shape[0], screen_shape[1])
         )
@@ -80,8 +75,8 @@ class Preprocessor:
             return self._bands.update(where, self._look_up(screen, partner))
         picture = self._look_up(screen, partner)
         if self.spec.contrast_stretch:
-            picture = _stretch(picture)
-        return self._finish(self._resize(picture))
+            picture = stretched(picture)
+        return rounded(self.spec, resized(self.spec, picture))
 
     def _look_up(self, screen: np.ndarray, partner: np.ndarray) -> np.ndarray:
         """Grey [Y, X], or RGB [Y, X, 3] where greying comes after the resize."""
@@ -106,38 +101,16 @@ class Preprocessor:
             pairs = old.take(changed).view(np.uint8), new.take(changed).view(np.uint8)
             picture.reshape(-1, width)[changed] = self._pairs[pairs].reshape(-1, width)
 
-    def _resize(self, picture: np.ndarray) -> np.ndarray:
-        rows, columns = self.spec.resize
-        if picture.shape[:2] == (rows, columns):
-            return picture
-        if self.spec.interpolation == "pillow-bilinear":
-            image = Image.fromarray(picture if picture.dtype == np.uint8 else picture.astype("f4"))
-            return np.asarray(image.resize((columns, rows), Image.Resampling.BILINEAR))
-        resized: np.ndarray = cv2.resize(
-            picture, (columns, rows), interpolation=_CV2[self.spec.interpolation]
-        )
-        return resized
-
-    def _finish(self, plane: np.ndarray) -> np.ndarray:
-        if self.spec.grey_after_resize:
-            grey: np.ndarray = cv2.cvtColor(plane, cv2.COLOR_RGB2GRAY)
-            return grey
-        if plane.dtype == np.uint8:
-            return plane
-        if self.spec.plane_rounding == "float":
-            return plane.astype(np.float32)
-        return _to_uint8(plane, self.spec.plane_rounding)
-
     def _tabulate(self) -> None:
         """Grey of every index, and of every pair of indices, for what the palette knows by now."""
         self._version = self.palette.version
-        rgb = self.palette.rgb
+        rgb, spec = self.palette.rgb, self.spec
         if self.spec.grey_after_resize:
             return
         if self.spec.grayscale == "ale":
             self._single = self.palette.grey.copy()
         else:
-            self._single = self._grey(rgb[None])[0]
+            self._single = grey(spec, rgb[None])[0]
         if self.spec.pool == "grey":
             self._pairs = np.maximum.outer(self._single, self._single)
         elif self.spec.pool != "none":
@@ -146,7 +119,7 @@ class Preprocessor:
                     'grayscale = "ale" greys the emulator\'s own screens: use pool = "grey" or '
                     '"none" with it.'
                 )
-            self._pairs = self._grey(np.maximum(rgb[:, None], rgb[None, :]))
+            self._pairs = grey(spec, np.maximum(rgb[:, None], rgb[None, :]))
         self._bands = self._new_bands()
 
     def _new_bands(self) -> Bands | None:
@@ -155,6 +128,7 @@ class Preprocessor:
         if (
             spec.interpolation != "cv2-area"
             or spec.contrast_stretch
+            or spec.zero
             or self._single.dtype != np.uint8
             or shape == spec.resize
             or not resizes_by_bands(shape, spec.resize)
@@ -162,30 +136,43 @@ class Preprocessor:
             return None
         return Bands(shape, spec.resize)
 
-    def _grey(self, rgb: np.ndarray) -> np.ndarray:
-        """uint8 or float64 [., .] of uint8 [., ., 3]."""
-        if self.spec.grayscale in ("cv2", "cv2-bgr"):
-            bgr = self.spec.grayscale == "cv2-bgr"
-            grey: np.ndarray = cv2.cvtColor(rgb, cv2.COLOR_BGR2GRAY if bgr else cv2.COLOR_RGB2GRAY)
-            return grey
-        if self.spec.luma is not None:
-            red, green, blue = (rgb[..., i] * weight for i, weight in enumerate(self.spec.luma))
-            values = red + green + blue
-        else:
-            values = rgb.mean(axis=-1)
-        if self.spec.grey_rounding == "float":
-            return values
-        return _to_uint8(values, self.spec.grey_rounding)
+
+class ColourPreprocessor:
+    """Turns palette screens into colour frames; arguments and errors as ``PicturePreprocessor``."""
+
+    def __init__(
+        self, spec: ObservationSpec, screen_shape: tuple[int, ...], palette: Palette
+    ) -> None:
+        self._palette = palette
+        self._pictures = PicturePreprocessor(spec, (*screen_shape, 3))
+
+    def plane(self, screen: np.ndarray, partner: np.ndarray) -> np.ndarray:
+        """The newest frame: see ``PicturePreprocessor.plane``; screens are palette indices."""
+        rgb = self._palette.to_rgb
+        return self._pictures.plane(rgb(screen), rgb(partner))
 
 
-def _stretch(picture: np.ndarray) -> np.ndarray:
-    """Minimum to 0 and maximum to 255, rounded half up to uint8; a flat picture becomes 0."""
-    values = picture.astype(np.float64)
-    low, high = values.min(), values.max()
-    scale = 255.0 / (high - low) if high > low else 1.0
-    return _to_uint8((values - low) * scale, "nearest")
+class FramePreprocessor(Protocol):
+    """What turns the pictures of a world into frames of the observation."""
+
+    def plane(self, screen: np.ndarray, partner: np.ndarray) -> np.ndarray:
+        """The newest frame of an observation; see ``PicturePreprocessor.plane``."""
 
 
-def _to_uint8(values: np.ndarray, rounding: str) -> np.ndarray:
-    offset = 0.5 if rounding == "nearest" else 0.0
-    return (values.clip(0, 255) + offset).astype(np.uint8)
+def preprocessor(spec: ObservationSpec, environment: Environment) -> FramePreprocessor:
+    """What turns an environment's screens, or its own images, into frames.
+
+    Raises:
+        InvalidArgument: the steps do not fit its pictures; it has no image of its own.
+    """
+    if spec.source == "environment":
+        shape = environment.observation_shape
+        if shape is None:
+            raise InvalidArgument(
+                'source = "environment": this world has no image of its own; use "screen".'
+            )
+        return PicturePreprocessor(spec, shape)
+    if environment.palette is None:
+        return PicturePreprocessor(spec, environment.screen_shape)
+    kind = Preprocessor if spec.channels == 1 else ColourPreprocessor
+    return kind(spec, environment.screen_shape, environment.palette)

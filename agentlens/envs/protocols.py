@@ -13,7 +13,7 @@ from typing import Any
 
 from agentlens import mapping
 from agentlens.envs.base import DEFAULT_KIND, ENVIRONMENTS, EnvironmentKind, Preset
-from agentlens.errors import UnknownName
+from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.spec import EnvironmentSpec, ObservationSpec
 
 
@@ -51,6 +51,7 @@ def resolve(
     preset: str | None = None,
     environment: Mapping[str, Any] | None = None,
     observation: Mapping[str, Any] | None = None,
+    trust_code: bool = False,
 ) -> Resolved:
     """Say everything about an environment and its preprocessing.
 
@@ -60,6 +61,7 @@ def resolve(
         environment: fields of ``EnvironmentSpec`` that beat id and preset; ``frame_skip`` may be
             one number.
         observation: fields of ``ObservationSpec`` that beat the preset.
+        trust_code: allow code that the id or the options name to run.
 
     Raises:
         UnknownName: unknown id or preset, with what was probably meant.
@@ -74,12 +76,15 @@ def resolve(
     explicit = EnvironmentSpec.from_table(environment or {})
     kind = str(explicit.get("kind") or kind_of(env_id))
     world = ENVIRONMENTS.load(kind)
-    described = world.describe(env_id)
+    options: Any = mapping.decode(world.options, explicit.get("options", {}), f"environment.{kind}")
+    described = world.describe(env_id, options, trust_code=trust_code)
     named = _preset(world, preset)
     said_environment = {**described.environment, **named.environment, **explicit}
     said_observation = {**described.observation, **named.observation, **(observation or {})}
-    options: Any = mapping.decode(world.options, explicit.get("options", {}), f"environment.{kind}")
     said_environment |= {"kind": kind, "options": mapping.encode(options)}
+    notes = []
+    if named.wraps and "frame_skip" not in explicit:
+        notes = _wrapped(env_id, preset, described.environment["frame_skip"], said_environment)
     if type(said_environment["frame_skip"]) is int:
         said_environment["frame_skip"] = (said_environment["frame_skip"],) * 2
     assumed = [
@@ -102,8 +107,45 @@ def resolve(
             mapping.encode({**world.observation_defaults, **said_observation}),
             "observation",
         ),
-        assumed=tuple(assumed),
+        assumed=(*assumed, *notes),
     )
+
+
+def usual_preset(env_id: str) -> str | None:
+    """The preset for an agent without one in an environment."""
+    return ENVIRONMENTS.load(kind_of(env_id)).usual_preset
+
+
+def id_settings(env_id: str, *names: str, trust_code: bool = False) -> dict[str, Any]:
+    """What an id itself says of some fields of ``EnvironmentSpec``."""
+    kind = ENVIRONMENTS.load(kind_of(env_id))
+    said = kind.describe(env_id, trust_code=trust_code).environment
+    return {name: said[name] for name in names}
+
+
+def _wrapped(
+    env_id: str, preset: str | None, inner: tuple[int, int], said: dict[str, Any]
+) -> list[str]:
+    """Multiply a wrapper's frame skip by that of the environment that it wraps; says so.
+
+    Raises:
+        InvalidArgument: the inner one is drawn anew each time, which no product can say.
+    """
+    low, high = inner
+    if low != high:
+        raise InvalidArgument(
+            f"{env_id} itself skips {low} to {high} frames and {preset} would skip 4 of its steps: "
+            "give frame_skip in a manifest, or an id whose frame skip is fixed."
+        )
+    if low == 1:
+        return []
+    steps = said["frame_skip"][0]
+    said["frame_skip"] = (steps * low,) * 2
+    said["options"] = {**said["options"], "step_frames": low}
+    return [
+        f"environment.frame_skip = {steps * low}: {preset} takes {steps} steps of {env_id}, each "
+        f"of {low} frames"
+    ]
 
 
 def _preset(world: EnvironmentKind, name: str | None) -> Preset:

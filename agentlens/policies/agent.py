@@ -42,11 +42,13 @@ class Agent:
     """A policy and everything said about it.
 
     ``folder``: where agent.toml and the weights lie; ``None`` for one made in memory.
+    ``trust_code``: the user allowed code that it names (a policy class, wrappers) to run.
     """
 
     spec: AgentSpec
     policy: Policy
     folder: Path | None = None
+    trust_code: bool = False
 
     def to(self, device: torch.device | str) -> Agent:
         """The same agent on a device; this one stays where it is."""
@@ -103,16 +105,17 @@ def load_agent(
             preset=preset,
             manifest=Path(manifest) if manifest else None,
         )
-        return Agent(spec=spec, policy=policy).to(target)
+        return Agent(spec=spec, policy=policy, trust_code=trust_code).to(target)
     if format or manifest:
         raise InvalidArgument(f"format and manifest go with a weight file, and {name} is none.")
     folder = path.parent if path.is_file() else _find_folder(str(name))
     if folder is None:
-        return random_agent(env, preset=preset).to(target)
+        return random_agent(env, preset=preset, trust_code=trust_code).to(target)
     spec = read_manifest(folder / MANIFEST)
     if env or preset:
         spec = _elsewhere(spec, env, preset)
-    return Agent(spec=spec, policy=_load_policy(spec, folder, trust_code), folder=folder).to(target)
+    own = _load_policy(spec, folder, trust_code)
+    return Agent(spec=spec, policy=own, folder=folder, trust_code=trust_code).to(target)
 
 
 def _checkpoint_path(path: Path) -> Path:
@@ -134,7 +137,7 @@ def _check_not_hidden(name: str) -> None:
         )
 
 
-def random_agent(env: str | None, *, preset: str | None = None) -> Agent:
+def random_agent(env: str | None, *, preset: str | None = None, trust_code: bool = False) -> Agent:
     """The baseline that looks at nothing: every action of the minimal set equally likely.
 
     Raises:
@@ -142,21 +145,27 @@ def random_agent(env: str | None, *, preset: str | None = None) -> Agent:
     """
     if not env:
         raise InvalidArgument("the random agent plays any game: give env, such as 'ALE/Pong-v5'.")
-    preset = preset or "ale-v5"
-    resolved = protocols.resolve(env, preset=preset)
+    own = protocols.id_settings(env, "repeat_action_probability", trust_code=trust_code)
+    resolved = protocols.resolve(
+        env,
+        preset=preset or protocols.usual_preset(env),
+        environment={} if preset else own,
+        trust_code=trust_code,
+    )
     environment = resolved.environment
     spec = dataclasses.replace(
         _random_spec(),
         environment=environment,
         observation=resolved.observation,
-        preset=preset,
+        preset=preset or protocols.usual_preset(env) or "",
         action=ActionSpec(
-            meanings=action_meanings(environment),
+            meanings=action_meanings(environment, trust_code=trust_code),
             selection="sample",
             reason="a baseline: uniform over the actions",
         ),
     )
-    return Agent(spec=spec, policy=_load_policy(spec, Path(), trust_code=False))
+    policy = _load_policy(spec, Path(), trust_code=False)
+    return Agent(spec=spec, policy=policy, trust_code=trust_code)
 
 
 def list_agents() -> tuple[AgentEntry, ...]:

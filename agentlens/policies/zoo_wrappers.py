@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from agentlens.envs import protocols
 from agentlens.envs.atari.presets import PRESETS
 from agentlens.errors import CheckpointError, UnknownName
-from agentlens.spec import EnvironmentSpec
 
 _ATARI_WRAPPER = "stable_baselines3.common.atari_wrappers.AtariWrapper"
 _DEFAULTS: Mapping[str, int | float] = {
@@ -20,7 +19,6 @@ _DEFAULTS: Mapping[str, int | float] = {
     "clip_reward": True,
     "action_repeat_probability": 0.0,
 }
-_SETTINGS = {field.name for field in fields(EnvironmentSpec)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +115,8 @@ def environment_arguments(
             below = (pair[0], pair[1] - 1)
             environment["frame_skip"] = list(below)
         elif key in ("repeat_action_probability", "full_action_space", "mode", "difficulty"):
-            if key in _SETTINGS:
+            if value is not None:
                 environment[key] = value
-            elif value not in (None, 0):
-                raise CheckpointError(f"{where}: env_kwargs {key} = {str(value)[:60]}: not known.")
         elif key == "max_num_frames_per_episode" and type(value) is int:
             environment["max_frames"] = value
         elif not (key in ("render_mode", "obs_type") and value in (None, "rgb", "rgb_array")):

@@ -9,7 +9,7 @@ import numpy as np
 
 from agentlens.arrays import scale_planes
 from agentlens.envs.base import Environment, Forced, make_environment
-from agentlens.envs.preprocess import Preprocessor
+from agentlens.envs.preprocess import preprocessor
 from agentlens.errors import InvalidArgument
 from agentlens.rollout.outputs import Outputs
 from agentlens.rollout.play import Play
@@ -43,6 +43,7 @@ class Player:
         *,
         play: Play = UNLIMITED,
         like: Environment | None = None,
+        trust_code: bool = False,
     ) -> None:
         """Load the game.
 
@@ -51,6 +52,7 @@ class Player:
             state_size: S, 0 without memory.
             play: its limits; the other fields play no part here.
             like: another player's environment, whose learned colours are shared.
+            trust_code: allow code that the environment's options name to run.
 
         Raises:
             EmulatorError: the agent's actions do not fit the game.
@@ -63,15 +65,16 @@ class Player:
                 f"{spec.observation.stack_fill!r}: expected the same fill, or 'keep'."
             )
         self.spec = spec
-        self.environment = make_environment(spec.environment, spec.action.meanings, like=like)
-        self._preprocessor = Preprocessor(
-            spec.observation, self.environment.screen_shape, self.environment.palette
+        self.environment = make_environment(
+            spec.environment, spec.action.meanings, like=like, trust_code=trust_code
         )
+        self._preprocessor = preprocessor(spec.observation, self.environment)
         self._state_size = state_size
         self._pools = spec.observation.pool != "none"
         self._max_steps, self._stuck = play.max_steps, StuckDetector(play.stuck_after)
-        planes, rows, columns = spec.observation.shape
-        self._stack = np.zeros((2 * planes, rows, columns), np.float32)
+        self._stack = np.zeros(
+            (2 * spec.observation.stack, *spec.observation.plane_shape), np.float32
+        )
         self._first = 0
         self.state: np.ndarray | None = None
         self.steps, self.end, self._taught = 0, "", -1
@@ -95,6 +98,11 @@ class Player:
 
         A view: copy what has to outlive the next step.
         """
+        return self._window.reshape(self.spec.observation.shape)
+
+    @property
+    def _window(self) -> np.ndarray:
+        """The frames on the stack, oldest first."""
         return self._stack[self._first : self._first + self.spec.observation.stack]
 
     @property
@@ -188,7 +196,10 @@ class Player:
         self._partner = (
             world.previous_screen if spec.pool == "previous_decision" else world.screen_before
         )
-        self._plane = self._preprocessor.plane(world.screen, self._partner)
+        picture = world.observation() if spec.source == "environment" else world.screen
+        assert picture is not None, "checked when the preprocessor was made"
+        partner = picture if spec.source == "environment" else self._partner
+        self._plane = self._preprocessor.plane(picture, partner)
         self._push(scale_planes(self._plane, spec.scale_divisor), reset=stack_reset)
         if state_reset and self._state_size:
             self.state = np.zeros(self._state_size, np.float32)
@@ -201,7 +212,7 @@ class Player:
             self._stack[:depth] = self._stack[depth:]
             self._first = 0
         self._first += 1
-        window = self.observation
+        window = self._window
         if reset:
             window[:] = plane if self.spec.observation.stack_fill == "repeat" else 0
         window[-1] = plane

@@ -66,8 +66,10 @@ def record(
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
     played, where = as_played(agent, play), choose_device(compute.device)
     memory = agent.policy.state_size
-    first = Player(played.spec, memory, play=play)
-    new_player = functools.partial(Player, played.spec, memory, play=play, like=first.environment)
+    first = Player(played.spec, memory, play=play, trust_code=agent.trust_code)
+    new_player = functools.partial(
+        Player, played.spec, memory, play=play, like=first.environment, trust_code=agent.trust_code
+    )
     made = provenance(device=str(where), n_envs=play.n_envs, stuck_after=play.stuck_after)
     header = recording_header(first, play, made)
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:

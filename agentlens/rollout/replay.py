@@ -55,7 +55,9 @@ class Verdict:
         )
 
 
-def verify(recording: Recording | Path | str, *, progress: Progress = silent) -> list[Verdict]:
+def verify(
+    recording: Recording | Path | str, *, trust_code: bool = False, progress: Progress = silent
+) -> list[Verdict]:
     """Check every digest, then replay every episode from its start and compare it with the
     recording.
 
@@ -64,6 +66,7 @@ def verify(recording: Recording | Path | str, *, progress: Progress = silent) ->
 
     Args:
         recording: with any number of episodes; or its folder.
+        trust_code: allow code that the recording's environment names to run.
         progress: told of decisions.
 
     Returns:
@@ -79,7 +82,7 @@ def verify(recording: Recording | Path | str, *, progress: Progress = silent) ->
     recording = open_recording(recording)
     recording.check()
     header = recording.header
-    player = Player(header.agent, 0)
+    player = Player(header.agent, 0, trust_code=trust_code)
     check_same_world(header, player)
     total, done = sum(len(episode) for episode in recording.episodes), 0
     verdicts = []

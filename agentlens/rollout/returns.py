@@ -62,8 +62,10 @@ def play_returns(
     where = choose_device(compute.device)
     placed = agent.to(where)
     memory = agent.policy.state_size
-    idle = [Player(agent.spec, memory, play=play)]
-    new_player = functools.partial(Player, agent.spec, memory, play=play, like=idle[0].environment)
+    idle = [Player(agent.spec, memory, play=play, trust_code=agent.trust_code)]
+    new_player = functools.partial(
+        Player, agent.spec, memory, play=play, like=idle[0].environment, trust_code=agent.trust_code
+    )
     idle += [new_player() for _ in range(min(play.n_envs, play.episodes) - 1)]
     waiting = list(range(play.episodes))
     active: list[_Game] = []

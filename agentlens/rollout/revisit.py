@@ -79,7 +79,9 @@ def revisit(
     _check(played, agent.spec)
     chosen = _chosen(recording, episodes)
     where = choose_device(compute.device)
-    player = Player(_hybrid(played, agent.spec), agent.policy.state_size)
+    player = Player(
+        _hybrid(played, agent.spec), agent.policy.state_size, trust_code=agent.trust_code
+    )
     check_same_world(recording.header, player)
     made = provenance(device=str(where), revisits=recording.header.identity)
     play = Play(

@@ -17,7 +17,7 @@ from agentlens.envs.atari.options import AtariOptions, atari_options
 from agentlens.envs.base import Environment, Forced, Outcome
 from agentlens.errors import EmulatorError, InvalidArgument
 from agentlens.palette import Palette
-from agentlens.spec import EnvironmentSpec, Phase
+from agentlens.spec import LONGEST_FRAME_SKIP, EnvironmentSpec, Phase
 
 FRAMES_PER_SECOND = 60.0
 
@@ -173,7 +173,7 @@ class Emulator(Environment):
             reward += ale.act(code)
             if ale.game_over():
                 break
-            if frame == frames - 2:
+            if frame == frames - 1 - self._options.step_frames:
                 before = self._look(self.previous_screen)
         self.screen = self._look(self.previous_screen if before is None else before)
         self.screen_before = self.screen if before is None else before
@@ -193,7 +193,8 @@ class Emulator(Environment):
         for phase, code in phases:
             times = int(self._rules.integers(phase.least, phase.most, endpoint=True))
             for _ in range(times):
-                frames = 1 if phase.unit == "frame" else self._draw_frame_skip()
+                single = phase.unit == "frame"
+                frames = self._options.step_frames if single else self._draw_frame_skip()
                 reward += self._advance(code, frames)
                 forced.append(Forced(int(code.value), frames))
                 if self._ale.game_over():
@@ -235,6 +236,8 @@ def _check_meanings(
 
 
 def _check_settings(env_id: str, options: AtariOptions, game: Cartridge) -> None:
+    if not 1 <= options.step_frames <= LONGEST_FRAME_SKIP:
+        raise EmulatorError(f"step_frames {options.step_frames} of {env_id}: expected 1 or more.")
     for name, value, known in (
         ("mode", options.mode, game.modes),
         ("difficulty", options.difficulty, game.difficulties),

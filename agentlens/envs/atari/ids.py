@@ -100,7 +100,8 @@ def _unknown_id(env_id: str) -> UnknownName:
     titles = {game_title(game).lower(): game_title(game) for game in GAMES}
     title = titles.get(bare.replace("_", "").replace("-", "").replace(" ", "").lower())
     if title is None:
-        return UnknownName("environment", env_id, environment_ids())
+        hint = "An environment of another package is named module:Id, with --trust-code."
+        return UnknownName("environment", env_id, environment_ids(), hint)
     hint = f"The id for it is 'ALE/{title}-v5' (frame skip 4, sticky actions 0.25)"
     if f"{title}NoFrameskip-v4" in _ids():
         hint += f" or '{title}NoFrameskip-v4' (frame skip 1, none)"

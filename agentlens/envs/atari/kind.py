@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from agentlens.envs.atari import ids
 from agentlens.envs.atari.cartridges import cartridge
@@ -18,6 +19,7 @@ class Atari(EnvironmentKind):
     """Every game that ale-py ships a cartridge of."""
 
     presets = PRESETS
+    usual_preset = "ale-v5"
     options = AtariOptions
     environment_defaults = ENVIRONMENT_DEFAULTS
     observation_defaults = OBSERVATION_DEFAULTS
@@ -26,11 +28,13 @@ class Atari(EnvironmentKind):
         """Whether ale-py registers the id."""
         return env_id in ids.environment_ids()
 
-    def describe(self, env_id: str) -> Described:
+    def describe(self, env_id: str, options: Any = None, *, trust_code: bool = False) -> Described:
         """What the id says of the emulator."""
         return Described(environment=ids.describe_id(env_id))
 
-    def action_meanings(self, spec: EnvironmentSpec) -> tuple[str, ...]:
+    def action_meanings(
+        self, spec: EnvironmentSpec, *, trust_code: bool = False
+    ) -> tuple[str, ...]:
         """ALE's names: the minimal set, or all 18."""
         game = cartridge(spec.game)
         return game.legal if atari_options(spec).full_action_space else game.minimal
@@ -40,7 +44,12 @@ class Atari(EnvironmentKind):
         return (dataclasses.replace(spec, options={**spec.options, "full_action_space": True}),)
 
     def make(
-        self, spec: EnvironmentSpec, meanings: Sequence[str], *, like: Environment | None = None
+        self,
+        spec: EnvironmentSpec,
+        meanings: Sequence[str],
+        *,
+        like: Environment | None = None,
+        trust_code: bool = False,
     ) -> Emulator:
         """Load the cartridge; see ``Emulator``."""
         return Emulator(spec, meanings, palette=like.palette if like is not None else None)

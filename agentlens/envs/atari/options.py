@@ -14,6 +14,9 @@ class AtariOptions:
 
     full_action_space: bool = False
     """All 18 actions instead of the game's own."""
+    step_frames: int = 1
+    """Emulator frames of one step of the environment that the protocol's wrappers saw: forced
+    "frames" take so many each, and pooled screens lie so far apart."""
     mode: int | None = None
     """The cartridge's game mode; its own default if not given."""
     difficulty: int | None = None

@@ -64,12 +64,14 @@ PRESETS: Mapping[str, Preset] = {
         reward="clipped",
         environment=_EPISODIC | {"stack_after_life_loss": "zeros"},
         observation=_NATURE,
+        wraps=True,
     ),
     "cleanrl-atari": Preset(
         origin="CleanRL: the wrappers of dqn_atari.py and ppo_atari.py",
         reward="clipped",
         environment=_EPISODIC | {"stack_after_life_loss": "repeat"},
         observation=_NATURE | {"grey_after_resize": True, "stack_fill": "repeat"},
+        wraps=True,
     ),
     "ale-vector": Preset(
         origin="ale-py: AtariVectorEnv with its defaults",
