@@ -23,7 +23,7 @@ from agentlens.errors import InvalidArgument
 SCREEN_SHAPE = (210, 160)
 """Rows and columns of ALE's native screen (some games are 250 high: the recording says)."""
 
-_ONCE_FLAT = ("full_action_space", "mode", "difficulty")
+_ONCE_FLAT = ("full_action_space", "mode", "difficulty", "step_frames")
 """Options that may stand beside the settings that every world has."""
 
 LONGEST_FRAME_SKIP = 600

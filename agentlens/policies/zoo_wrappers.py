@@ -125,6 +125,8 @@ def environment_arguments(
             )
     if wrapper is not None and (below != (1, 1) or wrapper.frame_skip != 4):
         environment["frame_skip"] = [n * wrapper.frame_skip for n in below]
+        if below[0] == below[1] > 1:
+            environment["step_frames"] = below[0]
     if wrapper is not None and wrapper.sticky:
         environment["repeat_action_probability"] = wrapper.sticky
     return environment

@@ -10,7 +10,7 @@ from ale_py import roms
 from agentlens.envs.atari.ids import GAMES, environment_ids
 from agentlens.envs.atari.presets import PRESETS
 from agentlens.envs.protocols import resolve
-from agentlens.errors import ManifestError, UnknownName
+from agentlens.errors import InvalidArgument, ManifestError, UnknownName
 from agentlens.spec import Phase
 
 
@@ -53,11 +53,27 @@ def test_override_beats_preset_beats_id() -> None:
 
 
 def test_only_what_nobody_said_is_assumed() -> None:
-    assert all(resolve("Pong-v4", preset=name).assumed == () for name in PRESETS)
+    for name in PRESETS:
+        assert resolve("PongNoFrameskip-v4", preset=name).assumed == ()
     assumed = resolve("Pong-v4", observation={"stack": 1}).assumed
     assert "environment.start = []" in assumed
     assert "observation.pool = 'rgb'" in assumed
     assert not any("frame_skip" in a or "observation.stack =" in a for a in assumed)
+
+
+def test_a_wrappers_frame_skip_counts_the_steps_of_what_it_wraps() -> None:
+    wrapped = resolve("ALE/Breakout-v5", preset="sb3-atari")
+    assert wrapped.environment.frame_skip == (16, 16)
+    assert wrapped.environment.options["step_frames"] == 4
+    assert wrapped.assumed == (
+        "environment.frame_skip = 16: sb3-atari takes 4 steps of ALE/Breakout-v5, each of 4 frames",
+    )
+    said = {"frame_skip": 4}
+    plain = resolve("ALE/Breakout-v5", preset="sb3-atari", environment=said)
+    assert plain.environment.frame_skip == (4, 4)
+    assert plain.assumed == ()
+    with pytest.raises(InvalidArgument, match="itself skips 2 to 4 frames"):
+        resolve("Breakout-v4", preset="cleanrl-atari")
 
 
 def test_phases_and_single_frame_skips_can_be_given() -> None:

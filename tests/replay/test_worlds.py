@@ -1,0 +1,172 @@
+"""Worlds beside emulators through the whole job: record, verify, revisit, explain, video, compare.
+
+A policy planted in one colour of one pixel of one frame gets its peak there and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import agentlens
+from agentlens.compute import Compute
+from agentlens.envs.protocols import resolve
+from agentlens.errors import EmulatorError, InvalidArgument
+from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.base import Policy, PolicyOutput
+from agentlens.rollout.play import Play
+from agentlens.rollout.recorder import record
+from agentlens.rollout.replay import verify
+from agentlens.saliency.explain import explain
+from agentlens.saliency.methods.perturbation import Perturbation
+from agentlens.spec import ActionSpec, AgentSpec
+from agentlens.workflows.compare import compare
+from agentlens.workflows.compare_plan import ComparisonPlan
+from tests import worlds
+
+CPU = Compute(device="cpu", engine="batched", threads=1)
+FRAMES = 3
+ROW, COLUMN = 14, 9
+"""Where the planted policy looks."""
+
+
+@pytest.fixture(autouse=True)
+def _registered() -> None:
+    worlds.register()
+
+
+class Planted(Policy):
+    """Its first logit is the green of one pixel in the oldest frame."""
+
+    def __init__(self, spec: AgentSpec, frame: int = 0, gain: float = 20.0) -> None:
+        super().__init__()
+        self.observation_shape = spec.observation.shape
+        self.action_meanings = spec.action.meanings
+        self.state_size, self.kind, self.has_value = 0, "logits", False
+        self.gain = torch.nn.Parameter(torch.tensor(gain), requires_grad=False)
+        self.plane = 3 * frame + 1
+        self.eval()
+
+    def forward(self, observation: Tensor, state: Tensor | None = None) -> PolicyOutput:
+        green = observation[:, self.plane, ROW, COLUMN] * self.gain
+        logits = torch.stack([green, 0 * green, 0 * green], dim=1)
+        return PolicyOutput(preferences=logits, kind="logits")
+
+
+def planted(folder: Path, frame: int = 0, gain: float = 20.0) -> Agent:
+    protocol = resolve(worlds.COLOURED, observation={"stack": FRAMES})
+    spec = AgentSpec(
+        name=f"planted-{folder.name}",
+        format="safetensors",
+        environment=protocol.environment,
+        observation=protocol.observation,
+        action=ActionSpec(meanings=("STAY", "LEFT", "RIGHT"), selection="sample"),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "agent.toml").write_text("# a stand-in\n")
+    return Agent(spec=spec, policy=Planted(spec, frame, gain), folder=folder)
+
+
+def test_colour_frames_are_recorded_as_the_world_shows_them(tmp_path: Path) -> None:
+    agent = planted(tmp_path / "a")
+    assert agent.spec.observation.shape == (9, worlds.ROWS, worlds.COLUMNS)
+    assert agent.spec.observation.frames_of_planes == (0, 0, 0, 1, 1, 1, 2, 2, 2)
+    recording = record(agent, output=tmp_path / "r", play=Play(episodes=2, seed=4))
+    assert recording.header.screens == "rgb"
+    assert recording.header.ticks_per_second == 10
+    assert recording.complete
+    first = recording.episodes[0]
+    assert (len(first), first.end) == (worlds.LENGTH, "terminated")
+    assert first.raw_return == (first.actions == 2).sum()
+    screens, planes = first.screens[:], first.planes[:]
+    np.testing.assert_array_equal(planes, screens.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(first.screens_before[:], screens)
+    expected = np.concatenate([planes[2], planes[3], planes[4]]).astype(np.float32) / 255
+    np.testing.assert_array_equal(first.observations[4], expected)
+    repeated = np.concatenate([planes[0]] * 3).astype(np.float32) / 255
+    np.testing.assert_array_equal(first.observations[0], repeated)
+    assert first.fingerprints.shape == (worlds.LENGTH, 32)
+    with pytest.raises(InvalidArgument, match="without RAM"):
+        _ = first.ram
+    assert [str(v) for v in verify(recording)] == [
+        "episode 0: exact, 12 steps",
+        "episode 1: exact, 12 steps",
+    ]
+
+
+def test_a_planted_colour_gets_its_peak_on_pixel_and_frame(tmp_path: Path) -> None:
+    recording = record(planted(tmp_path / "a"), output=tmp_path / "r", play=Play(seed=4))
+    method = Perturbation(radius=1.0, stride=1, planes="each", reference="constant:0")
+    maps = explain(recording, method, steps=range(4, 8), agent=planted(tmp_path / "a"), compute=CPU)
+    assert len(maps.planes) == FRAMES
+    heat = maps.values[:, maps.targets.index("kl")]
+    assert not heat[:, 1:].any()
+    for oldest in heat[:, 0]:
+        y, x = np.unravel_index(oldest.argmax(), oldest.shape)
+        assert (maps.grid.rows[y], maps.grid.columns[x]) == (ROW, COLUMN)
+
+
+def test_video_and_comparison(tmp_path: Path) -> None:
+    agents = planted(tmp_path / "a"), planted(tmp_path / "b", frame=2, gain=-20.0)
+    recordings = [
+        record(agent, output=tmp_path / f"r{i}", play=Play(episodes=2, seed=4))
+        for i, agent in enumerate(agents)
+    ]
+    maps = explain(recordings[0], Perturbation(stride=8), agent=agents[0], compute=CPU)
+    path = agentlens.render(recordings[0], maps, tmp_path / "x.mp4")
+    assert path.stat().st_size > 1000
+    plan = ComparisonPlan(map_states=4, moments=1, video_steps=3, states=0, episodes=2)
+    found = compare(agents, output=tmp_path / "report", plan=plan, compute=CPU)
+    assert (found.folder / "report.html").is_file()
+
+
+def test_a_rendered_world_is_seen_through_its_screens(tmp_path: Path) -> None:
+    agent = load_agent("random", env=worlds.DRAWN)
+    assert agent.spec.observation.source == "screen"
+    assert agent.spec.action.meanings == ("action 0", "action 1")
+    recording = record(agent, output=tmp_path / "r", play=Play(seed=1))
+    (episode,) = recording.episodes
+    assert (episode.end, episode.raw_return) == ("truncated", 9.0)
+    assert episode.screens[3][3].tolist() == [[0, 200, 0]] * 30
+    assert verify(recording)[0].exact
+
+
+def test_frame_skip_and_limits_are_played_around_the_world(tmp_path: Path) -> None:
+    agent = load_agent("random", env=worlds.COLOURED)
+    rules = replace(agent.spec.environment, frame_skip=(2, 3), max_frames=7)
+    agent = replace(agent, spec=replace(agent.spec, environment=rules))
+    recording = record(agent, output=tmp_path / "r", play=Play(seed=3))
+    (episode,) = recording.episodes
+    assert set(episode.frames_advanced.tolist()) <= {2, 3}
+    assert episode.frames_advanced.sum() >= 7 > episode.emulator_frames[-1]
+    assert episode.end == "truncated"
+    assert verify(recording)[0].exact
+
+
+def test_what_runs_code_needs_trust(tmp_path: Path) -> None:
+    wrapped = {"options": {"wrappers": ["gymnasium.wrappers:TimeAwareObservation"]}}
+    with pytest.raises(InvalidArgument, match="--trust-code"):
+        resolve(worlds.COLOURED, environment=wrapped)
+    with pytest.raises(InvalidArgument, match="--trust-code"):
+        load_agent("random", env="tests.worlds:Anything-v0")
+
+
+def test_actions_that_are_not_discrete_are_named() -> None:
+    with pytest.raises(EmulatorError, match="expected discrete ones"):
+        resolve("Pendulum-v1")
+
+
+@pytest.mark.slow
+def test_minigrid_as_an_unknown_world(tmp_path: Path) -> None:
+    pytest.importorskip("minigrid")
+    agent = load_agent("random", env="minigrid:MiniGrid-Empty-8x8-v0", trust_code=True)
+    assert agent.spec.action.meanings[:3] == ("left", "right", "forward")
+    recording = record(agent, output=tmp_path / "r", play=Play(max_steps=20))
+    assert verify(recording, trust_code=True)[0].exact
+    with pytest.raises(InvalidArgument, match="--trust-code"):
+        verify(recording)

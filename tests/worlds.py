@@ -1,0 +1,83 @@
+"""Tiny Gymnasium environments whose pictures and rewards tests can foretell."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+
+ROWS, COLUMNS = 24, 32
+COLOURED = "AgentlensTestColour-v0"
+DRAWN = "AgentlensTestDrawn-v0"
+LENGTH = 12
+
+
+class Colour(gymnasium.Env[np.ndarray, int]):
+    """A red block that wanders over noise; its own observation is the picture."""
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(self, render_mode: str | None = None, length: int = LENGTH) -> None:
+        self.render_mode, self._length = render_mode, length
+        self.observation_space = gymnasium.spaces.Box(0, 255, (ROWS, COLUMNS, 3), np.uint8)
+        self.action_space = gymnasium.spaces.Discrete(3)
+
+    def get_action_meanings(self) -> list[str]:
+        return ["STAY", "LEFT", "RIGHT"]
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._place, self._time = int(self.np_random.integers(4, COLUMNS - 4)), 0
+        return self.picture(), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self._place = int(np.clip(self._place + (0, -1, 1)[action], 2, COLUMNS - 3))
+        self._time += 1
+        return self.picture(), float(action == 2), self._time >= self._length, False, {}
+
+    def picture(self) -> np.ndarray:
+        picture = self.np_random.integers(0, 64, (ROWS, COLUMNS, 3), dtype=np.uint8)
+        picture[10:13, self._place - 1 : self._place + 2] = (255, 0, 0)
+        return picture
+
+    def render(self) -> np.ndarray:  # type: ignore[override]
+        return self.picture()
+
+
+class Drawn(gymnasium.Env[np.ndarray, int]):
+    """Numbers as observation, a picture from ``render``."""
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"]}
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+        self.observation_space = gymnasium.spaces.Box(0, 99, (1,), np.float32)
+        self.action_space = gymnasium.spaces.Discrete(2, start=5)
+        self._time = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._time = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        assert action in (5, 6)
+        self._time += 1
+        return np.full(1, self._time, np.float32), 1.0, False, self._time >= 9, {}
+
+    def render(self) -> np.ndarray:  # type: ignore[override]
+        picture = np.zeros((40, 30, 3), np.uint8)
+        picture[self._time, :, 1] = 200
+        return picture
+
+
+def register() -> None:
+    """Make both known to Gymnasium; twice is fine."""
+    for name, kind in ((COLOURED, Colour), (DRAWN, Drawn)):
+        if name not in gymnasium.registry:
+            gymnasium.register(name, kind, disable_env_checker=True)
