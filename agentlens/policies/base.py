@@ -58,6 +58,7 @@ class Policy(nn.Module, abc.ABC):
 
     Attributes:
         observation_shape: (K, H, W).
+        channels: planes of one frame of the stack: 1, or 3 in colour.
         action_meanings: ALE's name of each output.
         state_size: S, or 0 for a policy without memory.
         kind: whether outputs are "logits" or "q_values".
@@ -65,6 +66,7 @@ class Policy(nn.Module, abc.ABC):
     """
 
     observation_shape: tuple[int, int, int]
+    channels: int = 1
     action_meanings: tuple[str, ...]
     state_size: int
     kind: Preference

@@ -16,6 +16,7 @@ class ConstantPolicy(Policy):
     def __init__(self, spec: AgentSpec, logits: tuple[float, ...]) -> None:
         super().__init__()
         self.observation_shape = spec.observation.shape
+        self.channels = spec.observation.channels
         self.action_meanings = spec.action.meanings
         self.state_size = 0
         self.kind = "logits"

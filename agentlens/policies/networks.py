@@ -65,7 +65,7 @@ class ChainPolicy(Policy):
         self.network = network
         self._kept = {chain.name: _kept_inputs(chain) for chain in network.chains}
         self._support = next((c.support for c in network.chains if c.support), (0.0, 0.0))
-        self.observation_shape = observation.shape
+        self.observation_shape, self.channels = observation.shape, observation.channels
         self.action_meanings = action.meanings
         self.chains = nn.ModuleList()
         shapes: dict[str, Shape] = {OBSERVATION: input_shape(network, observation)}

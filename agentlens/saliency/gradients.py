@@ -73,7 +73,7 @@ class GradientExplainer:
         self.targets = differentiable_targets(policy, options, map_meaning)
         self.grid = GridSpec.pixels(policy.observation_shape[1:])
         stack = policy.observation_shape[0]
-        self.planes, self._selections = plane_selections(options.planes, stack)
+        self.planes, self._selections = plane_selections(options.planes, stack, policy.channels)
         self.forward_passes = map_meaning.passes
         self._rows = max(1, compute.memory_bytes // 4 // row_bytes(policy))
         self._question = ask(policy, options, facts)

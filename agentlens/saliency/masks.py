@@ -170,14 +170,15 @@ def full_mask(observation: tuple[int, int]) -> MaskSet:
 
 
 def plane_selections(
-    planes: str, stack: int
+    planes: str, stack: int, channels: int = 1
 ) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
     """Names and plane indices of what is perturbed together.
 
     Args:
-        planes: "all" (one mask over the whole stack), "newest", or "each" (a map a plane, at
-            ``stack`` times the forward passes).
+        planes: "all" (one mask over the whole stack), "newest", or "each" (a map a frame of the
+            stack, at as many times the forward passes).
         stack: K.
+        channels: planes of one frame, side by side: the colours of a pixel are hidden together.
 
     Raises:
         InvalidArgument: another word.
@@ -185,7 +186,8 @@ def plane_selections(
     if planes == "all":
         return ("all",), (tuple(range(stack)),)
     if planes == "newest":
-        return ("newest",), ((stack - 1,),)
+        return ("newest",), (tuple(range(stack - channels, stack)),)
     if planes == "each":
-        return tuple(f"plane {k}" for k in range(stack)), tuple((k,) for k in range(stack))
+        frames = tuple(tuple(range(k, k + channels)) for k in range(0, stack, channels))
+        return tuple(f"plane {k}" for k in range(len(frames))), frames
     raise InvalidArgument(f"planes {planes!r}: expected 'all', 'newest' or 'each'.")

@@ -51,7 +51,7 @@ class ObjectExplainer:
         self.targets = _described(policy, options)
         self._names = [info.name for info in self.targets]
         self.planes, self._selections = plane_selections(
-            options.planes, policy.observation_shape[0]
+            options.planes, policy.observation_shape[0], policy.channels
         )
         rows, columns = policy.observation_shape[1:]
         self.grid = GridSpec(

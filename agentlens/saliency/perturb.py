@@ -72,7 +72,7 @@ class PerturbationExplainer:
         )
         self.grid: GridSpec = spec.masks.grid
         stack = policy.observation_shape[0]
-        self.planes, selections = plane_selections(spec.planes, stack)
+        self.planes, selections = plane_selections(spec.planes, stack, policy.channels)
         if any(name.endswith(INTERACTION) for name in self._names):
             selections = (*selections, tuple(range(stack)))
         self._question = ask(policy, spec.asked, facts)
@@ -141,7 +141,8 @@ def _described(
     scores = plain + [name for name in joint if name not in plain]
     infos = check_targets(scores, policy.kind, policy.has_value, spec.asked.temperature)
     merged = spec.asked.merge_actions
-    check_interactions(joint, policy.kind, policy.observation_shape[0], spec.planes, merged)
+    frames = policy.observation_shape[0] // policy.channels
+    check_interactions(joint, policy.kind, frames, spec.planes, merged)
     by_name = {info.name: info for info in infos}
     by_name |= {info.name: info for info in map(interaction_info, infos)}
     return wanted, tuple(by_name[name] for name in wanted)

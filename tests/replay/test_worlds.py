@@ -45,7 +45,7 @@ class Planted(Policy):
 
     def __init__(self, spec: AgentSpec, frame: int = 0, gain: float = 20.0) -> None:
         super().__init__()
-        self.observation_shape = spec.observation.shape
+        self.observation_shape, self.channels = spec.observation.shape, 3
         self.action_meanings = spec.action.meanings
         self.state_size, self.kind, self.has_value = 0, "logits", False
         self.gain = torch.nn.Parameter(torch.tensor(gain), requires_grad=False)

@@ -83,7 +83,9 @@ class LearnedMaskOptions(AskedOptions, SaliencyMethod):
             raise InvalidArgument(f"memory {self.memory}: this agent has no memory; give 0.")
         observation = policy.observation_shape[1:]
         grid = cell_grid(observation, self.cell_px)
-        names, selections = plane_selections(self.planes, policy.observation_shape[0])
+        names, selections = plane_selections(
+            self.planes, policy.observation_shape[0], policy.channels
+        )
         targets = learned_targets(policy, self, self.usual_target)
         tasks = [
             MaskTask(

@@ -60,7 +60,9 @@ class DeepLiftExplainer:
         asked: AskedOptions,
     ) -> None:
         self.targets = _linear_targets(policy, asked)
-        self.planes, self._selections = plane_selections(planes, policy.observation_shape[0])
+        self.planes, self._selections = plane_selections(
+            planes, policy.observation_shape[0], policy.channels
+        )
         self.grid = GridSpec.pixels(policy.observation_shape[1:])
         self._reference, self._pictures = reference, facts.pictures
         self._policy = copy.deepcopy(policy).double()

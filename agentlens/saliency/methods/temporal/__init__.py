@@ -54,7 +54,7 @@ class Temporal(ReferenceOptions, AskedOptions, SaliencyMethod):
         from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
         from agentlens.saliency.variants import VariantExplainer
 
-        if policy.observation_shape[0] == 1:
+        if policy.observation_shape[0] == policy.channels:
             raise InvalidArgument(
                 "method 'temporal' compares the frames of a stack and this agent sees one frame: "
                 "method 'memory' compares its memory with what it sees."

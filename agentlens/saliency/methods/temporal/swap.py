@@ -11,14 +11,16 @@ from agentlens.saliency.variants import Situations
 
 def swap_situations(policy: Policy) -> Situations:
     """Each frame of the stack but the oldest, swapped with its older neighbour."""
-    stack = policy.observation_shape[0]
+    channels = policy.channels
+    stack = policy.observation_shape[0] // channels
 
     def outputs(frame: FrameBatch) -> Sequence[PolicyOutput]:
         found = []
         for newer in range(1, stack):
             order = list(range(stack))
             order[newer - 1 : newer + 1] = [newer, newer - 1]
-            found.append(policy(frame.observations[:, order], frame.states))
+            planes = [k * channels + c for k in order for c in range(channels)]
+            found.append(policy(frame.observations[:, planes], frame.states))
         return found
 
     names = tuple(f"planes {newer - 1} and {newer}" for newer in range(1, stack))
