@@ -28,6 +28,7 @@ class RunWriter(BaseCallback):
         recipe: What is trained.
         last: Last row of the curve so far, or None at the start of a run.
         report: Called with every row of the curve.
+        aim: Mean raw return of the last 100 games at which the run ends early, or None.
     """
 
     def __init__(
@@ -36,8 +37,10 @@ class RunWriter(BaseCallback):
         recipe: Recipe,
         last: CurveRow | None,
         report: Callable[[CurveRow], None],
+        aim: float | None = None,
     ) -> None:
         super().__init__()
+        self._aim = aim
         self.rollout_began_at = 0
         self.interrupted = False
         self._folder = folder
@@ -64,11 +67,17 @@ class RunWriter(BaseCallback):
         if decisions >= self._next_row:
             self._next_row += self._recipe.run.curve_every
             self.write_row()
-        if decisions >= self._recipe.stop_at:
+        if decisions >= self._recipe.stop_at or self._aim_is_met():
             self.stop()
         elif decisions >= self._next_checkpoint:
             self._next_checkpoint += self._recipe.run.checkpoint_every
             self._folder.save(self.model)
+
+    def _aim_is_met(self) -> bool:
+        window = self.model.ep_info_buffer
+        if self._aim is None or not window or len(window) < (window.maxlen or 0):
+            return False
+        return float(np.mean([episode["r"] for episode in window])) >= self._aim
 
     def _on_step(self) -> bool:
         self._episodes += sum("episode" in info for info in self.locals["infos"])

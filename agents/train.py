@@ -160,6 +160,7 @@ def train(
     resume: bool,
     start: Start | None,
     report: Callable[[CurveRow], None],
+    aim: float | None = None,
 ) -> Path:
     """Train a recipe up to its `stop_at` and return the last checkpoint.
 
@@ -170,6 +171,7 @@ def train(
         resume: Go on from the newest checkpoint of the folder.
         start: Weights to begin with; ignored when resuming, since the checkpoint has them.
         report: Called with every row of the curve.
+        aim: Mean raw return of the last 100 games at which the run ends early, or None.
 
     Raises:
         RunError: The folder holds another run, or nothing to resume.
@@ -197,7 +199,7 @@ def train(
         compute_in_bfloat16(model)
     last = folder.cut_curve(begins_at if resume else 0)
     try:
-        learn(model, recipe, RunWriter(folder, recipe, last, report))
+        learn(model, recipe, RunWriter(folder, recipe, last, report, aim))
     finally:
         env.close()
     return folder.save(model)
@@ -256,6 +258,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, help="another seed than the recipe's (evaluation: 0)")
     parser.add_argument("--total-steps", type=int, metavar="N", help="another length in decisions")
+    parser.add_argument("--aim", type=float, help="mean return of 100 games to stop at")
     parser.add_argument("--device", default="auto", help="torch device: auto, cpu, cuda")
     parser.add_argument(
         "--threads",
@@ -315,6 +318,7 @@ def main(arguments: list[str] | None = None) -> int:
             resume=options.resume,
             start=start,
             report=_print_row,
+            aim=options.aim,
         )
     except (RecipeError, RunError, FileNotFoundError) as error:
         print(f"train.py: {error}", file=sys.stderr)

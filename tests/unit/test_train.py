@@ -362,6 +362,21 @@ def test_a_run_can_begin_with_given_weights(tmp_path: Path) -> None:
     assert (part["from"], part["weights_from"]) == (64, given.name)
 
 
+def test_a_run_ends_at_its_aim(tmp_path: Path) -> None:
+    recipe = small()
+    long = dataclasses.replace(
+        recipe,
+        stop_at=10**6,
+        run=dataclasses.replace(recipe.run, total_steps=10**6, checkpoint_every=10**6),
+        environment=dataclasses.replace(recipe.environment, num_envs=16, max_frames=20),
+    )
+    folder = checkpoints.RunFolder(path=tmp_path)
+    train.train(long, folder, MACHINE, resume=False, start=None, report=lambda row: None, aim=-21.0)
+    rows = checkpoints.read_curve(folder.curve_path)
+    assert rows[-1].window == 100
+    assert rows[-1].decisions < 2000
+
+
 def test_the_parts_of_a_run_begin_with_other_episodes() -> None:
     seeds = {train.part_seed(seed, decisions) for seed in (1, 2, 3) for decisions in (0, 48, 96)}
     assert len(seeds) == 9
