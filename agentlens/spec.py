@@ -440,7 +440,8 @@ class TargetInfo:
     ``signed``: diverges around zero. ``unit``: "nats", "probability", "value^2" ... ``meaning``:
     one sentence on what a large value means. ``noise_floor``: below this a value is rounding.
     ``display``: "sqrt" where the square root is shown (kl), else "identity".
-    ``role``: "actor", "critic", "q" or "control" (which panel draws it).
+    ``role``: "actor", "critic", "q" or "control" (which panel draws it). ``of_action``: the value
+    is of the explained action; else it is the same whichever action is explained.
     """
 
     name: str
@@ -450,3 +451,4 @@ class TargetInfo:
     noise_floor: float
     role: Literal["actor", "critic", "q", "control"]
     display: Literal["identity", "sqrt"] = "identity"
+    of_action: bool = True

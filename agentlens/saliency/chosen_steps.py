@@ -37,10 +37,10 @@ def choose_steps(
             )
     chosen = sorted(set(lengths if episodes is None else episodes))
     longest = max((lengths[index] for index in chosen), default=0)
-    found: dict[int, np.ndarray] = {}
+    chosen_by_episode: dict[int, np.ndarray] = {}
     if steps is None or isinstance(steps, slice):
         for index in chosen:
-            found[index] = np.sort(np.arange(lengths[index])[steps or slice(None)])
+            chosen_by_episode[index] = np.sort(np.arange(lengths[index])[steps or slice(None)])
     else:
         check_whole("step", steps)
         outside = [step for step in steps if not 0 <= step < longest]
@@ -48,10 +48,22 @@ def choose_steps(
             raise InvalidArgument(f"step {outside[0]}: expected 0 to {longest - 1}.")
         for index in chosen:
             inside = [step for step in steps if step < lengths[index]]
-            found[index] = np.unique(np.array(inside, np.int64))
-    if not any(map(len, found.values())):
+            chosen_by_episode[index] = np.unique(np.array(inside, np.int64))
+    if not any(map(len, chosen_by_episode.values())):
         raise InvalidArgument(
-            f"no steps to explain: {len(chosen)} episodes of at most {longest} steps, and "
-            f"steps {steps}."
+            f"no steps to explain: of {_described(steps)} there is none in {len(chosen)} "
+            f"episode{'s' if len(chosen) != 1 else ''} of at most {longest} steps."
         )
-    return found
+    return chosen_by_episode
+
+
+def _described(steps: slice | Sequence[int] | None) -> str:
+    """The asked steps in words: "the steps from 399 to before 390"."""
+    if steps is None:
+        return "all steps"
+    if not isinstance(steps, slice):
+        return f"the steps {', '.join(map(str, steps))}" if len(steps) else "an empty list"
+    start = 0 if steps.start is None else steps.start
+    end = "the end" if steps.stop is None else f"before {steps.stop}"
+    every = "" if steps.step in (None, 1) else f", every {steps.step}"
+    return f"the steps from {start} to {end}{every}"

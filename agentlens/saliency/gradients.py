@@ -26,6 +26,7 @@ from agentlens.saliency.targets import (
     DIFFERENTIABLE_TARGETS,
     check_targets,
     default_differentiable,
+    wanted_targets,
 )
 from agentlens.spec import GridSpec, TargetInfo
 
@@ -130,10 +131,8 @@ def differentiable_targets(
     Raises:
         InvalidArgument: a score that is a change, not an output.
     """
-    wanted = asked.targets
-    if wanted is None:
-        wanted = default_differentiable(policy.kind, policy.has_value)
-    infos = check_targets(wanted, policy.kind, policy.has_value, asked.temperature)
+    wanted = wanted_targets(asked, default_differentiable(policy.kind, policy.has_value))
+    infos = check_targets(list(map(str, wanted)), policy.kind, policy.has_value, asked.temperature)
     for info in infos:
         if info.name not in DIFFERENTIABLE_TARGETS:
             raise InvalidArgument(

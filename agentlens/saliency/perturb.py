@@ -15,7 +15,7 @@ from torch import Tensor
 from agentlens.compute import Compute
 from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
-from agentlens.saliency.engine.base import MaskedPlanes
+from agentlens.saliency.engine.base import Engine, MaskedPlanes
 from agentlens.saliency.engine.choose import choose_engine
 from agentlens.saliency.engine.settings import device_of, torch_threads
 from agentlens.saliency.masks import MaskSet, plane_selections
@@ -23,11 +23,12 @@ from agentlens.saliency.options import AskedOptions
 from agentlens.saliency.question import ask, score_change
 from agentlens.saliency.references import parse_reference
 from agentlens.saliency.targets import (
-    INTERACTION,
+    Target,
     check_interactions,
     check_targets,
     default_targets,
     interaction_info,
+    wanted_targets,
 )
 from agentlens.spec import GridSpec, TargetInfo
 
@@ -62,10 +63,9 @@ class PerturbationExplainer:
     def __init__(
         self, policy: Policy, compute: Compute, facts: RecordingFacts, spec: PerturbationSpec
     ) -> None:
-        wanted = spec.asked.targets
-        if wanted is None:
-            wanted = default_targets(policy.kind, policy.has_value)
-        self._names, self._infos = _described(policy, spec, tuple(wanted))
+        defaults = default_targets(policy.kind, policy.has_value)
+        self._wanted = wanted_targets(spec.asked, defaults)
+        self._infos = _described(policy, spec, self._wanted)
         self._labels = spec.masks.labels
         self.targets: tuple[TargetInfo, ...] = tuple(
             replace(info, name=info.name + label) for info in self._infos for label in self._labels
@@ -73,21 +73,22 @@ class PerturbationExplainer:
         self.grid: GridSpec = spec.masks.grid
         stack = policy.observation_shape[0]
         self.planes, selections = plane_selections(spec.planes, stack, policy.channels)
-        if any(name.endswith(INTERACTION) for name in self._names):
+        if any(target.interaction for target in self._wanted):
             selections = (*selections, tuple(range(stack)))
         self._question = ask(policy, spec.asked, facts)
         self._reference, self._pictures = parse_reference(spec.reference), facts.pictures
         masks = torch.from_numpy(spec.masks.masks).to(device_of(policy))
-        self._perturbation = MaskedPlanes(masks=masks, selections=selections)
-        self._engine = None
+        self._masked = MaskedPlanes(masks=masks, selections=selections)
+        self._engine: Engine | None = None
+        self._scores = {target.score for target in self._wanted} - {"energy"}
         self.engine, self.forward_passes = "none: agent-free", 0
-        if any(name != "energy" for name in self._names):
+        if self._scores:
             build, name, reason = choose_engine(compute.engine, policy)
             self.engine = f"{name}: {reason}"
             self.forward_passes = 1 + len(selections) * len(masks)
             self._engine = build(
                 policy,
-                self._perturbation,
+                self._masked,
                 memory_bytes=compute.memory_bytes,
                 threads=compute.threads or torch.get_num_threads(),
             )
@@ -109,62 +110,64 @@ class PerturbationExplainer:
         """
         references = self._reference.fill(frames, self._pictures)
         explained, halvings = frames.actions, 0
-        found: dict[str, Tensor] = {}
+        scores: dict[str, Tensor] = {}
         if self._engine is not None:
             outputs = self._engine(frames.observations, references, frames.states)
             halvings = outputs.halvings
             explained = self._question.explained(outputs.base, frames.actions)
-            for name in {name.removesuffix(INTERACTION) for name in self._names} - {"energy"}:
-                found[name] = score_change(
+            for name in self._scores:
+                scores[name] = score_change(
                     name, self._question, outputs.base, outputs.perturbed, explained
                 )
-        if "energy" in self._names:
-            found["energy"] = energy(frames.observations, references, self._perturbation)
-        values = [self._over_planes(found, name).float() for name in self._names]
+        if any(target.score == "energy" for target in self._wanted):
+            scores["energy"] = energy(frames.observations, references, self._masked)
+        values = [self._over_planes(scores, target).float() for target in self._wanted]
         return MapBatch(torch.stack(values, 1), explained, halvings)
 
-    def _over_planes(self, found: Mapping[str, Tensor], name: str) -> Tensor:
+    def _over_planes(self, scores: Mapping[str, Tensor], target: Target) -> Tensor:
         """One target [F, P, M] of the scores, whose last selection may be the joint one."""
-        values, planes = found[name.removesuffix(INTERACTION)], len(self.planes)
+        values, planes = scores[target.score], len(self.planes)
         single = values[:, :planes]
-        if not name.endswith(INTERACTION):
+        if not target.interaction:
             return single
         return (values[:, planes:] - single.sum(1, keepdim=True)).expand_as(single)
 
 
 def _described(
-    policy: Policy, spec: PerturbationSpec, wanted: tuple[str, ...]
-) -> tuple[tuple[str, ...], tuple[TargetInfo, ...]]:
-    """Names and descriptions of the targets, once it is clear that the policy can give them."""
-    plain = [name for name in wanted if not name.endswith(INTERACTION)]
-    joint = [name.removesuffix(INTERACTION) for name in wanted if name.endswith(INTERACTION)]
+    policy: Policy, spec: PerturbationSpec, wanted: tuple[Target, ...]
+) -> tuple[TargetInfo, ...]:
+    """Descriptions of the targets, once it is clear that the policy can give them."""
+    plain = [target.score for target in wanted if not target.interaction]
+    joint = [target.score for target in wanted if target.interaction]
     scores = plain + [name for name in joint if name not in plain]
     infos = check_targets(scores, policy.kind, policy.has_value, spec.asked.temperature)
     merged = spec.asked.merge_actions
     frames = policy.observation_shape[0] // policy.channels
     check_interactions(joint, policy.kind, frames, spec.planes, merged)
     by_name = {info.name: info for info in infos}
-    by_name |= {info.name: info for info in map(interaction_info, infos)}
-    return wanted, tuple(by_name[name] for name in wanted)
+    return tuple(
+        interaction_info(by_name[target.score]) if target.interaction else by_name[target.score]
+        for target in wanted
+    )
 
 
-def energy(observations: Tensor, references: Tensor, perturbation: MaskedPlanes) -> Tensor:
+def energy(observations: Tensor, references: Tensor, masked: MaskedPlanes) -> Tensor:
     """The agent-free control: ||o' - o||^2 of every mask, in squared observation units.
 
     Args:
         observations: [F, K, H, W].
         references: like the observations.
-        perturbation: masks [M, H, W] and plane selections.
+        masked: masks [M, H, W] and plane selections.
 
     Returns:
         [F, P, M], in the observations' precision.
     """
     squared = (references - observations).square()
     chosen = torch.stack(
-        [squared[:, list(planes)].sum(1).flatten(1) for planes in perturbation.selections], 1
+        [squared[:, list(planes)].sum(1).flatten(1) for planes in masked.selections], 1
     )
     parts = [
         torch.stack([part.square() @ one.T for one in chosen])
-        for part in torch.split(perturbation.masks.to(observations.dtype).flatten(1), _ENERGY_MASKS)
+        for part in torch.split(masked.masks.to(observations.dtype).flatten(1), _ENERGY_MASKS)
     ]
     return torch.cat(parts, 1).transpose(1, 2)

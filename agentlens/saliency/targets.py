@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.spec import TargetInfo
+
+if TYPE_CHECKING:
+    from agentlens.saliency.options import AskedOptions
 
 SOFTMAX_TARGETS = frozenset({"kl", "log_probability", "sarfa"})
 """Scores of a distribution over actions: on Q-values they need a temperature."""
@@ -20,7 +25,7 @@ VALUE_TARGETS = frozenset({"value", "value_l2"})
 LINEAR_TARGETS = frozenset({"contrast", "value", "q_value", "advantage"})
 """Scores linear in the outputs: only for these is joint minus single effects meaningful."""
 
-INTERACTION = " interaction"
+_INTERACTION = " interaction"
 """What follows a score's name where its joint effect less its single effects is meant."""
 
 DIFFERENTIABLE_TARGETS = frozenset(
@@ -37,6 +42,7 @@ _ALL = (
         display="sqrt",
         noise_floor=0.0,
         meaning="hiding this place changes the action probabilities much",
+        of_action=False,
     ),
     TargetInfo(
         name="log_probability",
@@ -70,6 +76,7 @@ _ALL = (
         display="sqrt",
         noise_floor=0.0,
         meaning="hiding this place changes the logits, shifts that the policy cannot see included",
+        of_action=False,
     ),
     TargetInfo(
         name="value_l2",
@@ -79,6 +86,7 @@ _ALL = (
         display="sqrt",
         noise_floor=0.0,
         meaning="hiding this place changes the value estimate much",
+        of_action=False,
     ),
     TargetInfo(
         name="value",
@@ -87,6 +95,7 @@ _ALL = (
         role="critic",
         noise_floor=0.0,
         meaning="positive: hiding this place lowers the value estimate",
+        of_action=False,
     ),
     TargetInfo(
         name="gap",
@@ -119,6 +128,7 @@ _ALL = (
         role="q",
         noise_floor=0.0,
         meaning="hiding this place changes the greedy action",
+        of_action=False,
     ),
     TargetInfo(
         name="energy",
@@ -128,6 +138,7 @@ _ALL = (
         display="sqrt",
         noise_floor=0.0,
         meaning="the perturbation itself is strong here, whatever the agent",
+        of_action=False,
     ),
     TargetInfo(
         name="random",
@@ -136,11 +147,30 @@ _ALL = (
         role="control",
         noise_floor=0.0,
         meaning="nothing: the values are drawn at random",
+        of_action=False,
     ),
 )
 
 TARGETS = {info.name: info for info in _ALL}
 """Every score by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A score by name; with ``interaction`` its joint effect over all frames of the stack less the
+    sum of its single ones."""
+
+    score: str
+    interaction: bool = False
+
+    def __str__(self) -> str:
+        """As it is written: "value", "value interaction"."""
+        return self.score + (_INTERACTION if self.interaction else "")
+
+
+def parse_target(text: str) -> Target:
+    """Read "value" or "value interaction"; whether there is such a score is checked later."""
+    return Target(score=text.removesuffix(_INTERACTION), interaction=text.endswith(_INTERACTION))
 
 
 def default_targets(kind: str, has_value: bool) -> tuple[str, ...]:
@@ -157,11 +187,48 @@ def default_differentiable(kind: str, has_value: bool) -> tuple[str, ...]:
     return ("log_probability", "value") if has_value else ("log_probability",)
 
 
+def wanted_targets(asked: AskedOptions, defaults: Sequence[str]) -> tuple[Target, ...]:
+    """The targets that are asked for by name, or the defaults, whose first is the actor's.
+
+    Where an action is asked for, an actor's default that ignores it gives way to
+    ``log_probability``; where one to compare it with, to ``contrast``.
+
+    Raises:
+        InvalidArgument: an action is named, or one to compare it with, and nothing that is asked
+            for depends on it.
+    """
+    if asked.targets is None:
+        first, *rest = defaults
+        if asked.contrast is not None:
+            first = "contrast"
+        elif asked.action != "taken" and not TARGETS[first].of_action:
+            first = "log_probability"
+        return tuple(map(parse_target, (first, *rest)))
+    targets = tuple(map(parse_target, asked.targets))
+    scores = [target.score for target in targets]
+    if asked.contrast is not None and "contrast" not in scores:
+        raise InvalidArgument(
+            f"contrast {asked.contrast} plays no part in {', '.join(scores)}: the target contrast "
+            "alone compares with it."
+        )
+    known = [TARGETS[score] for score in scores if score in TARGETS]
+    named = asked.action not in ("taken", "greedy")
+    if named and len(known) == len(scores) and not any(info.of_action for info in known):
+        raise InvalidArgument(
+            f"action {asked.action} plays no part in {', '.join(scores)}: ask for "
+            f"{_ACTOR_ADVICE}, or leave it out."
+        )
+    return targets
+
+
+_ACTOR_ADVICE = "log_probability or contrast (gap, q_value or advantage for Q-values)"
+
+
 def interaction_info(info: TargetInfo) -> TargetInfo:
     """The description of a linear score's interaction between the frames of the stack."""
     return dataclasses.replace(
         info,
-        name=info.name + INTERACTION,
+        name=str(Target(score=info.name, interaction=True)),
         signed=True,
         display="identity",
         meaning=(
@@ -189,7 +256,7 @@ def check_interactions(
     if len(set(names)) != len(names):
         raise InvalidArgument(f"interactions named twice: {', '.join(names)}.")
     for name in names:
-        target = name + INTERACTION
+        target = str(Target(score=name, interaction=True))
         if name not in LINEAR_TARGETS or (name == "value" and kind == "q_values"):
             raise InvalidArgument(
                 f"target {target!r}: {name} is not linear in the policy's outputs, so joint less "
@@ -223,7 +290,8 @@ def check_targets(
         raise InvalidArgument(f"temperature {temperature}: expected a positive number.")
     for name in names:
         if name not in TARGETS:
-            raise UnknownName("target", name, TARGETS)
+            possible = ", ".join(_possible(kind, has_value))
+            raise UnknownName("target", name, TARGETS, f"This agent has {possible}.")
         if name in SOFTMAX_TARGETS and kind == "q_values" and temperature is None:
             raise InvalidArgument(
                 f"target {name!r} needs action probabilities and this agent has Q-values: "
@@ -236,4 +304,19 @@ def check_targets(
             )
         if name in VALUE_TARGETS and kind != "q_values" and not has_value:
             raise InvalidArgument(f"target {name!r} needs a critic and this agent has none.")
-    return tuple(TARGETS[name] for name in names)
+    return tuple(_of_this_policy(TARGETS[name], kind) for name in names)
+
+
+def _possible(kind: str, has_value: bool) -> list[str]:
+    """The scores that a policy can give without a temperature."""
+    if kind == "q_values":
+        return sorted(Q_TARGETS | VALUE_TARGETS | {"contrast", "logit_l2", "energy"})
+    critic = VALUE_TARGETS if has_value else frozenset()
+    return sorted(SOFTMAX_TARGETS | critic | {"contrast", "logit_l2", "energy"})
+
+
+def _of_this_policy(info: TargetInfo, kind: str) -> TargetInfo:
+    """A contrast of Q-values is in their unit."""
+    if info.name == "contrast" and kind == "q_values":
+        return dataclasses.replace(info, unit="Q", role="q")
+    return info

@@ -18,7 +18,7 @@ from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.masks import full_mask
 from agentlens.saliency.options import AskedOptions
 from agentlens.saliency.question import ask, score_change
-from agentlens.saliency.targets import check_targets, default_targets
+from agentlens.saliency.targets import check_targets, default_targets, wanted_targets
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,11 +46,11 @@ class VariantExplainer:
         situations: Situations,
         asked: AskedOptions,
     ) -> None:
-        wanted = asked.targets
-        if wanted is None:
-            defaults = default_targets(policy.kind, policy.has_value)
-            wanted = tuple(name for name in defaults if name != "energy")
-        self.targets = check_targets(wanted, policy.kind, policy.has_value, asked.temperature)
+        defaults = default_targets(policy.kind, policy.has_value)
+        wanted = wanted_targets(asked, [name for name in defaults if name != "energy"])
+        self.targets = check_targets(
+            list(map(str, wanted)), policy.kind, policy.has_value, asked.temperature
+        )
         if any(info.role == "control" for info in self.targets):
             raise InvalidArgument("this curve has no control scores: leave energy out.")
         self.grid = full_mask(policy.observation_shape[1:]).grid

@@ -41,7 +41,8 @@ class MapHeader:
 
     ``method``: name; ``options``: every option, defaults included; ``planes``: ("all",),
     ("newest",) or ("plane 0", ..., "plane K-1") oldest first; ``action``: "taken", "greedy" or a
-    name; ``recording``: the recording's identity ("" for maps of none); ``recording_digests``: of
+    name; ``contrast``: the action it is compared with, "" for the best other one or none;
+    ``recording``: the recording's identity ("" for maps of none); ``recording_digests``: of
     the episodes explained, "" for unfinished ones; ``forward_passes`` per step.
     """
 
@@ -52,6 +53,7 @@ class MapHeader:
     grid: GridSpec
     action: str
     forward_passes: int
+    contrast: str = ""
     recording: str = ""
     recording_digests: Mapping[str, str]
     provenance: Mapping[str, Any]

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.policies.base import Policy
-from agentlens.saliency.engine import batched, incremental, reference
+from agentlens.policies.constant import ConstantPolicy
+from agentlens.saliency.engine import batched, constant, incremental, reference
 from agentlens.saliency.engine.base import Engine, MaskedPlanes
 from agentlens.saliency.engine.settings import device_of
 
@@ -29,7 +30,7 @@ def choose_engine(name: str, policy: Policy) -> tuple[BuildEngine, str, str]:
     Args:
         name: "auto", "reference", "batched" or "incremental".
         policy: where it is decides: "auto" is incremental on a CPU for a plain convolution
-            chain, else batched.
+            chain, else batched; a policy that looks at nothing needs no masks.
 
     Raises:
         UnknownName: another name.
@@ -41,6 +42,8 @@ def choose_engine(name: str, policy: Policy) -> tuple[BuildEngine, str, str]:
         return reference.build, "reference", "asked for"
     if name == "batched":
         return batched.build, "batched", "asked for"
+    if name == "auto" and isinstance(policy, ConstantPolicy):
+        return constant.build, "constant", "the policy looks at nothing"
     obstacle = _obstacle(policy)
     if name == "incremental" and obstacle:
         raise InvalidArgument(f"engine 'incremental' cannot be used here: {obstacle}.")

@@ -23,7 +23,7 @@ from agentlens.saliency.masks import plane_selections
 from agentlens.saliency.options import AskedOptions
 from agentlens.saliency.question import Question, ask, differentiated_output
 from agentlens.saliency.references import Reference
-from agentlens.saliency.targets import LINEAR_TARGETS, check_targets
+from agentlens.saliency.targets import LINEAR_TARGETS, check_targets, wanted_targets
 from agentlens.spec import GridSpec, TargetInfo
 
 COMPLETENESS = 1e-6
@@ -139,10 +139,9 @@ def _linear_targets(policy: Policy, asked: AskedOptions) -> tuple[TargetInfo, ..
             "use 'integrated-gradients'."
         )
     q_values = policy.kind == "q_values"
-    wanted = asked.targets
-    if wanted is None:
-        critic = ("value",) if policy.has_value else ()
-        wanted = ("q_value",) if q_values else ("contrast", *critic)
+    critic = ("value",) if policy.has_value else ()
+    defaults = ("q_value",) if q_values else ("contrast", *critic)
+    wanted = list(map(str, wanted_targets(asked, defaults)))
     infos = check_targets(wanted, policy.kind, policy.has_value, None)
     for name in wanted:
         bent = name not in LINEAR_TARGETS or (name == "value" and q_values)
