@@ -43,6 +43,7 @@ KL = TargetInfo(
     noise_floor=1e-7,
     role="actor",
     display="sqrt",
+    of_action=False,
 )
 VALUE = TargetInfo(
     name="value",
@@ -51,6 +52,7 @@ VALUE = TargetInfo(
     meaning="Warm: hiding this place lowers the value; cool: it raises it.",
     noise_floor=1e-6,
     role="critic",
+    of_action=False,
 )
 ENERGY = TargetInfo(
     name="energy",
@@ -60,6 +62,7 @@ ENERGY = TargetInfo(
     noise_floor=0.0,
     role="control",
     display="sqrt",
+    of_action=False,
 )
 CONTROLLED = (KL, VALUE, ENERGY)
 GAP = TargetInfo(

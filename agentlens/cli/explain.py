@@ -29,7 +29,8 @@ class Options:
     episode: Whole = None
     """Only this episode; all if not given."""
     output: Location = None
-    """Folder of the maps; RECORDING/maps/METHOD if not given."""
+    """Folder of the maps; RECORDING/maps/METHOD if not given, with the options that differ from the
+    method's defaults."""
     force: bool = False
     """Replace maps made with other settings."""
 
@@ -38,12 +39,12 @@ def run(options: Options) -> int:
     """Estimate, explain, print where the maps lie."""
     from agentlens.cli._agent import use_compute
     from agentlens.store.recording import open_recording
-    from agentlens.workflows.explain import explain_as
+    from agentlens.workflows.making_maps import explain_aloud
 
     compute = use_compute(options.compute)
     recording = open_recording(options.recording)
     with progress("explaining", "steps") as report:
-        maps = explain_as(
+        maps = explain_aloud(
             recording,
             options.maps.configured(),
             steps=options.span.steps,

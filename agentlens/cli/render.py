@@ -42,7 +42,7 @@ def run(options: Options) -> int:
     from agentlens.drawing.render import render
     from agentlens.drawing.still import still
     from agentlens.store.recording import open_recording
-    from agentlens.workflows.explain import maps_of
+    from agentlens.workflows.making_maps import maps_of
     from agentlens.workflows.naming import fresh_path
 
     recording = open_recording(options.recording)

@@ -67,12 +67,12 @@ def explained(maps: MapHeader) -> list[str]:
     action = maps.action if known else f"the {maps.action} action"
     if not any(info.name.startswith("contrast") for info in asking):
         return [f"explains {action}"]
-    return [f"explains {action} against {maps.options.get('contrast') or 'the best other'}"]
+    return [f"explains {action} against {maps.contrast or 'the best other'}"]
 
 
 def explains_action(target: TargetInfo) -> bool:
-    """Whether a target's values depend on which action is explained: its meaning says so."""
-    return "explained action" in target.meaning
+    """Whether a target's values depend on which action is explained."""
+    return target.of_action
 
 
 def joined(*parts: str) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import re
 
 from agentlens.errors import InvalidArgument, ManifestError
 from agentlens.mapping import decode
 from agentlens.saliency.base import METHODS, SaliencyMethod
 from agentlens.saliency.references import parse_reference
+
+_NAMED_CHARACTERS = 48
 
 
 def configure(method: str | SaliencyMethod) -> SaliencyMethod:
@@ -67,3 +71,19 @@ def options_of(method: SaliencyMethod) -> dict[str, object]:
             value = str(parse_reference(value))
         options[name] = list(value) if isinstance(value, tuple) else value
     return options
+
+
+def folder_name(method: SaliencyMethod) -> str:
+    """A name for a folder of this method's maps: "perturbation" where every option is the default,
+    else with what differs and a digest, "perturbation-radius-3-5d41a2"."""
+    name, options = method_name(method), options_of(method)
+    changed = [
+        f"{field.name}-{options[field.name]}"
+        for field in dataclasses.fields(method)  # type: ignore[arg-type]
+        if field.init and getattr(method, field.name) != field.default
+    ]
+    if not changed:
+        return name
+    words = re.sub(r"[^A-Za-z0-9.+]+", "-", "-".join(changed)).strip("-")[:_NAMED_CHARACTERS]
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{name}-{words.strip('-')}-{digest[:6]}"

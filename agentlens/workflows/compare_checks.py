@@ -13,7 +13,7 @@ from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import SaliencyMethod
 from agentlens.spec import SCREEN_SHAPE, AgentSpec
 from agentlens.workflows.compare_plan import ComparisonPlan
-from agentlens.workflows.explain import check_method
+from agentlens.workflows.making_maps import check_method
 from agentlens.workflows.map_sizes import fitted_method
 from agentlens.workflows.participants import Participant
 from agentlens.workflows.revisits import pairs_of

@@ -20,7 +20,7 @@ from agentlens.rollout.recorder import record
 from agentlens.saliency.base import SaliencyMethod
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
-from agentlens.workflows.explain import check_method, explain_as
+from agentlens.workflows.making_maps import check_method, explain_aloud
 from agentlens.workflows.naming import RECORDINGS, fresh_path
 
 Stages = Callable[[str, str], AbstractContextManager[Progress]]
@@ -83,7 +83,7 @@ def video(
             progress=progress,
         )
     with reporter.stage("explaining", "steps") as progress:
-        map_set = explain_as(
+        map_set = explain_aloud(
             recording,
             method,
             compute=compute,

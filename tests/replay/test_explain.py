@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 from pathlib import Path
 
@@ -55,7 +56,9 @@ def test_maps_say_what_they_are(recording: Recording) -> None:
         progress=lambda d, t: seen.append((d, t)),
         compute=ONE,
     )
-    assert maps.folder == recording.folder / "maps" / "perturbation"
+    assert maps.folder is not None
+    assert maps.folder.parent == recording.folder / "maps"
+    assert re.fullmatch(r"perturbation-stride-20-[0-9a-f]{6}", maps.folder.name)
     assert maps.targets == ("kl", "value_l2", "energy")
     assert maps.values.shape == (6, 3, 1, 4, 4)
     assert maps.grid.rows == (10.0, 30.0, 50.0, 70.0)
@@ -144,7 +147,7 @@ def test_weights_that_are_not_numbers_are_found_before_any_map(recording: Record
     [
         ({"steps": [3, 30]}, "step 30: expected 0 to 29"),
         ({"steps": [-1]}, "step -1"),
-        ({"steps": slice(40, 50)}, "no steps"),
+        ({"steps": slice(40, 50)}, "of the steps from 40 to before 50 there is none in 2 episodes"),
         ({"steps": []}, "no steps"),
         ({"episodes": [2]}, "episode 2: the recording has 0, 1"),
         ({"method": Perturbation(radius=-1.0)}, "sigma -1"),
@@ -169,12 +172,49 @@ def test_bad_input_is_refused_before_anything_is_written(
 
 
 def test_maps_of_other_options_are_not_mixed(recording: Recording) -> None:
-    explain(recording, COARSE, steps=[1], compute=ONE)
+    folder = recording.folder / "mine"
+    explain(recording, COARSE, steps=[1], compute=ONE, output=folder)
     other = Perturbation(stride=20, radius=4.0)
     with pytest.raises(AlreadyExists, match="options"):
-        explain(recording, other, steps=[2], compute=ONE)
-    maps = explain(recording, other, steps=[2], force=True, compute=ONE)
+        explain(recording, other, steps=[2], compute=ONE, output=folder)
+    maps = explain(recording, other, steps=[2], force=True, compute=ONE, output=folder)
     assert maps.steps.tolist() == [2, 2]
+
+
+def test_other_options_go_to_another_folder_and_finished_maps_stay(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = explain(recording, COARSE, steps=[1, 2], compute=ONE)
+    other = explain(recording, Perturbation(stride=20, radius=4.0), steps=[1, 2], compute=ONE)
+    assert first.folder != other.folder
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(PerturbationExplainer, "__call__", None)
+    again = explain(
+        recording,
+        COARSE,
+        steps=[2],
+        episodes=[1],
+        compute=ONE,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(1, 1)]
+    assert again.values.tobytes() == first.values.tobytes()
+
+
+def test_what_is_asked_about_an_action_is_explained(recording: Recording) -> None:
+    left = explain(recording, Perturbation(stride=20, action="LEFT"), steps=[4], compute=ONE)
+    right = explain(recording, Perturbation(stride=20, action="RIGHT"), steps=[4], compute=ONE)
+    assert left.targets == ("log_probability", "value_l2", "energy")
+    assert not np.array_equal(left.values[:, 0], right.values[:, 0])
+    assert [target.of_action for target in left.header.targets] == [True, False, False]
+    against = Perturbation(stride=20, action="LEFT", contrast="NOOP")
+    contrast = explain(recording, against, steps=[4], compute=ONE)
+    assert contrast.targets == ("contrast", "value_l2", "energy")
+    assert (contrast.header.action, contrast.header.contrast) == ("LEFT", "NOOP")
+    with pytest.raises(InvalidArgument, match="action LEFT plays no part in kl"):
+        explain(recording, Perturbation(action="LEFT", targets=("kl",)), steps=[4])
+    with pytest.raises(InvalidArgument, match="contrast NOOP plays no part"):
+        explain(recording, Perturbation(contrast="NOOP", targets=("kl",)), steps=[4])
 
 
 @pytest.mark.parametrize("reference", ["median", "mean", "previous", "noise:1", "constant:0.2"])

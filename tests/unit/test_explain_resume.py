@@ -16,11 +16,16 @@ COARSE = agentlens.methods.Perturbation(stride=20)
 def test_a_truncated_map_set_is_made_again(tmp_path: Path) -> None:
     agent = agentlens.load_agent("pong-ppo")
     recording = agentlens.record(agent, output=tmp_path / "x", play=agentlens.Play(max_steps=6))
-    whole = agentlens.explain(recording, COARSE, steps=range(4)).values.copy()
-    values = tmp_path / "x" / "maps" / "perturbation" / "values.f32"
+    maps = agentlens.explain(recording, COARSE, steps=range(4))
+    whole, folder = maps.values.copy(), maps.folder
+    assert folder is not None
+    values = folder / "values.f32"
     values.write_bytes(values.read_bytes()[:100])
     with pytest.raises(Corrupt):
-        agentlens.open_maps(tmp_path / "x" / "maps" / "perturbation")
+        agentlens.open_maps(folder)
+    np.testing.assert_array_equal(
+        agentlens.explain(recording, COARSE, steps=range(4)).values, whole
+    )
     again = agentlens.explain(recording, COARSE, steps=range(4), force=True)
     np.testing.assert_array_equal(again.values, whole)
 
@@ -35,9 +40,9 @@ def test_ctrl_c_keeps_the_maps_so_far(tmp_path: Path) -> None:
         if done == 8:
             raise KeyboardInterrupt
 
-    folder = tmp_path / "x" / "maps" / "perturbation"
-    with pytest.raises(Interrupted, match=r"the maps so far are in .*perturbation"):
-        agentlens.explain(recording, COARSE, steps=range(16), progress=stop)
+    folder = tmp_path / "maps"
+    with pytest.raises(Interrupted, match="the maps so far are in"):
+        agentlens.explain(recording, COARSE, steps=range(16), output=folder, progress=stop)
     assert len(agentlens.open_maps(folder).steps) == 8
     with pytest.raises(Interrupted, match="the same command without --force goes on"):
         agentlens.explain(
@@ -47,6 +52,6 @@ def test_ctrl_c_keeps_the_maps_so_far(tmp_path: Path) -> None:
             force=True,
             progress=stop,
         )
-    agentlens.explain(recording, COARSE, steps=range(8), force=True)
-    finished = agentlens.explain(recording, COARSE, steps=range(16))
+    agentlens.explain(recording, COARSE, steps=range(8), output=folder, force=True)
+    finished = agentlens.explain(recording, COARSE, steps=range(16), output=folder)
     np.testing.assert_array_equal(finished.values, whole.values)

@@ -1,4 +1,4 @@
-"""Explain with an estimate first, and find the maps of a recording again."""
+"""Maps as a stage of a longer job: refused early, with an estimate first, found again later."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from agentlens.policies.agent import Agent
 from agentlens.progress import Progress, silent
 from agentlens.saliency.base import RecordingFacts, SaliencyMethod
 from agentlens.saliency.configure import configure
-from agentlens.saliency.explain import estimate_seconds, explain
+from agentlens.saliency.map_run import finished_maps, make_maps, prepare_maps, seconds_a_map
 from agentlens.store.maps import MapSet, open_maps
 from agentlens.store.recording import Recording
 
 WORTH_SAYING_S = 10.0
 
 
-def explain_as(
+def explain_aloud(
     recording: Recording,
     method: str | SaliencyMethod,
     *,
@@ -31,7 +31,7 @@ def explain_as(
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
 ) -> MapSet:
-    """Explain, and say how long it will take before a long job.
+    """Explain, and say before it how long it will take, or that nothing is to do.
 
     Args:
         recording, method, steps, episodes, compute, output, force, progress: as ``explain``.
@@ -40,19 +40,14 @@ def explain_as(
     Raises:
         InvalidArgument: whatever ``explain`` raises.
     """
-    estimate = estimate_seconds(recording, method, steps=steps, episodes=episodes, compute=compute)
-    if estimate > WORTH_SAYING_S:
-        say(f"explaining will take about {_duration(estimate)}")
-    return explain(
-        recording,
-        method,
-        steps=steps,
-        episodes=episodes,
-        compute=compute,
-        output=output,
-        force=force,
-        progress=progress,
+    run = prepare_maps(
+        recording, method, steps=steps, episodes=episodes, compute=compute, output=output
     )
+    if not force and finished_maps(run) is not None:
+        say(f"nothing to do: the {len(run)} maps are there already")
+    elif (estimate := seconds_a_map(run) * len(run)) > WORTH_SAYING_S:
+        say(f"explaining will take about {_duration(estimate)}")
+    return make_maps(run, force=force, progress=progress)
 
 
 def check_method(
