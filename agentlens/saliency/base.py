@@ -96,12 +96,14 @@ class MapBatch(NamedTuple):
     """Maps of one call.
 
     ``values``: float32 [F, T, P, gy, gx] on the policy's device, raw. ``explained_actions``:
-    int64 [F]. ``halvings``: how often memory ran out and a chunk was halved.
+    int64 [F]. ``halvings``: how often memory ran out and a chunk was halved. ``gaps``: float64
+    [F, T], by how much a map's sum misses what it should add up to, for methods that should.
     """
 
     values: Tensor
     explained_actions: Tensor
     halvings: int = 0
+    gaps: Tensor | None = None
 
 
 class Explainer(Protocol):

@@ -23,6 +23,7 @@ def frame_by_frame(
         torch.cat([part.values for part in parts]),
         torch.cat([part.explained_actions for part in parts]),
         sum(part.halvings for part in parts),
+        None if parts[0].gaps is None else torch.cat([p.gaps for p in parts if p.gaps is not None]),
     )
 
 

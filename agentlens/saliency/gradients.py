@@ -7,8 +7,6 @@ selections, K planes, H W observation.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,12 +14,13 @@ from torch import Tensor
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
+from agentlens.saliency.attribution import Rule
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.batched import row_bytes
 from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.masks import plane_selections
 from agentlens.saliency.options import AskedOptions, GradientOptions
-from agentlens.saliency.question import ask, differentiated_output
+from agentlens.saliency.question import Question, ask, differentiated_output
 from agentlens.saliency.targets import (
     DIFFERENTIABLE_TARGETS,
     check_targets,
@@ -29,16 +28,6 @@ from agentlens.saliency.targets import (
     wanted_targets,
 )
 from agentlens.spec import GridSpec, TargetInfo
-
-Gradient = Callable[[Tensor], Tensor]
-"""From N points [N, K, H, W] to the gradients there, [T, N, K, H, W]."""
-
-
-class Rule(Protocol):
-    """How one frame's gradients become its attribution."""
-
-    def __call__(self, frame: FrameBatch, gradient: Gradient) -> Tensor:
-        """Attribution [T, K, H, W] of a batch of one frame."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,31 +77,53 @@ class GradientExplainer:
             base = self._policy(frame.observations, frame.states)
         action = self._question.explained(base, frame.actions)
         places = self._question.positions(base, action)
-
-        def gradient(points: Tensor) -> Tensor:
-            parts = [
-                self._gradient(part, frame, places) for part in torch.split(points, self._rows)
-            ]
-            return torch.cat(parts, 1)
-
-        attribution = self._rule(frame, gradient)
-        planes = [attribution[:, list(chosen)] for chosen in self._selections]
+        outputs = _FrameOutputs(
+            question=self._question,
+            names=tuple(info.name for info in self.targets),
+            states=frame.states,
+            places=places,
+            rows=self._rows,
+        )
+        values, gaps = self._rule(frame, outputs)
+        planes = [values[:, list(chosen)] for chosen in self._selections]
         combined = [p.sum(1) if self._signed else p.amax(1) for p in planes]
-        return MapBatch(torch.stack(combined, 1).float()[None], action)
+        maps = torch.stack(combined, 1).float()[None]
+        return MapBatch(maps, action, gaps=None if gaps is None else gaps[None])
 
-    def _gradient(self, points: Tensor, frame: FrameBatch, places: tuple[Tensor, Tensor]) -> Tensor:
-        states = None if frame.states is None else frame.states.expand(len(points), -1)
-        action, other = (place.expand(len(points)) for place in places)
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _FrameOutputs:
+    """The outputs that one frame's question is about, ``rows`` points at once."""
+
+    question: Question
+    names: tuple[str, ...]
+    states: Tensor | None
+    places: tuple[Tensor, Tensor]
+    rows: int
+
+    def values(self, points: Tensor) -> Tensor:
+        """From N points to the outputs there; see ``PointOutputs``."""
+        with torch.no_grad():
+            parts = [torch.stack(self._outputs(p)) for p in torch.split(points, self.rows)]
+        return torch.cat(parts, 1)
+
+    def gradients(self, points: Tensor) -> Tensor:
+        """From N points to the gradients there; see ``PointOutputs``."""
+        return torch.cat([self._gradient(p) for p in torch.split(points, self.rows)], 1)
+
+    def _gradient(self, points: Tensor) -> Tensor:
         with torch.enable_grad():
             points = points.detach().clone().requires_grad_(True)
-            output = self._policy(points, states)
-            found = []
-            for info in self.targets:
-                total = differentiated_output(
-                    info.name, self._question, output, action, other
-                ).sum()
-                found.append(derivative(total, points))
-        return torch.stack(found)
+            gradients = [derivative(each.sum(), points) for each in self._outputs(points)]
+        return torch.stack(gradients)
+
+    def _outputs(self, points: Tensor) -> list[Tensor]:
+        states = None if self.states is None else self.states.expand(len(points), -1)
+        action, other = (place.expand(len(points)) for place in self.places)
+        output = self.question.policy(points, states)
+        return [
+            differentiated_output(name, self.question, output, action, other) for name in self.names
+        ]
 
 
 def derivative(total: Tensor, variable: Tensor) -> Tensor:

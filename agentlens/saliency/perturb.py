@@ -18,6 +18,7 @@ from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.base import Engine, MaskedPlanes
 from agentlens.saliency.engine.choose import choose_engine
 from agentlens.saliency.engine.settings import device_of, torch_threads
+from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.masks import MaskSet, plane_selections
 from agentlens.saliency.options import AskedOptions
 from agentlens.saliency.question import ask, score_change
@@ -75,6 +76,7 @@ class PerturbationExplainer:
         self.planes, selections = plane_selections(spec.planes, stack, policy.channels)
         if any(target.interaction for target in self._wanted):
             selections = (*selections, tuple(range(stack)))
+        self._policy = policy
         self._question = ask(policy, spec.asked, facts)
         self._reference, self._pictures = parse_reference(spec.reference), facts.pictures
         masks = torch.from_numpy(spec.masks.masks).to(device_of(policy))
@@ -83,7 +85,9 @@ class PerturbationExplainer:
         self._scores = {target.score for target in self._wanted} - {"energy"}
         self.engine, self.forward_passes = "none: agent-free", 0
         if self._scores:
-            build, name, reason = choose_engine(compute.engine, policy)
+            build, name, reason = choose_engine(
+                compute.engine, policy, of_each_mask=self._reference.of_each_mask
+            )
             self.engine = f"{name}: {reason}"
             self.forward_passes = 1 + len(selections) * len(masks)
             self._engine = build(
@@ -95,7 +99,7 @@ class PerturbationExplainer:
 
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""
-        values, explained, halvings = self.score(frames)
+        values, explained, halvings, _ = self.score(frames)
         count, targets, planes, _ = values.shape
         parted = values.reshape(count, targets, planes, len(self._labels), *self.grid.shape)
         return MapBatch(parted.movedim(3, 2).flatten(1, 2), explained, halvings)
@@ -108,7 +112,12 @@ class PerturbationExplainer:
         Engines set their own threads. What is around them is too small to be shared: on a busy
         machine torch's threads wait for each other longer than they work.
         """
-        references = self._reference.fill(frames, self._pictures)
+        if self._reference.of_each_mask and len(frames) > 1:
+            return frame_by_frame(frames, self._policy, self.score)
+        if self._reference.of_each_mask:
+            references = self._reference.fill_masks(frames, len(self._masked.masks))
+        else:
+            references = self._reference.fill(frames, self._pictures)
         explained, halvings = frames.actions, 0
         scores: dict[str, Tensor] = {}
         if self._engine is not None:
@@ -156,18 +165,23 @@ def energy(observations: Tensor, references: Tensor, masked: MaskedPlanes) -> Te
 
     Args:
         observations: [F, K, H, W].
-        references: like the observations.
+        references: like the observations, or [F, M, K, H, W].
         masked: masks [M, H, W] and plane selections.
 
     Returns:
         [F, P, M], in the observations' precision.
     """
+    masks = masked.masks.to(observations.dtype).flatten(1)
+    if references.dim() == observations.dim() + 1:
+        squared = (references - observations[:, None]).square()
+        each = [squared[:, :, list(planes)].sum(2).flatten(2) for planes in masked.selections]
+        return torch.stack([(masks.square() * planes).sum(-1) for planes in each], 1)
     squared = (references - observations).square()
     chosen = torch.stack(
         [squared[:, list(planes)].sum(1).flatten(1) for planes in masked.selections], 1
     )
     parts = [
         torch.stack([part.square() @ one.T for one in chosen])
-        for part in torch.split(masked.masks.to(observations.dtype).flatten(1), _ENERGY_MASKS)
+        for part in torch.split(masks, _ENERGY_MASKS)
     ]
     return torch.cat(parts, 1).transpose(1, 2)

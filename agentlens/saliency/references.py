@@ -18,6 +18,7 @@ import numpy as np
 
 from agentlens.errors import InvalidArgument, ShapeError, UnknownName
 from agentlens.saliency.masks import gaussian_operator
+from agentlens.saliency.seeds import LARGEST_SEED, counted_generator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,26 +95,38 @@ class Reference:
             )
         return observations.new_tensor(picture).expand(observations.shape).contiguous()
 
-    def _noise(self, frames: FrameBatch) -> Tensor:
+    @property
+    def of_each_mask(self) -> bool:
+        """Whether every mask is filled with something of its own."""
+        return self.kind == "noise"
+
+    def fill_masks(self, frames: FrameBatch, count: int) -> Tensor:
+        """The reference of every frame and each of M masks: [F, M, K, H, W].
+
+        Only for kinds that have one ``of_each_mask``.
+        """
+        observations = frames.observations
+        filled = observations.new_empty(len(frames), count, *observations.shape[1:])
+        for mask in range(count):
+            filled[:, mask] = self._noise(frames, mask)
+        return filled
+
+    def _noise(self, frames: FrameBatch, mask: int = -1) -> Tensor:
         """Uniform noise between each frame's own extremes.
 
-        Counter-based: the picture depends on seed, episode and step alone.
+        Counter-based: the picture depends on seed, episode, step and mask alone.
         """
-        shape = tuple(frames.observations.shape[1:])
+        shape, seed = tuple(frames.observations.shape[1:]), int(self.number or 0)
         pictures = [
-            counted_generator(int(self.number or 0), episode, step).random(shape, np.float32)
+            counted_generator(seed, episode, step, mask).random(shape, np.float32)
             for episode, step in zip(frames.episodes, frames.steps, strict=True)
         ]
-        low = frames.observations.amin((1, 2, 3), keepdim=True)
-        high = frames.observations.amax((1, 2, 3), keepdim=True)
-        noise = frames.observations.new_tensor(np.stack(pictures))
-        return low + noise * (high - low)
+        low, high = _extremes(frames.observations)
+        return low + frames.observations.new_tensor(np.stack(pictures)) * (high - low)
 
 
-def counted_generator(seed: int, episode: int, step: int) -> np.random.Generator:
-    """The generator of one step: the same in whatever order steps are visited."""
-    counter = [0, 0, int(episode), int(step)]
-    return np.random.Generator(np.random.Philox(key=seed, counter=counter))
+def _extremes(observations: Tensor) -> tuple[Tensor, Tensor]:
+    return observations.amin((1, 2, 3), keepdim=True), observations.amax((1, 2, 3), keepdim=True)
 
 
 def parse_reference(text: str) -> Reference:
@@ -138,11 +151,12 @@ def parse_reference(text: str) -> Reference:
     if (
         not np.isfinite(number)
         or (kind == "blur" and number <= 0)
-        or (kind == "noise" and (number < 0 or number % 1 or number >= 2**53))
+        or (kind == "noise" and (number < 0 or number % 1 or number > LARGEST_SEED))
+        or abs(np.float32(number)) == np.inf
     ):
         raise InvalidArgument(
             f"reference {text!r}: expected a positive sigma for blur, a whole seed for noise, "
-            "any finite number for constant."
+            "any float32 number for constant."
         )
     return Reference(kind=kind, number=number)
 

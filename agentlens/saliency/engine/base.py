@@ -58,6 +58,7 @@ class Engine(Protocol):
 
         Args:
             observations: float32 [F, K, H, W] as the policy wants them.
-            references: float32 [F, K, H, W], what fills the masked part.
+            references: float32 [F, K, H, W], what fills the masked part, or [F, M, K, H, W] where
+                every mask is filled with something of its own (not by the incremental engine).
             states: [F, S], the recurrent state before each step; None without memory.
         """

@@ -79,7 +79,9 @@ class BatchedEngine:
             DeviceError: memory ran out with a single mask in the batch.
         """
         observations = observations.to(self._device, self._dtype)
-        differences = references.to(self._device, self._dtype) - observations
+        references = references.to(self._device, self._dtype)
+        of_each_mask = references.dim() == observations.dim() + 1
+        differences = references - (observations[:, None] if of_each_mask else observations)
         states = None if states is None else states.to(self._device, self._dtype)
         selections, units = len(self._chosen), len(observations) * len(self._chosen)
         results, halvings, unit, start = self._allocate(units), 0, 0, 0
@@ -124,7 +126,11 @@ class BatchedEngine:
         rows = min(self.rows, _padded(len(self._masks) + 1))
         masks = self._masks.new_zeros(rows, 1, *self._masks.shape[1:])
         masks[1 : count + 1, 0] = self._masks[start:stop]
-        inputs = observations[:, None] + masks * differences[:, None]
+        if differences.dim() == observations.dim():
+            inputs = observations[:, None] + masks * differences[:, None]
+        else:
+            inputs = observations[:, None].expand(-1, rows, -1, -1, -1).clone()
+            inputs[:, 1 : count + 1] += masks[1 : count + 1] * differences[:, start:stop]
         same = (inputs == observations[:, None]).flatten(2).all(-1)[:, 1 : count + 1]
         repeated = None if states is None else states.repeat_interleave(rows, 0)
         output: PolicyOutput = self._policy(inputs.flatten(0, 1), repeated)

@@ -24,13 +24,17 @@ class BuildEngine(Protocol):
         """Prepare plans and workspaces."""
 
 
-def choose_engine(name: str, policy: Policy) -> tuple[BuildEngine, str, str]:
+def choose_engine(
+    name: str, policy: Policy, *, of_each_mask: bool = False
+) -> tuple[BuildEngine, str, str]:
     """The builder of an engine, its name and the reason for it.
 
     Args:
         name: "auto", "reference", "batched" or "incremental".
         policy: where it is decides: "auto" is incremental on a CPU for a plain convolution
             chain, else batched; a policy that looks at nothing needs no masks.
+
+        of_each_mask: every mask is filled with something of its own, as with noise.
 
     Raises:
         UnknownName: another name.
@@ -44,7 +48,7 @@ def choose_engine(name: str, policy: Policy) -> tuple[BuildEngine, str, str]:
         return batched.build, "batched", "asked for"
     if name == "auto" and isinstance(policy, ConstantPolicy):
         return constant.build, "constant", "the policy looks at nothing"
-    obstacle = _obstacle(policy)
+    obstacle = _obstacle(policy, of_each_mask)
     if name == "incremental" and obstacle:
         raise InvalidArgument(f"engine 'incremental' cannot be used here: {obstacle}.")
     if obstacle:
@@ -53,8 +57,10 @@ def choose_engine(name: str, policy: Policy) -> tuple[BuildEngine, str, str]:
     return incremental.build, "incremental", "a plain convolution chain on a CPU"
 
 
-def _obstacle(policy: Policy) -> str:
+def _obstacle(policy: Policy, of_each_mask: bool) -> str:
     """Why the incremental engine cannot or should not be used; "" where it can."""
     if device_of(policy).type != "cpu":
         return f"the policy is on {device_of(policy)}, where large batches are faster"
+    if of_each_mask:
+        return "every mask is filled with something of its own"
     return incremental.unsupported(policy) or ""

@@ -30,16 +30,19 @@ class ReferenceEngine:
         """Evaluate; see ``Engine``."""
         observations = observations.to(self._device, self._dtype)
         references = references.to(self._device, self._dtype)
+        of_each_mask = references.dim() == observations.dim() + 1
         base, perturbed = [], []
         with exact_float32(), torch_threads(self._threads):
             for index in range(len(observations)):
                 state = None if states is None else states[index].to(self._device, self._dtype)
                 base.append(self._evaluate(observations[index], state))
                 for planes in self._selections:
-                    for mask in self._masks:
+                    for number, mask in enumerate(self._masks):
                         changed = observations[index].clone()
+                        fill = references[index]
+                        fill = fill[number] if of_each_mask else fill
                         for k in planes:
-                            changed[k] += mask * (references[index, k] - observations[index, k])
+                            changed[k] += mask * (fill[k] - observations[index, k])
                         perturbed.append(self._evaluate(changed, state))
         shape = (len(observations), len(self._selections), len(self._masks))
         return PerturbedOutputs(_collect(base, shape[:1]), _collect(perturbed, shape), 0)

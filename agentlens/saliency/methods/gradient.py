@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.compute import Compute
-from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.attribution import Attribution, PointOutputs
+from agentlens.saliency.base import Explainer, FrameBatch, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import GradientOptions
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from agentlens.policies.base import Policy
-    from agentlens.saliency.base import FrameBatch
-    from agentlens.saliency.gradients import Gradient as GradientAt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +48,9 @@ class Gradient(GradientOptions, SaliencyMethod):
         )
 
 
-def magnitude(frame: FrameBatch, gradient: GradientAt) -> Tensor:
+def magnitude(frame: FrameBatch, outputs: PointOutputs) -> Attribution:
     """|gradient| at the observation."""
-    return gradient(frame.observations)[:, 0].abs()
+    return Attribution(outputs.gradients(frame.observations)[:, 0].abs())
 
 
 METHOD = Gradient

@@ -11,7 +11,7 @@ from agentlens.compute import Compute
 from agentlens.saliency.base import Explainer, FrameBatch, MapBatch, RecordingFacts, SaliencyMethod
 from agentlens.saliency.lengths import length
 from agentlens.saliency.masks import grid_centres
-from agentlens.saliency.references import counted_generator
+from agentlens.saliency.seeds import check_seed, counted_generator
 from agentlens.saliency.targets import TARGETS
 from agentlens.spec import GridSpec
 
@@ -37,6 +37,9 @@ class Random(SaliencyMethod):
     """Seed of the values."""
     stride: int = length(5)
     """Distance of neighbouring values, observation pixels."""
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""

@@ -9,16 +9,17 @@ import numpy as np
 
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
-from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.attribution import Attribution, PointOutputs
+from agentlens.saliency.base import Explainer, FrameBatch, RecordingFacts, SaliencyMethod
 from agentlens.saliency.options import GradientOptions
-from agentlens.saliency.references import counted_generator
+from agentlens.saliency.seeds import check_seed, counted_generator
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from agentlens.policies.base import Policy
-    from agentlens.saliency.base import FrameBatch
-    from agentlens.saliency.gradients import Gradient as GradientAt
+
+
+MOST_NOISE = 100
+"""Ranges of a frame: beyond it nothing is left of what the agent sees."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +46,11 @@ class SmoothGrad(GradientOptions, SaliencyMethod):
     """Seed of the noise."""
 
     def __post_init__(self) -> None:
-        if self.samples < 1 or not self.noise >= 0:
+        check_seed(self.seed)
+        if self.samples < 1 or not 0 <= self.noise <= MOST_NOISE:
             raise InvalidArgument(
-                f"{self.samples} samples with noise {self.noise}: expected 1 or more, from 0."
+                f"{self.samples} samples with noise {self.noise}: expected 1 or more, and noise "
+                f"from 0 to {MOST_NOISE}."
             )
 
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
@@ -77,14 +80,14 @@ class Smoothed:
     share: float
     seed: int
 
-    def __call__(self, frame: FrameBatch, gradient: GradientAt) -> Tensor:
+    def __call__(self, frame: FrameBatch, outputs: PointOutputs) -> Attribution:
         """Noise of ``share`` times the frame's range, added ``samples`` times."""
         observation = frame.observations
         generator = counted_generator(self.seed, int(frame.episodes[0]), int(frame.steps[0]))
         shape = (self.samples, *observation.shape[1:])
         noise = observation.new_tensor(generator.standard_normal(shape, np.float32))
         sigma = self.share * (observation.max() - observation.min())
-        return gradient(observation + sigma * noise).abs().mean(1)
+        return Attribution(outputs.gradients(observation + sigma * noise).abs().mean(1))
 
 
 METHOD = SmoothGrad

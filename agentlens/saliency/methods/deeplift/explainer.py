@@ -80,14 +80,13 @@ class DeepLiftExplainer:
         action = self._question.explained(base, frame.actions)
         places = self._question.positions(base, action)
         start = self._reference.fill(frame, self._pictures)
-        contributions = torch.stack(
-            [
-                self._attribute(info.name, frame.observations, start, places)[0][0]
-                for info in self.targets
-            ]
-        )
+        attributed = [
+            self._attribute(info.name, frame.observations, start, places) for info in self.targets
+        ]
+        contributions = torch.stack([values[0] for values, _ in attributed])
+        gaps = torch.tensor([[missed for _, missed in attributed]], dtype=torch.float64)
         maps = torch.stack([contributions[:, list(p)].sum(1) for p in self._selections], 1)
-        return MapBatch(maps.float()[None], action)
+        return MapBatch(maps.float()[None], action, gaps=gaps)
 
     def _attribute(
         self, name: str, observation: Tensor, start: Tensor, places: tuple[Tensor, Tensor]

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
+from agentlens.saliency.attribution import Attribution, PointOutputs, Rule
 from agentlens.saliency.base import FrameBatch
-from agentlens.saliency.gradients import Gradient, Rule
 
 
 def guided(policy: Policy) -> Rule:
@@ -23,10 +23,10 @@ def guided(policy: Policy) -> Rule:
             "use 'gradient' or 'integrated-gradients'."
         )
 
-    def rule(frame: FrameBatch, gradient: Gradient) -> Tensor:
+    def rule(frame: FrameBatch, outputs: PointOutputs) -> Attribution:
         hooks = [module.register_full_backward_hook(_stop_negative) for module in rectifiers]
         try:
-            return gradient(frame.observations)[:, 0]
+            return Attribution(outputs.gradients(frame.observations)[:, 0])
         finally:
             for hook in hooks:
                 hook.remove()

@@ -11,6 +11,7 @@ from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.lengths import length
 from agentlens.saliency.options import AskedOptions, MaskOptions
+from agentlens.saliency.seeds import check_seed
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
@@ -54,6 +55,7 @@ class Lime(MaskOptions, AskedOptions, SaliencyMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_seed(self.seed)
         if self.segments < 1 or self.samples < 2 or not self.compactness > 0:
             raise InvalidArgument(
                 f"{self.segments} segments of compactness {self.compactness} in {self.samples} "

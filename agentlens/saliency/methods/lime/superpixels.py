@@ -21,7 +21,7 @@ from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.masks import MaskSet
 from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
-from agentlens.saliency.references import counted_generator
+from agentlens.saliency.seeds import counted_generator
 from agentlens.spec import GridSpec
 
 KERNEL_WIDTH = 0.25

@@ -10,6 +10,7 @@ from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
 from agentlens.saliency.lengths import length
 from agentlens.saliency.masks import full_mask
 from agentlens.saliency.options import AskedOptions, MaskOptions
+from agentlens.saliency.seeds import check_seed
 
 if TYPE_CHECKING:
     from agentlens.policies.base import Policy
@@ -47,6 +48,10 @@ class Rise(MaskOptions, AskedOptions, SaliencyMethod):
     reference: str = length("constant:0")
     """What fills the hidden part: blur[:sigma], constant[:value], median, mean, previous,
     noise[:seed]."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_seed(self.seed)
 
     def footprint(self, observation: tuple[int, int]) -> float | None:
         """The side of a cell of the coarse random grid in observation pixels."""

@@ -96,6 +96,6 @@ class RandomisedExplainer:
 
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""
-        scored, explained, halvings = self._inner.score(frames)
+        scored, explained, halvings, _ = self._inner.score(frames)
         maps = torch.stack([frame.double() @ self._weights for frame in scored]).float()
         return MapBatch(maps.reshape(*maps.shape[:3], *self.grid.shape), explained, halvings)
