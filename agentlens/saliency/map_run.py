@@ -45,8 +45,8 @@ _CPU_FRAMES, _GPU_FRAMES = 8, 64
 class MapRun:
     """Everything settled before the first map.
 
-    ``steps``: ascending step numbers by episode index. ``folder``: where the maps go. ``eraser``: takes single
-    objects out of frames, where the method asks for it.
+    ``steps``: ascending step numbers by episode index. ``folder``: where the maps go. ``eraser``:
+    takes single objects out of frames, where the method asks for it.
     """
 
     recording: Recording
