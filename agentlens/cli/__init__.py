@@ -5,49 +5,88 @@ Verb modules import what computes inside ``run``, so that listing and ``--help``
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import tyro
+from agentlens.errors import AgentlensError, Corrupt, Interrupted
 
-from agentlens.cli._console import fail, print_help, print_version
-from agentlens.cli._method import with_method_flags
-from agentlens.cli._verb import VERBS, Verb
-from agentlens.errors import AgentlensError, Interrupted
+if TYPE_CHECKING:
+    from agentlens.cli._verb import Verb
+
+LOST_OUTPUT = 1
+"""The exit code of work that was done, but whose output nobody could get."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0, 1 on failure, 2 on bad usage, 130 on Ctrl-C)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with contextlib.suppress(ValueError):  # outside the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    lost = _ready_streams()
     try:
         code = _dispatch(words)
         sys.stdout.flush()
-        return code
+        return code or (LOST_OUTPUT if lost else 0)
     except BrokenPipeError:
         _drop_output()
-        return 1
+        return LOST_OUTPUT
+    except KeyboardInterrupt:
+        return _fail("interrupted.", code=130)
     except OSError as error:
         if error.filename is None:
             _drop_output()
-        return fail(f"{error.filename or 'the output'}: {error.strerror or error}.")
+        return _fail(f"{error.filename or 'the output'}: {error.strerror or error}.")
+
+
+def _ready_streams() -> bool:
+    """Make both outputs take every character; returns whether one of them is closed.
+
+    What a terminal cannot show is escaped; what goes to a closed output goes nowhere, while the
+    work is done.
+    """
+    lost = False
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            lost = True
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (for good)
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    return lost
+
+
+def _fail(message: str, code: int = 1) -> int:
+    from agentlens.cli._console import fail
+
+    return fail(message, code=code)
 
 
 def _dispatch(words: list[str]) -> int:
+    from agentlens.cli._console import fail, print_help, print_version
+    from agentlens.cli._verb import VERBS
+
     if not words or words[0] in ("-h", "--help"):
         return print_help(VERBS)
     if words[0] in ("-V", "--version"):
         return print_version()
     try:
-        verb: Verb = VERBS.load(words[0])
+        verb = VERBS.load(words[0])
     except AgentlensError as error:
         return fail(str(error), code=2, hint="agentlens --help lists the commands.")
     return _run(verb, words[0], words[1:])
 
 
 def _run(verb: Verb, name: str, flags: list[str]) -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    import tyro
+
+    from agentlens.cli._console import fail
+    from agentlens.cli._method import with_method_flags
+
     try:
         again = _given_twice(flags)
         if again:
@@ -58,6 +97,7 @@ def _run(verb: Verb, name: str, flags: list[str]) -> int:
             args=flags,
             config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
         )
+        _refuse_early(options)
         return verb.run(options)
     except Interrupted as error:
         return fail(str(error), code=130)
@@ -65,6 +105,20 @@ def _run(verb: Verb, name: str, flags: list[str]) -> int:
         return fail("interrupted.", code=130)
     except AgentlensError as error:
         return fail(str(error))
+
+
+def _refuse_early(options: object) -> None:
+    """Refuse agents and recordings that are not there, before anything heavy is loaded."""
+    from agentlens.cli._options import AgentChoice
+
+    recording = getattr(options, "recording", None)
+    if isinstance(recording, Path) and not recording.exists():
+        raise Corrupt(f"{recording}: there is no such folder; expected an agentlens recording.")
+    source = getattr(options, "source", None)
+    if isinstance(source, AgentChoice):
+        from agentlens.policies.catalogue import check_named
+
+        check_named(source.agent)
 
 
 def _given_twice(words: Sequence[str]) -> str:

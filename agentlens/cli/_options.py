@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from agentlens.compute import Compute, EngineName
 from agentlens.errors import InvalidArgument
-from agentlens.workflows.options import Name, Whole
+from agentlens.workflows.options import Name
+
+if TYPE_CHECKING:
+    from agentlens.store.recording import Recording
 
 RecordingFolder = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECORDING")]
 
@@ -79,12 +82,49 @@ class ComputeFlags(DeviceFlags):
 class Span:
     """Which steps."""
 
-    start: Whole = None
-    """First step."""
-    end: Whole = None
-    """The step after the last."""
+    steps: Annotated[str | None, tyro.conf.arg(metavar="FIRST:END", help_behavior_hint="")] = None
+    """Steps such as 100:200 (without the last), :200, 100: or 150; all if not given."""
+    around: Name = None
+    """Steps around the largest moment of a kind that `agentlens moments` lists, such as
+    lost-point."""
+    seconds: float = 20.0
+    """Game time shown with --around."""
 
-    @property
-    def steps(self) -> slice | None:
-        """The steps as a slice, or ``None`` for all."""
-        return None if self.start is None and self.end is None else slice(self.start, self.end)
+    def chosen(self, recording: Recording, episode: int = 0) -> slice | None:
+        """The steps as a slice, or None for all.
+
+        Raises:
+            InvalidArgument: not written FIRST:END, both ways at once, or no such moment.
+            UnknownName: no such kind of moment.
+        """
+        if self.around is None:
+            return None if self.steps is None else read_steps(self.steps)
+        from agentlens.drawing.highlights import highlights, span_around
+
+        if self.steps is not None:
+            raise InvalidArgument("--steps and --around: give one of them.")
+        if not 0 <= episode < len(recording.episodes):
+            raise InvalidArgument(f"episode {episode}: there are {len(recording.episodes)}.")
+        moments = highlights(recording.episodes[episode], [self.around], 1)
+        if not moments:
+            raise InvalidArgument(f"episode {episode} has no moment of the kind {self.around}.")
+        return span_around(recording.episodes[episode], moments[0].step, self.seconds)
+
+
+def read_steps(text: str) -> slice:
+    """The slice that "100:200", ":200", "100:" or "150" says.
+
+    Raises:
+        InvalidArgument: anything else.
+    """
+    ends = text.split(":")
+    if (
+        len(ends) > 2
+        or not all((end.isascii() and end.isdigit()) or not end for end in ends)
+        or not any(ends)
+    ):
+        raise InvalidArgument(f"steps {text!r}: expected FIRST:END, such as 100:200, or one step.")
+    first = int(ends[0]) if ends[0] else 0
+    if len(ends) == 1:
+        return slice(first, first + 1)
+    return slice(first, int(ends[1]) if ends[1] else None)

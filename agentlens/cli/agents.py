@@ -15,7 +15,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Print name, game, algorithm, score, licence and place of every agent."""
-    from agentlens.policies.agent import list_agents
+    from agentlens.policies.catalogue import list_agents
     from agentlens.workflows.summary import score_text
 
     rows = []

@@ -18,7 +18,7 @@ class Options:
     An object is cited only if erasing it from the screen changes the policy more than 95 % of
     patches of its shape erased elsewhere at that step do.
 
-    Example: agentlens describe recordings/pong-ppo --start 100 --end 200
+    Example: agentlens describe recordings/pong-ppo --steps 100:200
     """
 
     recording: RecordingFolder
@@ -47,15 +47,18 @@ class Options:
 def run(options: Options) -> int:
     """Describe, and print the summary, some sentences and the folder."""
     from agentlens.compute import Compute
+    from agentlens.store.recording import open_recording
     from agentlens.store.tables import read_table
     from agentlens.words.description import DescribeOptions
     from agentlens.workflows.describe import describe
 
+    recording = open_recording(options.recording)
+    episode = 0 if options.episode is None and options.span.around else options.episode
     with progress("describing", "steps") as report:
         result = describe(
-            options.recording,
-            steps=options.span.steps,
-            episodes=None if options.episode is None else [options.episode],
+            recording,
+            steps=options.span.chosen(recording, episode or 0),
+            episodes=None if episode is None else [episode],
             options=DescribeOptions(
                 floor=options.floor,
                 patches=options.patches,

@@ -18,7 +18,7 @@ class Options:
 
     Interrupted work goes on where it stopped when the same command is given again.
 
-    Example: agentlens explain recordings/pong --start 100 --end 400 --planes each
+    Example: agentlens explain recordings/pong --steps 100:400 --planes each
     """
 
     recording: RecordingFolder
@@ -27,7 +27,7 @@ class Options:
     span: Span
     compute: ComputeFlags
     episode: Whole = None
-    """Only this episode; all if not given."""
+    """Only this episode; all if not given, but the first with --around."""
     output: Location = None
     """Folder of the maps; RECORDING/maps/METHOD if not given, with the options that differ from the
     method's defaults."""
@@ -43,12 +43,13 @@ def run(options: Options) -> int:
 
     compute = use_compute(options.compute)
     recording = open_recording(options.recording)
+    episode = 0 if options.episode is None and options.span.around else options.episode
     with progress("explaining", "steps") as report:
         maps = explain_aloud(
             recording,
             options.maps.configured(),
-            steps=options.span.steps,
-            episodes=None if options.episode is None else [options.episode],
+            steps=options.span.chosen(recording, episode or 0),
+            episodes=None if episode is None else [episode],
             compute=compute,
             output=options.output,
             force=options.force,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agentlens.cli._console import progress
 from agentlens.cli._options import RecordingFolder, Span
 from agentlens.cli._verb import Verb
 from agentlens.drawing.draw import Draw
 from agentlens.workflows.options import Location, Whole
+
+if TYPE_CHECKING:
+    from agentlens.store.maps import MapSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +22,10 @@ class Options:
 
     With --step, draw that one step as a figure (png, pdf, svg).
 
-    Example: agentlens render recordings/pong --output pong.mp4
+    Examples:
+      agentlens render recordings/pong --output pong.mp4
+      agentlens render recordings/pong --around lost-point --seconds 10 --output lost.mp4
+      agentlens render recordings/pong --step 120 --output step.pdf
     """
 
     recording: RecordingFolder
@@ -63,20 +71,38 @@ def run(options: Options) -> int:
         )
         print(f"figure: {path}")
         return 0
+    steps = options.span.chosen(recording, options.episode)
+    if steps is not None:
+        say_unexplained(maps, steps, options.episode, len(recording.episodes[options.episode]))
     output = options.output or fresh_path(recording.folder, name, ".mp4")
     with progress("drawing", "frames") as report:
         path = render(
             recording,
             maps,
             output,
-            steps=options.span.steps,
+            steps=steps,
             episode=options.episode,
             draw=options.drawing,
             force=options.force,
             progress=report,
         )
-    print(f"video: {path}")
+    print(f"{'sheet' if path.suffix == '.png' else 'video'}: {path}")
     return 0
+
+
+def say_unexplained(maps: MapSet | None, steps: slice, episode: int, length: int) -> None:
+    """Say how many of the drawn steps have no map, and how to get them."""
+    if maps is None:
+        return
+    drawn = range(length)[steps]
+    explained = set(maps.steps[maps.episodes == episode].tolist())
+    missing = sum(step not in explained for step in drawn)
+    if missing:
+        print(
+            f"{missing} of {len(drawn)} steps have no map: agentlens explain RECORDING "
+            f"--steps {drawn.start}:{drawn.stop} makes them.",
+            file=sys.stderr,
+        )
 
 
 VERB = Verb(summary="draw the video", options=Options, run=run, order=50)

@@ -10,7 +10,6 @@ import copy
 import dataclasses
 import logging
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +17,11 @@ import torch
 
 from agentlens.envs import protocols
 from agentlens.envs.base import action_meanings
-from agentlens.errors import CheckpointError, InvalidArgument, ManifestError, UnknownName
+from agentlens.errors import CheckpointError, InvalidArgument, ManifestError
 from agentlens.policies.base import Policy
+from agentlens.policies.catalogue import AgentEntry as AgentEntry
+from agentlens.policies.catalogue import agent_folders, find_folder, random_spec
+from agentlens.policies.catalogue import list_agents as list_agents
 from agentlens.policies.checkpoint import FORMATS, Hints, read_checkpoint
 from agentlens.policies.custom import build_custom
 from agentlens.policies.describing import describe_checkpoint
@@ -29,12 +31,9 @@ from agentlens.policies.networks import build_policy
 from agentlens.policies.weights import check_file, load_tensors
 from agentlens.policies.zoo import run_model
 from agentlens.provenance import file_digest
-from agentlens.spec import ActionSpec, AgentSpec, EnvironmentSpec, ScoreSpec
+from agentlens.spec import ActionSpec, AgentSpec, ScoreSpec
 
 _log = logging.getLogger(__name__)
-
-RANDOM = "random"
-PACKAGE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,14 +53,6 @@ class Agent:
         """The same agent on a device; this one stays where it is."""
         target = choose_device(device) if isinstance(device, str) else device
         return dataclasses.replace(self, policy=copy.deepcopy(self.policy).to(target))
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentEntry:
-    """One agent that can be named: its description and its folder (``None``: built in)."""
-
-    spec: AgentSpec
-    folder: Path | None
 
 
 def load_agent(
@@ -108,7 +99,7 @@ def load_agent(
         return Agent(spec=spec, policy=policy, trust_code=trust_code).to(target)
     if format or manifest:
         raise InvalidArgument(f"format and manifest go with a weight file, and {name} is none.")
-    folder = path.parent if path.is_file() else _find_folder(str(name))
+    folder = path.parent if path.is_file() else find_folder(str(name))
     if folder is None:
         return random_agent(env, preset=preset, trust_code=trust_code).to(target)
     spec = read_manifest(folder / MANIFEST)
@@ -130,7 +121,7 @@ def _checkpoint_path(path: Path) -> Path:
 
 
 def _check_not_hidden(name: str) -> None:
-    if os.sep not in name and any(folder.name == name for folder in _agent_folders()):
+    if os.sep not in name and any(folder.name == name for folder in agent_folders()):
         raise InvalidArgument(
             f"{name!r} is a file here and the name of an agent: say {'.' + os.sep + name} for the "
             "file, or the agent's folder with its path."
@@ -154,7 +145,7 @@ def random_agent(env: str | None, *, preset: str | None = None, trust_code: bool
     )
     environment = resolved.environment
     spec = dataclasses.replace(
-        _random_spec(),
+        random_spec(),
         environment=environment,
         observation=resolved.observation,
         preset=preset or protocols.usual_preset(env) or "",
@@ -166,70 +157,6 @@ def random_agent(env: str | None, *, preset: str | None = None, trust_code: bool
     )
     policy = _load_policy(spec, Path(), trust_code=False)
     return Agent(spec=spec, policy=policy, trust_code=trust_code)
-
-
-def list_agents() -> tuple[AgentEntry, ...]:
-    """Every agent that can be named, by name; folders that cannot be read are left out and
-    logged."""
-    found: dict[str, AgentEntry] = {}
-    for folder in _agent_folders():
-        try:
-            entry = AgentEntry(spec=read_manifest(folder / MANIFEST), folder=folder)
-        except (ManifestError, CheckpointError, InvalidArgument) as error:
-            _log.warning("%s is left out: %s", folder, error)
-            continue
-        found.setdefault(folder.name, entry)
-    found.setdefault(RANDOM, AgentEntry(spec=_random_spec(), folder=None))
-    return tuple(found[name] for name in sorted(found))
-
-
-def _random_spec() -> AgentSpec:
-    observation = protocols.resolve("ALE/Pong-v5", preset="ale-v5").observation
-    return AgentSpec(
-        name=RANDOM,
-        format="random",
-        environment=EnvironmentSpec(
-            id="any", kind="any", game="any", frame_skip=(4, 4), repeat_action_probability=0.25
-        ),
-        observation=observation,
-        action=ActionSpec(meanings=("any",), selection="sample"),
-        algorithm="none: a baseline",
-        licence="MIT",
-    )
-
-
-def _places() -> Iterator[Path]:
-    yield Path("agents")
-    if os.environ.get("AGENTLENS_AGENTS"):
-        yield Path(os.environ["AGENTLENS_AGENTS"])
-    if (PACKAGE.parent / "pyproject.toml").is_file():
-        yield PACKAGE.parent / "agents"
-    yield PACKAGE / "_agents"
-
-
-def _agent_folders() -> Iterator[Path]:
-    for place in _places():
-        if place.is_dir():
-            for folder in sorted(place.iterdir()):
-                if (folder / MANIFEST).is_file():
-                    yield folder
-
-
-def _find_folder(name: str) -> Path | None:
-    """The folder of an agent; ``None`` for the built-in baseline."""
-    if (Path(name) / MANIFEST).is_file():
-        return Path(name)
-    for folder in _agent_folders():
-        if folder.name == name:
-            return folder
-    if name == RANDOM:
-        return None
-    if Path(name).is_dir():
-        raise CheckpointError(f"{name}: a folder without {MANIFEST}; expected an agent's folder.")
-    if Path(name).suffix or os.sep in name:
-        raise CheckpointError(f"{name}: no such file, folder or agent.")
-    known = {folder.name for folder in _agent_folders()} | {RANDOM}
-    raise UnknownName("agent", name, known, "A checkpoint is named by its path.")
 
 
 def _elsewhere(spec: AgentSpec, env: str | None, preset: str | None) -> AgentSpec:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import statistics
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from agentlens.spec import AgentSpec, Phase, ScoreSpec
-from agentlens.store.recording import Recording
+
+if TYPE_CHECKING:
+    from agentlens.store.recording import Recording
 
 PROBED_STEPS = 64
 """An episode of so many steps or more is looked at for signs of wrong scaling."""

@@ -21,7 +21,7 @@ from agentlens.errors import (
     UnsafeCheckpoint,
     WeightMismatch,
 )
-from agentlens.policies import agent as agent_module
+from agentlens.policies import catalogue
 from agentlens.policies.agent import list_agents, load_agent
 from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.policies.device import choose_device
@@ -59,7 +59,7 @@ def test_names_are_looked_for_in_the_stated_order(
     assert load_agent(folder).folder == folder
     assert load_agent(folder / "agent.toml").folder == folder
     installed = tmp_path / "package"
-    monkeypatch.setattr(agent_module, "PACKAGE", installed)
+    monkeypatch.setattr(catalogue, "PACKAGE", installed)
     for place in (installed / "_agents", tmp_path / "elsewhere", Path("agents")):
         shutil.copytree(folder, place / "tiny")
         if place.name == "elsewhere":

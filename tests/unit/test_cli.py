@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from agentlens import cli
 from agentlens.cli._options import ComputeFlags
 from agentlens.cli._verb import VERBS
 from agentlens.errors import InvalidArgument
+from tests import render_samples
 
 HELP_WITHOUT = (
     "import sys; from agentlens.cli import main\n{call}\nheavy = "
@@ -108,3 +110,55 @@ def test_odd_numbers_and_names_are_one_sentence(
 def test_memory_that_no_machine_has_is_refused(memory_gb: float) -> None:
     with pytest.raises(InvalidArgument, match="GB: expected"):
         _ = ComputeFlags(memory_gb=memory_gb).compute
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["agents"], ""),
+        (["video", "pongg-ppo"], "did you mean 'pong-ppo'"),
+        (["watch", "no/such.zip"], "no such file"),
+        (["explain", "no-recording"], "no such folder"),
+        (["render", "no-recording"], "no such folder"),
+        (["compare", "--help"], ""),
+    ],
+)
+def test_errors_and_lists_come_before_anything_heavy_is_loaded(words: list[str], said: str) -> None:
+    call = (
+        f"code = 0\ntry: code = main({words!r})\nexcept SystemExit: pass\n"
+        f"assert code == {1 if said else 0}, code"
+    )
+    light = HELP_WITHOUT.replace("'ale_py', 'gymnasium', ", "")
+    done = subprocess.run(
+        [sys.executable, "-c", light.format(call=call)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert said in done.stderr
+
+
+def test_what_a_terminal_cannot_show_is_escaped_and_no_traceback(tmp_path: Path) -> None:
+    folder = tmp_path / "räksmörgås"
+    render_samples.record(folder, 20)
+    done = subprocess.run(
+        [sys.executable, "-m", "agentlens", "moments", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert r"r\xe4ksm" in done.stdout
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_work_is_done_with_an_output_closed_and_the_code_says_so(
+    tmp_path: Path, closed: str
+) -> None:
+    render_samples.record(tmp_path / "r", 3)
+    command = f"{sys.executable} -m agentlens render r --step 1 --output x.png {closed}"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert (tmp_path / "x.png").is_file()
