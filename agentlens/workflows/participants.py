@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentlens.errors import InvalidArgument
-from agentlens.policies.agent import RANDOM, Agent, load_agent
+from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.catalogue import RANDOM
 from agentlens.spec import AgentSpec
 from agentlens.store.recording import Recording, open_recording
 
