@@ -26,8 +26,18 @@ class StageReporter(Protocol):
         """A line for the user, such as how long the next stage will take."""
 
 
+_followers: list[Progress] = []
+
+
 def silent(done: int, total: int) -> None:
-    """Report to nobody."""
+    """Report to nobody but those who follow whatever is not reported otherwise."""
+    for follower in _followers:
+        follower(done, total)
+
+
+def follow(progress: Progress) -> None:
+    """Have work that nobody asked a report of reported all the same, as a notebook does."""
+    _followers[:] = [progress]
 
 
 class SilentStages:

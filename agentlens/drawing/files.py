@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -48,6 +49,13 @@ def publish(finished: Path, path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+_NativePath: Any = type(Path())
+
+
+class DrawnFile(_NativePath):  # type: ignore[misc]
+    """The path of a picture or video that was just drawn; a notebook shows what it holds."""
 
 
 @contextlib.contextmanager

@@ -92,7 +92,8 @@ def _highlight(kind: str, episode: Episode, step: int, amounts: np.ndarray) -> H
 
 def _largest(amounts: np.ndarray, most: int) -> list[int]:
     """Places of the largest positive amounts, ``APART`` from each other; the earlier of equals."""
-    left, places = amounts.copy(), []
+    left = amounts.copy()
+    places: list[int] = []
     while len(places) < most and len(left) and left.max() > 0:
         place = int(left.argmax())
         places.append(place)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agentlens.drawing.draw import Draw
 from agentlens.drawing.encodings import encoding_of
-from agentlens.drawing.files import refuse_existing
+from agentlens.drawing.files import DrawnFile, refuse_existing
 from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
 from agentlens.drawing.scale import fixed_scales
@@ -53,7 +53,7 @@ def render(
         progress: called with pictures done and to do.
 
     Returns:
-        The path of the file.
+        The path of the file; in a notebook it shows itself.
 
     Raises:
         AlreadyExists: the file is there and ``force`` is off.
@@ -81,7 +81,7 @@ def render(
         write_sheet(film, draw, output, force=force, progress=progress)
     else:
         _write_video(film, draw, output, force, progress)
-    return output
+    return DrawnFile(output)
 
 
 def check_output(output: Path, force: bool) -> None:

@@ -33,13 +33,15 @@ def write_sheet(
         AlreadyExists: the file is there and ``force`` is off.
         DiskError: the disk is full, failing or read-only.
     """
-    count = min(SHEET_STEPS, len(film))
+    write_png(draw_sheet(film, draw, progress=progress), output, force=force)
+
+
+def draw_sheet(
+    film: Film, draw: Draw, *, most: int = SHEET_STEPS, progress: Progress = silent
+) -> np.ndarray:
+    """The contact sheet of up to ``most`` steps: uint8 [height, width, 3]."""
+    count, scene = min(most, len(film)), film.scene
     frames = np.unique(np.linspace(0, len(film) - 1, count).round().astype(int)).tolist()
-    write_png(_draw_sheet(film, draw, frames, progress), output, force=force)
-
-
-def _draw_sheet(film: Film, draw: Draw, frames: list[int], progress: Progress) -> np.ndarray:
-    scene = film.scene
     theme, layer = scene.theme, scene.layers[0] if scene.layers else None
     cell = [size * max(1, (draw.scale + 1) // 2) for size in scene.screen_shape]
     pair = cell[1] * (1 if layer is None else 2) + (0 if layer is None else _INSIDE)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from agentlens.drawing.draw import Draw
-from agentlens.drawing.files import published, refuse_existing
+from agentlens.drawing.files import DrawnFile, published, refuse_existing
 from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
 from agentlens.drawing.scale import fixed_scales
@@ -71,11 +71,11 @@ def still(
     context = whole.context(whole.steps.index(step)) if inside else film(steps=[step]).context(0)
     if suffix == ".png":
         write_png(arrange(context.scene, draw).draw(context), output, force=force)
-        return output
+        return DrawnFile(output)
     try:
         from agentlens.drawing.figure import draw_figure
     except ImportError as error:
         raise MissingExtra("matplotlib", "plots", f"a {suffix} figure") from error
     with published(output, force) as finished:
         draw_figure(context, finished, draw.width_cm)
-    return output
+    return DrawnFile(output)

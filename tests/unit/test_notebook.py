@@ -6,13 +6,19 @@ import base64
 import dataclasses
 import io
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import agentlens
 from agentlens.workflows.notebook import (
+    GAP,
+    LABEL,
     SHEET_COLUMNS,
+    agent_html,
+    bar_html,
+    drawn_html,
     episode_html,
     install,
     maps_html,
@@ -40,19 +46,42 @@ def test_a_recording_shows_its_episodes_and_escapes_its_names(
     assert "a &lt;b&gt; &amp; c" in page
     assert "<b>" not in page
     assert "<td>9</td>" in page
-    assert picture(page).size == (160 * SHEET_COLUMNS, 210 * 2)
+    assert picture(page).size == (160 * SHEET_COLUMNS + 5 * GAP, 2 * (210 + LABEL))
 
 
 def test_a_slice_of_an_episode_shows_its_own_steps(recording: agentlens.Recording) -> None:
     page = episode_html(recording.episodes[0][4:7])
     assert 'alt="screens of steps 4, 5, 6"' in page
-    assert picture(page).size == (160 * SHEET_COLUMNS, 210)
+    assert picture(page).size == (160 * SHEET_COLUMNS + 5 * GAP, 210 + LABEL)
 
 
 def test_maps_show_units_and_meaning(recording: agentlens.Recording) -> None:
     maps = agentlens.explain(recording, "energy", steps=[3])
     page = maps_html(maps)
     assert all(t.meaning in page and t.unit in page for t in maps.header.targets)
+    assert picture(page).size[0] > 160 * 2  # the game beside its heat
+
+
+def test_an_agent_is_a_card() -> None:
+    page = agent_html(agentlens.load_agent("pong-ppo"))
+    for words in ("PPO", "ALE/Pong-v5", "4 planes of 84 x 84", "RIGHTFIRE", "1,6", "+19.5"):
+        assert words in page
+
+
+def test_what_was_drawn_shows_itself(recording: agentlens.Recording, tmp_path: Path) -> None:
+    draw = agentlens.Draw(scale=1, layout="compact")
+    still = agentlens.still(recording, None, tmp_path / "x.png", step=2, draw=draw)
+    video = agentlens.render(recording, None, tmp_path / "x.mp4", draw=draw)
+    assert still == tmp_path / "x.png"  # a path like any other
+    assert picture(drawn_html(still).replace("max-width:100%", "")).size[0] > 160
+    assert drawn_html(video).startswith("<video controls")
+    figure = type(still)(tmp_path / "x.pdf")
+    assert drawn_html(figure) == f'<a href="{figure}">{figure}</a>'
+
+
+def test_a_bar_says_how_far_it_is() -> None:
+    assert bar_html(3, 12, 1.5) == '<progress value="3" max="12"></progress> 3 of 12, 1.5/s'
+    assert bar_html(3, 0, 1.5) == "3, 1.5/s"
 
 
 def test_installing_outside_a_notebook_does_nothing() -> None:
