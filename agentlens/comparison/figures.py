@@ -1,4 +1,7 @@
-"""The page's figures as SVG: returns, differences, curves over training, where mass moves."""
+"""The page's figures as SVG: returns, differences, curves over training, where mass moves.
+
+Every figure is narrow, with its labels above its marks, so that it can be read on a phone.
+"""
 
 from __future__ import annotations
 
@@ -11,71 +14,73 @@ from agentlens.comparison.comparison import Comparison
 from agentlens.comparison.mass import MassShift
 from agentlens.comparison.returns import PairedDifference, Played, ReturnFigures
 from agentlens.comparison.statistics import Interval
-from agentlens.comparison.svg import AGENT_COLOURS, FAINT, Axis, axis_over
-from agentlens.comparison.words import interval_text, number, percent, verdict_text
+from agentlens.comparison.svg import AGENT_COLOURS, FAINT, INK, Axis, axis_over
+from agentlens.comparison.words import interval_text, number, verdict_text
 
-WIDTH, ROW, LEFT, RIGHT = 760, 46, 190, 20
-MORE, LESS = "var(--more,#b4530a)", "var(--less,#0b6fb8)"
+WIDTH, ROW, LEFT, RIGHT = 440, 62, 10, 14
+_CURVE_HEIGHT = 228
+_DARKEST = 0.85
+"""Opacity of a cell at the end of the scale of mass shifts."""
 
 
 def returns_figure(games: Sequence[Played], returns: Sequence[ReturnFigures]) -> str:
     """Every episode as a dot, paired seeds joined, and each agent's mean with its interval."""
     ends = [e for r in returns for e in (r.mean.low, r.mean.high)]
     axis = axis_over([v for g in games for v in g.returns], LEFT, WIDTH - RIGHT, hold=ends)
-    bottom = 16 + ROW * len(games)
-    parts = [svg.bottom_axis(axis, 10, bottom, "raw return of an episode")]
-    middles = [16 + ROW * i + ROW / 2 for i in range(len(games))]
+    bottom = 6 + ROW * len(games)
+    tops = [6 + ROW * i for i in range(len(games))]
+    parts = [svg.bottom_axis(axis, 6, bottom, "raw return of an episode")]
     for i, (upper, lower) in enumerate(itertools.pairwise(games)):
         place = dict(zip(lower.starts, lower.returns, strict=True))
+        starts = zip(upper.starts, upper.returns, strict=True)
         parts += [
             svg.line(
                 axis(own),
-                middles[i] + 7,
+                tops[i] + 50,
                 axis(place[start]),
-                middles[i + 1] + 7,
+                tops[i + 1] + 50,
                 colour=FAINT,
-                opacity=0.45,
+                opacity=0.3,
             )
-            for start, own in zip(upper.starts, upper.returns, strict=True)
+            for start, own in starts
             if start in place
         ]
     for i, (game, figures) in enumerate(zip(games, returns, strict=True)):
-        y = middles[i]
-        parts.append(svg.text(LEFT - 16, y + 1, game.agent, anchor="end", bold=True))
         about = f"mean {number(figures.mean.estimate)}"
-        parts.append(svg.text(LEFT - 16, y + 17, about, size=12, anchor="end", colour=FAINT))
-        parts += [svg.mark(axis(v), y + 7, i, radius=4.5, opacity=0.55) for v in game.returns]
-        parts.append(_whisker(axis, figures.mean, y - 9, AGENT_COLOURS[i % 4]))
-        parts.append(svg.mark(axis(figures.mean.estimate), y - 9, i, radius=6))
-    return svg.figure(WIDTH, bottom + 46, "Returns by episode and their means", parts)
+        parts.append(_label(tops[i] + 14, game.agent, about))
+        parts += [
+            svg.mark(axis(v), tops[i] + 50, i, radius=4.5, opacity=0.55) for v in game.returns
+        ]
+        parts.append(_whisker(axis, figures.mean, tops[i] + 32, AGENT_COLOURS[i % 4]))
+        parts.append(svg.mark(axis(figures.mean.estimate), tops[i] + 32, i, radius=6))
+    return svg.figure(WIDTH, bottom + 44, "Returns by episode and their means", parts)
 
 
 def differences_figure(differences: Sequence[PairedDifference]) -> str:
     """Every paired difference with its interval against zero."""
     ends = [e for d in differences for e in (d.difference.low, d.difference.high)]
     values = [d.difference.estimate for d in differences]
-    left = 250
-    axis = axis_over(values, left, WIDTH - RIGHT, hold=(*ends, 0.0))
-    bottom = 12 + ROW * len(differences)
-    parts = [svg.bottom_axis(axis, 8, bottom, "paired difference of returns, with 95 % interval")]
+    axis = axis_over(values, LEFT, WIDTH - RIGHT, hold=(*ends, 0.0))
+    row = ROW - 10
+    bottom = 6 + row * len(differences)
+    parts = [svg.bottom_axis(axis, 6, bottom, "paired difference of returns, 95 % interval")]
     zero = axis(0.0)
-    parts.append(svg.line(zero, 4, zero, bottom, colour=svg.INK, width=1.5))
+    parts.append(svg.line(zero, 4, zero, bottom, colour=INK, width=1.5))
     for i, paired in enumerate(differences):
-        y = 12 + ROW * i + ROW / 2
+        top = 6 + row * i
         unclear = paired.verdict in ("cannot tell", "equal")
-        colour = FAINT if unclear else MORE if paired.difference.estimate > 0 else LESS
-        name = f"{paired.first} minus {paired.second}"
-        parts.append(svg.text(left - 16, y - 2, name, anchor="end", bold=True))
+        colour = FAINT if unclear else INK
         parts.append(
-            svg.text(left - 16, y + 14, verdict_text(paired), size=12, anchor="end", colour=FAINT)
+            _label(top + 14, f"{paired.first} minus {paired.second}", verdict_text(paired))
         )
-        parts.append(_whisker(axis, paired.difference, y, colour))
+        parts.append(_whisker(axis, paired.difference, top + 34, colour))
         x = axis(paired.difference.estimate)
         fill = "var(--page,#ffffff)" if unclear else colour
         parts.append(
-            f'<circle cx="{x}" cy="{y}" r="6" style="fill:{fill};stroke:{colour};stroke-width:2"/>'
+            f'<circle cx="{x}" cy="{top + 34}" r="6" '
+            f'style="fill:{fill};stroke:{colour};stroke-width:2"/>'
         )
-    return svg.figure(WIDTH, bottom + 46, "Paired differences of returns", parts)
+    return svg.figure(WIDTH, bottom + 44, "Paired differences of returns", parts)
 
 
 def training_figures(comparison: Comparison) -> dict[str, str]:
@@ -105,16 +110,34 @@ def training_figures(comparison: Comparison) -> dict[str, str]:
     return curves
 
 
-def shift_figure(moved: MassShift, screen: tuple[int, int], picture: str = "") -> str:
-    """Where the first agent's maps have more (warm) or less (cool) of their mass, on the screen.
+def shift_limit(shifts: Sequence[MassShift]) -> float:
+    """The end of the scale that all mass shifts of a page share, as a share of all mass.
+
+    Whole percentage points, and never below one, so that a small shift looks small.
+    """
+    largest = max((float(abs(s.shift).max()) for s in shifts), default=0.0)
+    return max(0.01, math.ceil(100 * largest) / 100)
+
+
+def shift_figure(
+    moved: MassShift,
+    screen: tuple[int, int],
+    *,
+    places: tuple[int, int],
+    limit: float,
+    picture: str = "",
+) -> str:
+    """Where either agent's maps have more of their mass, on the screen, above the scale.
 
     Args:
         moved: the shift.
         screen: rows and columns of the native screen.
+        places: of the first and the second agent in the comparison, which give the colours.
+        limit: the end of the scale, as a share of all mass.
         picture: a data URI of a screen to lay it on, or "".
     """
     rows, columns = screen
-    grid, strongest = moved.grid, float(abs(moved.shift).max()) or 1.0
+    grid, strongest = moved.grid, float(abs(moved.shift).max())
     edges = [_edges(centres, end) for centres, end in ((grid.rows, rows), (grid.columns, columns))]
     parts = [f'<rect width="{columns}" height="{rows}" style="fill:#1c2129"/>']
     if picture:
@@ -124,56 +147,84 @@ def shift_figure(moved: MassShift, screen: tuple[int, int], picture: str = "") -
         )
     for i in range(grid.shape[0]):
         for j in range(grid.shape[1]):
-            value = float(moved.shift[i, j])
-            opacity = 0.9 * abs(value) / strongest
-            if opacity < 0.03:
+            value = float(moved.shift[i, j]) / limit
+            if abs(value) < 0.03:
                 continue
             (top, bottom), (left, right) = edges[0][i], edges[1][j]
-            colour = "#ff9430" if value > 0 else "#3fa9ff"
             parts.append(
                 f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" '
-                f'height="{bottom - top:.1f}" style="fill:{colour};fill-opacity:{opacity:.2f}"/>'
+                f'height="{bottom - top:.1f}" style="fill:{_more(value, places)};'
+                f'fill-opacity:{_DARKEST * min(abs(value), 1.0):.2f}"/>'
             )
-    key = f"{moved.first} more (orange), {moved.second} more (blue)"
+    parts += _shift_scale(rows, columns, places, limit)
     title = (
-        f"{moved.role} on {moved.states_of}'s states: {key}; strongest cell "
-        f"{percent(strongest)} of the mass"
+        f"{moved.role} on {moved.states_of}'s states: where {moved.first}'s or {moved.second}'s "
+        f"maps have more of their mass; largest {number(100 * strongest)} percentage points a cell"
     )
-    return svg.figure(columns, rows, title, parts).replace(
+    return svg.figure(columns, rows + 26, title, parts).replace(
         f"max-width:{columns}px", f"max-width:{2 * columns}px"
     )
 
 
+def _more(value: float, places: tuple[int, int]) -> str:
+    """The colour of the agent that has more."""
+    return svg.BRIGHT[places[0 if value > 0 else 1] % 4]
+
+
+def _shift_scale(rows: int, columns: int, places: tuple[int, int], limit: float) -> list[str]:
+    """A bar from the second agent's colour to the first's, with numbers in percentage points."""
+    steps, left, width = 20, 8, columns - 16
+    parts = [f'<rect y="{rows}" width="{columns}" height="26" style="fill:var(--page,#fff)"/>']
+    for k in range(steps):
+        value = (2 * k + 1) / steps - 1
+        parts.append(
+            f'<rect x="{left + width * k / steps:.1f}" y="{rows + 4}" '
+            f'width="{width / steps + 0.1:.1f}" height="6" style="fill:{_more(value, places)};'
+            f'fill-opacity:{_DARKEST * abs(value):.2f}"/>'
+        )
+    for value in (-1.0, -0.5, 0.0, 0.5, 1.0):
+        x = left + width * (value + 1) / 2
+        written = svg.tick_text(round(100 * limit * abs(value), 6))
+        parts.append(svg.text(x, rows + 20, written, size=8, anchor="middle", colour=FAINT))
+    return parts
+
+
+def _label(y: float, name: str, about: str) -> str:
+    """A row's name above its marks, with what is to say of it in grey."""
+    return (
+        f'<text x="{LEFT - 6}" y="{y:.1f}" style="font-size:14px;fill:{INK}">'
+        f'<tspan style="font-weight:600">{svg.escaped(name)}</tspan>'
+        f'<tspan dx="8" style="fill:{FAINT}">{svg.escaped(about)}</tspan></text>'
+    )
+
+
 def _curve(title: str, label: str, names: Sequence[str], values: Sequence[Interval | None]) -> str:
-    height, top, bottom, left = 250, 34, 196, 64
+    top, bottom, left, width = 40, _CURVE_HEIGHT - 32, 52, WIDTH - 60
     known = [v for v in values if v is not None]
     ends = [e for v in known for e in (v.estimate, v.low, v.high)]
     axis = axis_over(ends, bottom, top)
-    across = Axis(low=0, high=max(len(names) - 1, 1), start=left + 26, end=WIDTH // 2 - 36)
-    parts = [svg.text(0, 14, title, bold=True), svg.text(0, 30, label, size=11, colour=FAINT)]
+    across = Axis(low=0, high=max(len(names) - 1, 1), start=left + 26, end=width - 36)
+    parts = [svg.text(0, 14, title, size=14, bold=True), svg.text(0, 30, label, colour=FAINT)]
     for value in axis.ticks(4):
         y = axis(value)
-        parts.append(svg.line(left, y, WIDTH // 2 - 8, y))
-        parts.append(
-            svg.text(left - 8, y + 4, svg.tick_text(value), size=11, anchor="end", colour=FAINT)
-        )
+        parts.append(svg.line(left, y, width - 8, y))
+        parts.append(svg.text(left - 8, y + 4, svg.tick_text(value), anchor="end", colour=FAINT))
     places = [(across(i), v) for i, v in enumerate(values) if v is not None]
     banded = [(x, v) for x, v in places if math.isfinite(v.low)]
     outline = [(x, axis(v.low)) for x, v in banded] + [(x, axis(v.high)) for x, v in banded[::-1]]
     if len(banded) > 1:
-        parts.append(svg.area(outline, colour=AGENT_COLOURS[0]))
-    parts.append(svg.run([(x, axis(v.estimate)) for x, v in places], colour=AGENT_COLOURS[0]))
-    for x, v in places:
-        label_open = f"<g><title>{interval_text(v)}</title>"
-        parts.append(label_open + svg.mark(x, axis(v.estimate), 0) + "</g>")
-    stride = max(1, -(-len(names) // 5))
+        parts.append(svg.area(outline, colour=INK))
+    parts.append(svg.run([(x, axis(v.estimate)) for x, v in places], colour=INK))
+    for i, v in enumerate(values):
+        if v is not None:
+            label_open = f"<g><title>{svg.escaped(f'{names[i]}: {interval_text(v)}')}</title>"
+            parts.append(label_open + svg.mark(across(i), axis(v.estimate), i) + "</g>")
+    stride = max(1, -(-len(names) // 4))
     for i, name in enumerate(names):
         if i % stride == 0 or i == len(names) - 1:
-            short = name if len(name) <= 14 else f"{name[:6]}…{name[-7:]}"
-            parts.append(
-                svg.text(across(i), bottom + 22, short, size=11, anchor="middle", colour=FAINT)
-            )
-    return svg.figure(WIDTH // 2, height - 22, title, parts)
+            short = name if len(name) <= 12 else f"{name[:5]}…{name[-6:]}"
+            parts.append(svg.text(across(i), bottom + 22, short, anchor="middle", colour=FAINT))
+    return svg.figure(width, _CURVE_HEIGHT, title, parts)
 
 
 def _whisker(axis: Axis, interval: Interval, y: float, colour: str) -> str:

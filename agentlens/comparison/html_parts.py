@@ -35,14 +35,29 @@ def join(parts: Sequence[str]) -> Html:
 
 
 def table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
-    """A table that scrolls on its own where it is too wide, reachable by keyboard."""
+    """A table whose rows become blocks of named values where the page is narrow."""
+    head = element("tr", *(element("th", h, scope="col") for h in headings))
+    body = [
+        element(
+            "tr",
+            element("th", row[0], scope="row"),
+            *(element("td", c, data_name=h) for h, c in zip(headings[1:], row[1:], strict=True)),
+        )
+        for row in rows
+    ]
+    inside = (element("thead", head), element("tbody", *body))
+    return element("table", element("caption", caption), *inside, class_="rows")
+
+
+def columns_table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
+    """A table of few columns that stays one on a narrow page: a figure a row."""
     head = element("tr", *(element("th", h, scope="col") for h in headings))
     body = [
         element("tr", element("th", row[0], scope="row"), *(element("td", c) for c in row[1:]))
         for row in rows
     ]
-    inside = element("table", element("thead", head), element("tbody", *body))
-    return element("div", inside, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    inside = (element("thead", head), element("tbody", *body))
+    return element("table", element("caption", caption), *inside)
 
 
 def cell(interval: Interval | None, *, share: bool = False, signed: bool = False) -> Html:
@@ -73,6 +88,21 @@ def glossary(entries: Mapping[str, str]) -> Html:
 def picture(svg_or_image: str, caption: str) -> Html:
     """A figure with its caption."""
     return element("figure", Html(svg_or_image), element("figcaption", caption))
+
+
+def video(file: str, meaning: str) -> Html:
+    """A video beside the page with its controls; where it is not there, its name remains."""
+    player = Html(
+        f'<video controls muted loop preload="metadata" src="{html.escape(file)}"></video>'
+    )
+    return element(
+        "figure", player, element("figcaption", element("a", file, href=file), f": {meaning}")
+    )
+
+
+def folded(line: str, content: str) -> Html:
+    """Content behind a line that opens it."""
+    return element("details", element("summary", line), content)
 
 
 def image(uri: str, alternative: str) -> Html:

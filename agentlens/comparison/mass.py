@@ -12,12 +12,21 @@ import numpy as np
 from agentlens.comparison.screen_maps import ScreenGrid, SharedMaps, flat
 
 
+@dataclass(frozen=True, kw_only=True)
+class RegionGain:
+    """The ninth of the screen where an agent's maps have most more of their mass than another's."""
+
+    agent: str
+    region: str
+    share: float
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MassShift:
     """Where the first agent's maps have more of their mass: ``shift`` float64 [gy, gx], sums to 0.
 
     ``region``: the ninth of the screen that gains most ("upper left"), ``gain``: its gain, as a
-    share of all mass.
+    share of all mass. ``other_region``, ``other_gain``: the same for the second agent.
     """
 
     first: str
@@ -28,6 +37,16 @@ class MassShift:
     shift: np.ndarray
     region: str
     gain: float
+    other_region: str
+    other_gain: float
+
+    @property
+    def gains(self) -> tuple[RegionGain, RegionGain]:
+        """Both agents' largest gains."""
+        return (
+            RegionGain(agent=self.first, region=self.region, share=self.gain),
+            RegionGain(agent=self.second, region=self.other_region, share=self.other_gain),
+        )
 
 
 def mass_shift_of(shared: SharedMaps, screen: tuple[int, int]) -> MassShift:
@@ -39,6 +58,7 @@ def mass_shift_of(shared: SharedMaps, screen: tuple[int, int]) -> MassShift:
     """
     shift = mass_shift(shared)
     region, gain = gaining_region(shift, shared.grid, screen)
+    other_region, other_gain = gaining_region(-shift, shared.grid, screen)
     return MassShift(
         first=shared.first,
         second=shared.second,
@@ -48,6 +68,8 @@ def mass_shift_of(shared: SharedMaps, screen: tuple[int, int]) -> MassShift:
         shift=shift,
         region=region,
         gain=gain,
+        other_region=other_region,
+        other_gain=other_gain,
     )
 
 

@@ -76,6 +76,8 @@ class Measure(Generic[P]):
     columns: tuple[str, str] | None = None
     """For a figure of each agent, or of each against the other: the two columns. ``compute`` is
     then asked a second time with the agents swapped."""
+    each_against_other: bool = False
+    """Whether those two are from the first agent to the second and back, not of each alone."""
     on_page: bool = True
     """Whether the page shows it; tables and report.json always do."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from agentlens.arrays import check_shape
 from agentlens.comparison.behaviour import state_measures
-from agentlens.comparison.outputs import SharedStates
+from agentlens.comparison.outputs import Outputs, SharedStates
 from agentlens.comparison.statistics import resampling
 
 Kind = Literal["policy", "value", "maps", "random"]
@@ -38,7 +38,11 @@ _NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """One state worth a look: ``amount`` is what ``measure`` says there; 0 for a random one."""
+    """One state worth a look: ``amount`` is what ``measure`` says there; 0 for a random one.
+
+    ``first_choice``, ``second_choice``: each agent's greedy action there, with its probability
+    where it has one ("RIGHT 71 %").
+    """
 
     first: str
     second: str
@@ -48,6 +52,8 @@ class Moment:
     amount: float
     episode: int
     step: int
+    first_choice: str
+    second_choice: str
 
 
 def output_moments(shared: SharedStates, count: int) -> tuple[Moment, ...]:
@@ -138,7 +144,18 @@ def _moment(shared: SharedStates, kind: Kind, measure: str, i: int, amount: floa
         amount=amount,
         episode=int(shared.episodes[i]),
         step=int(shared.steps[i]),
+        first_choice=_choice(shared, shared.first_outputs, i),
+        second_choice=_choice(shared, shared.second_outputs, i),
     )
+
+
+def _choice(shared: SharedStates, outputs: Outputs, i: int) -> str:
+    """An agent's greedy action: of actions that do the same the first name."""
+    greedy = int(outputs.greedy[i])
+    name = shared.actions.names[greedy].partition(" = ")[0]
+    if outputs.probabilities is None:
+        return name
+    return f"{name} {100 * float(outputs.probabilities[i, greedy]):.0f} %"
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:

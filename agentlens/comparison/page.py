@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 from agentlens.comparison.comparison import Comparison
 from agentlens.comparison.html_parts import (
     Html,
     element,
+    folded,
     glossary,
-    image,
     join,
     listing,
     picture,
     safe,
 )
-from agentlens.comparison.moments import MEANINGS, Kind, Moment
+from agentlens.comparison.page_pictures import (
+    Drawn,
+    moments_section,
+    shifts_part,
+    training_section,
+    videos_section,
+)
 from agentlens.comparison.page_tables import (
     actions_section,
     bias_table,
@@ -36,36 +39,9 @@ from agentlens.comparison.words import (
 )
 
 POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'none'"
+    "default-src 'none'; img-src data:; media-src 'self' file:; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'"
 )
-_KINDS: dict[Kind, str] = {
-    "policy": "Where they choose differently",
-    "value": "Where they value differently",
-    "maps": "Where they look differently",
-    "random": "At random",
-}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Still:
-    """A moment's picture: ``uri`` a data URI, ``video`` a link ("same_states.mp4#t=3.2") or ""."""
-
-    moment: Moment
-    uri: str
-    video: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Drawn:
-    """Everything drawn for the page: SVG by name and group, stills, and what each video shows."""
-
-    returns: str
-    differences: str
-    training: Mapping[str, str]
-    shifts: Sequence[str]
-    stills: Sequence[Still]
-    videos: Mapping[str, str]
 
 
 def page(comparison: Comparison, drawn: Drawn) -> str:
@@ -106,12 +82,12 @@ def page(comparison: Comparison, drawn: Drawn) -> str:
 
 def _sections(comparison: Comparison, drawn: Drawn) -> list[tuple[str, str, Html]]:
     return [
+        ("videos", "Videos", videos_section(drawn)),
         ("returns", "Returns", _returns(comparison, drawn)),
-        ("order", "In the order given", _training(drawn)),
+        ("order", "In the order given", training_section(drawn)),
         ("actions", "Actions on shared states", actions_section(comparison)),
         ("maps", "What they look at", _maps(comparison, drawn)),
-        ("moments", "Moments", _moments(drawn)),
-        ("videos", "Videos", _videos(drawn)),
+        ("moments", "Moments", moments_section(drawn)),
         ("methods", "How this was measured", _methods(comparison)),
         ("provenance", "Provenance", _provenance(comparison)),
     ]
@@ -187,87 +163,15 @@ def _returns(comparison: Comparison, drawn: Drawn) -> Html:
     )
 
 
-def _training(drawn: Drawn) -> Html:
-    if not drawn.training:
-        return Html("")
-    figures = [element("figure", Html(f)) for f in drawn.training.values()]
-    return join(
-        [
-            element("p", "Agents from left to right as they were given; bands are 95 % intervals."),
-            element("div", *figures, class_="figures"),
-        ]
-    )
-
-
 def _maps(comparison: Comparison, drawn: Drawn) -> Html:
-    captions = [
-        f"{s.role}, {s.states_of}'s states: {s.first}'s maps have {number(100 * s.gain)} "
-        f"percentage points more of their mass in the {s.region}"
-        for s in comparison.shifts
-    ]
-    figures = [picture(f, c) for f, c in zip(drawn.shifts, captions, strict=True)]
-    legend = "Orange: the first agent's maps have more of their mass there; blue: the second's."
-    return join(
-        [
-            maps_table(comparison),
-            element("p", legend) if figures else "",
-            element("div", *figures, class_="shifts") if figures else "",
-        ]
-    )
-
-
-def _moments(drawn: Drawn) -> Html:
-    parts: list[str] = []
-    for kind, title in _KINDS.items():
-        stills = [s for s in drawn.stills if s.moment.kind == kind]
-        if not stills:
-            continue
-        parts.append(element("h3", title))
-        parts.append(
-            element(
-                "p",
-                f"States where {MEANINGS[kind]}."
-                if kind != "random"
-                else f"States {MEANINGS[kind]}.",
-                class_="quiet",
-            )
-        )
-        parts.append(element("div", *(_still(s) for s in stills), class_="moments"))
-    return join(parts)
-
-
-def _still(still: Still) -> Html:
-    m = still.moment
-    amount = f" · {m.measure} {number(m.amount)}" if m.kind != "random" else ""
-    where = f"{m.first} and {m.second} on {m.states_of}'s episode {m.episode}, step {m.step}"
-    link = join([" · ", element("a", "in the video", href=still.video)]) if still.video else ""
-    return element(
-        "figure",
-        image(still.uri, f"{where}: the screen with both agents' maps and action probabilities"),
-        element("figcaption", where, amount, link),
-    )
-
-
-def _videos(drawn: Drawn) -> Html:
-    return (
-        listing(
-            [
-                join([element("a", name, href=name), f": {meaning}"])
-                for name, meaning in drawn.videos.items()
-            ]
-        )
-        if drawn.videos
-        else Html("")
-    )
+    return join([maps_table(comparison), shifts_part(comparison, drawn)])
 
 
 def _methods(comparison: Comparison) -> Html:
     return join(
         [
             element("p", methods(comparison)),
-            element(
-                "details", element("summary", "What each measure means"), glossary(definitions())
-            ),
+            folded("What each measure means", glossary(definitions())),
         ]
     )
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from agentlens.comparison.behaviour import Behaviour
 from agentlens.comparison.comparison import Comparison
-from agentlens.comparison.html_parts import Html, cell, each, element, join, small, table
+from agentlens.comparison.html_parts import (
+    Html,
+    cell,
+    columns_table,
+    element,
+    folded,
+    join,
+    small,
+    table,
+)
 from agentlens.comparison.measure import Measure, Subject, measures_of
 from agentlens.comparison.similarity import Similarity
 from agentlens.comparison.words import number, verdict_text
 
+R = TypeVar("R", Behaviour, Similarity)
 _ACTIONS = (
-    "Each agent was asked about the states that the other lived through. Rows are kept apart by "
-    "whose states they are: an agent is at home on its own and a guest on the other's."
+    "Each agent was asked about the states that the other lived through. Columns are kept apart "
+    "by whose states they are: an agent is at home on its own and a guest on the other's."
 )
 _MAPS = (
     "A similarity is never read alone: maps of any two agents agree where both follow the picture. "
-    "Hold the first column against the ones after it."
+    "Hold the first row against the ones after it."
 )
 
 
@@ -83,44 +93,81 @@ def bias_table(comparison: Comparison) -> Html:
 
 
 def actions_section(comparison: Comparison) -> Html:
-    """How alike the agents act."""
+    """How alike the agents act: a table a pair, with a column for whose states they are."""
     if not comparison.behaviours:
         return Html("")
     measures = _measures("actions", comparison.behaviours)
-    rows = [
-        (
-            f"{b.first} and {b.second}",
-            small(f"{b.states_of}'s", f"{b.states} states, {_games(b.episodes)}"),
-            *(_figure(m, b) for m in measures),
-        )
-        for b in comparison.behaviours
-    ]
-    headings = ("pair", "on the states of", *(m.heading for m in measures))
-    parts = [element("p", _ACTIONS), table("Actions on shared states", headings, rows)]
+    tables = []
+    for pair, rows in _by_pair(comparison.behaviours).items():
+        headings = [
+            small(f"on {b.states_of}'s states", f"{b.states} states, {_games(b.episodes)}")
+            for b in rows
+        ]
+        tables.append(_pair_table(pair, headings, measures, rows))
+    parts = [element("p", _ACTIONS), _folded_after_two(tables)]
     if comparison.burn_ins:
         parts += [element("h3", "Memory on another's states"), _burn_ins(comparison)]
     return join(parts)
 
 
 def maps_table(comparison: Comparison) -> Html:
-    """How alike the agents' maps are; nothing where there are none."""
+    """How alike the agents' maps are, a table a pair and role; nothing where there are none."""
     if not comparison.similarities:
         return Html("")
     measures = _measures("maps", comparison.similarities)
-    twins = any(s.seed_twin is not None for s in comparison.similarities)
+    tables = []
+    for pair, both in _by_pair(comparison.similarities).items():
+        for role in sorted({s.role for s in both}):
+            rows = [s for s in both if s.role == role]
+            headings = [
+                small(f"on {s.states_of}'s states", f"{s.states - s.undefined} states")
+                for s in rows
+            ]
+            tables.append(_pair_table(pair, headings, measures, rows, of=f": maps of the {role}"))
+    return join([element("p", _MAPS), _folded_after_two(tables)])
+
+
+def _by_pair(rows: Sequence[R]) -> dict[tuple[str, str], list[R]]:
+    pairs: dict[tuple[str, str], list[R]] = {}
+    for row in rows:
+        pairs.setdefault((row.first, row.second), []).append(row)
+    return pairs
+
+
+def _pair_table(
+    pair: tuple[str, str],
+    headings: Sequence[str],
+    measures: Sequence[Measure[Any]],
+    columns: Sequence[Behaviour] | Sequence[Similarity],
+    *,
+    of: str = "",
+) -> tuple[str, Html]:
+    """The pair's name, and its figures: a measure a row."""
     rows = [
-        (
-            f"{s.first} and {s.second}",
-            s.role,
-            small(f"{s.states_of}'s", f"{s.states - s.undefined} states"),
-            *(_figure(m, s) for m in measures),
-            *((cell(s.seed_twin),) if twins else ()),
-        )
-        for s in comparison.similarities
+        (_named(name, measure, pair), *(_figure(measure, name, c) for c in columns))
+        for measure in measures
+        for name in measure.names
     ]
-    headings = ("pair", "maps of the", "on the states of", *(m.heading for m in measures))
-    named = (*headings, "seed twin") if twins else headings
-    return join([element("p", _MAPS), table("Similarity of saliency maps", named, rows)])
+    twins = [getattr(c, "seed_twin", None) for c in columns]
+    if any(twins):
+        rows.append(("seed twin", *(cell(twin) for twin in twins)))
+    title = f"{pair[0]} and {pair[1]}{of}"
+    return title, columns_table(title, ("", *headings), rows)
+
+
+def _folded_after_two(tables: Sequence[tuple[str, Html]]) -> Html:
+    shown = [content for _, content in tables[:2]]
+    return join([*shown, *(folded(title, content) for title, content in tables[2:])])
+
+
+def _named(name: str, measure: Measure[Any], pair: tuple[str, str]) -> str:
+    """A measure's row: for a figure of each agent with that agent's name."""
+    if measure.columns is None:
+        return measure.heading
+    of = pair if name == measure.names[0] else pair[::-1]
+    if measure.each_against_other:
+        return f"{measure.heading} from {of[0]} to {of[1]}"
+    return f"{measure.heading}: {of[0]}"
 
 
 def _burn_ins(comparison: Comparison) -> Html:
@@ -143,11 +190,8 @@ def _measures(
     ]
 
 
-def _figure(measure: Measure[Any], row: Behaviour | Similarity) -> Html:
-    """A measure's cell: one figure, or one of each agent below each other."""
-    share = measure.unit == "share"
-    cells = [cell(row.figures.get(name), share=share) for name in measure.names]
-    return cells[0] if len(cells) == 1 else each(cells)
+def _figure(measure: Measure[Any], name: str, row: Behaviour | Similarity) -> Html:
+    return cell(row.figures.get(name), share=measure.unit == "share")
 
 
 def _games(count: int) -> str:

@@ -19,12 +19,13 @@ from agentlens.comparison.figures import (
     differences_figure,
     returns_figure,
     shift_figure,
+    shift_limit,
     training_figures,
 )
 from agentlens.comparison.moments import Moment
-from agentlens.comparison.page import Drawn, Still, page
+from agentlens.comparison.page import page
+from agentlens.comparison.page_pictures import Drawn, Still
 from agentlens.comparison.words import definitions, methods, standing_notes, summary
-from agentlens.errors import InvalidArgument
 from agentlens.store.atomic import make_folder, write_file
 from agentlens.store.tables import write_table
 
@@ -69,8 +70,15 @@ def write_report(
     figures = folder / "figures"
     make_folder(figures)
     screens = screens or {}
+    limit = shift_limit(comparison.shifts)
     shifts = [
-        shift_figure(s, screen_shape, _uri(screens[s.states_of]) if s.states_of in screens else "")
+        shift_figure(
+            s,
+            screen_shape,
+            places=(comparison.labels.index(s.first), comparison.labels.index(s.second)),
+            limit=limit,
+            picture=_uri(screens[s.states_of]) if s.states_of in screens else "",
+        )
         for s in comparison.shifts
     ]
     stills = []
@@ -146,12 +154,7 @@ def _json(comparison: Comparison) -> str:
 def _within(drawn: Drawn, build: Callable[[Drawn], str]) -> str:
     """The page with as many stills as fit."""
     document = build(drawn)
-    while len(document.encode()) > LARGEST_PAGE:
-        if not drawn.stills:
-            raise InvalidArgument(
-                f"the page has {len(document.encode())} bytes without any still, more than "
-                f"{LARGEST_PAGE}: compare fewer agents at a time."
-            )
+    while len(document.encode()) > LARGEST_PAGE and drawn.stills:
         drawn = dataclasses.replace(drawn, stills=drawn.stills[:-1])
         document = build(drawn)
     return document

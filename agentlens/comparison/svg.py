@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 INK, FAINT, LINE = "var(--ink,#1b2330)", "var(--faint,#5d6878)", "var(--line,#c9d0da)"
 AGENT_COLOURS = (
-    "var(--agent-1,#0b6fb8)",
-    "var(--agent-2,#c8600a)",
-    "var(--agent-3,#00825e)",
-    "var(--agent-4,#9c4a86)",
+    "var(--agent-1,#147a3c)",
+    "var(--agent-2,#b0308a)",
+    "var(--agent-3,#64676d)",
+    "var(--agent-4,#6d7f00)",
 )
-"""After Okabe and Ito's colours for all kinds of sight; every agent has a shape besides."""
+"""None of them a colour of heat (orange, blue, lilac); every agent has a shape besides."""
+BRIGHT = ("#48c670", "#f080c4", "#969696", "#bfd95a")
+"""The same, to lie on a dark screen; as in the videos."""
 
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
 
@@ -74,6 +76,11 @@ def figure(width: int, height: int, title: str, parts: Sequence[str]) -> str:
         f'aria-label="{name}" style="width:100%;max-width:{width}px;height:auto;{FONT}">'
         f"<title>{name}</title>{''.join(parts)}</svg>"
     )
+
+
+def escaped(words: str) -> str:
+    """Words as text of an SVG element."""
+    return html.escape(words)
 
 
 def text(
@@ -158,7 +165,7 @@ def bottom_axis(axis: Axis, top: float, bottom: float, label: str) -> str:
     for value in axis.ticks():
         x = axis(value)
         parts.append(line(x, top, x, bottom))
-        parts.append(text(x, bottom + 17, tick_text(value), size=12, anchor="middle", colour=FAINT))
+        parts.append(text(x, bottom + 17, tick_text(value), anchor="middle", colour=FAINT))
     middle = (axis.start + axis.end) / 2
-    parts.append(text(middle, bottom + 36, label, size=12, anchor="middle", colour=FAINT))
+    parts.append(text(middle, bottom + 36, label, anchor="middle", colour=FAINT))
     return "".join(parts)

@@ -11,6 +11,7 @@ from agentlens.comparison.measure import SUBJECTS, measures_of
 from agentlens.comparison.returns import PairedDifference
 from agentlens.comparison.statistics import LEVEL, RESAMPLES, Interval, pairs_needed
 
+_LEVEL = f"{100 * LEVEL:.0f} %"
 WORTH_SAYING = 0.03
 """Share of a map's mass: a smaller shift is called none."""
 
@@ -163,15 +164,17 @@ def _looks(comparison: Comparison) -> str:
     shifts = [s for s in comparison.shifts if s.role == "actor"]
     if not shifts:
         return ""
-    largest = max(shifts, key=lambda s: s.gain)
-    if largest.gain < WORTH_SAYING:
+    gains = [gain for s in shifts for gain in s.gains]
+    largest = max(gains, key=lambda gain: gain.share)
+    points = number(100 * largest.share)
+    if largest.share < WORTH_SAYING:
         return (
-            f"; no part of the screen has {number(100 * WORTH_SAYING)} percentage points more of "
-            "one's maps"
+            "; they look at the same places (the mass of their maps in a ninth of the screen "
+            f"differs by {points} percentage points at most)"
         )
     return (
-        f"; {largest.first}'s choices depend more on the {largest.region} of the screen "
-        f"({number(100 * largest.gain)} percentage points more of its maps' mass)"
+        f"; {largest.agent}'s choices depend more on the {largest.region} of the screen "
+        f"({points} percentage points more of its maps' mass)"
     )
 
 
@@ -192,7 +195,7 @@ def methods(comparison: Comparison) -> str:
         f"Game {agent.game}. Protocol: {'; '.join(sorted(protocols))}.",
         f"Whole games from the same seeds (recording seed {made.get('seed', agent.seed)}), "
         f"episodes by agent: {counts}; returns are raw.",
-        f"Intervals are {LEVEL:.0%} BCa bootstrap intervals ({RESAMPLES} resamples, generator "
+        f"Intervals are {_LEVEL} BCa bootstrap intervals ({RESAMPLES} resamples, generator "
         f"seed {made.get('statistics_seed', 0)}) with Student quantiles for few units; returns "
         "resample pairs of episodes with one seed, figures on states resample whole episodes; the "
         "probability of improvement has a score interval (Newcombe 2006).",
@@ -250,5 +253,5 @@ def few_pairs_note(pairs: int, differences: int) -> str:
     clearest = f" for the clearest of {differences} differences" if differences > 1 else ""
     return (
         f"{counted}: the intervals are rough, and however they lie no difference can be told at "
-        f"{LEVEL:.0%}, which takes {needed} pairs or more{clearest}."
+        f"{_LEVEL}, which takes {needed} pairs or more{clearest}."
     )

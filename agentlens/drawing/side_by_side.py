@@ -28,7 +28,8 @@ from agentlens.errors import InvalidArgument
 from agentlens.progress import Progress, silent
 
 MOST = 4
-COLOURS: tuple[Colour, ...] = ((95, 176, 238), (242, 155, 76), (63, 199, 155), (221, 147, 200))
+COLOURS: tuple[Colour, ...] = ((72, 198, 112), (240, 128, 196), (150, 150, 150), (191, 217, 90))
+"""Of the agents, by place: none of them a colour of heat."""
 _OVER: Colour = (236, 236, 236)
 _MARGIN, _GAP, _HEADER, _NAME, _MULTIPLE = 16, 16, 58, 30, 16
 

@@ -16,8 +16,12 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from agentlens.comparison.comparison import Comparison
+from agentlens.comparison.figures import shift_figure, shift_limit
 from agentlens.comparison.report import LARGEST_PAGE, Picture, file_name, png, write_report
 from agentlens.comparison.words import interval_text, number, percent, summary
+from agentlens.drawing.side_by_side import COLOURS
+from agentlens.drawing.theme import DARK
+from agentlens.drawing.video import VideoWriter
 from agentlens.store.tables import read_table
 from tests.compare_report_samples import comparison
 from tests.compare_samples import SCREEN
@@ -33,6 +37,9 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
 def written(found: Comparison, folder: Path) -> Path:
     screen = np.full((*SCREEN, 3), 60, np.uint8)
+    with VideoWriter(folder / "side_by_side.mp4", force=True) as video:
+        for shade in range(30):
+            video.write(np.full((64, 96, 3), 5 * shade, np.uint8), 4)
     pictures = [
         Picture(moment=m, pixels=np.full((42, 64, 3), 90, np.uint8), video="same_states.mp4#t=3")
         for m in found.moments
@@ -179,7 +186,8 @@ def test_page_in_a_real_browser(
     view.on("request", lambda request: asked.append(request.url))
     view.on("console", lambda message: complaints.append(message.text))
     view.goto(path.as_uri())
-    assert [u for u in asked if not u.startswith("data:")] == [path.as_uri()]
+    beside = {path.as_uri(), (path.parent / "side_by_side.mp4").as_uri()}
+    assert {u for u in asked if not u.startswith("data:")} == beside
     assert complaints == []
     assert view.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     broken = "[...document.images].filter(i => !(i.complete && i.naturalWidth)).length"
@@ -188,7 +196,53 @@ def test_page_in_a_real_browser(
     assert view.evaluate("document.activeElement.textContent") == "Skip to the results"
     for _ in range(12):
         view.keyboard.press("Tab")
-    assert view.evaluate("document.activeElement.tagName") in ("A", "DIV", "SUMMARY")
+    assert view.evaluate("document.activeElement.tagName") in ("A", "VIDEO", "SUMMARY")
+    view.close()
+
+
+@pytest.mark.browser
+def test_videos_play_in_the_page(browser: Browser, two: Comparison, tmp_path: Path) -> None:
+    view = browser.new_page()
+    view.goto(written(two, tmp_path).as_uri())
+    view.evaluate("document.querySelector('video').play()")
+    view.wait_for_function("document.querySelector('video').currentTime > 0.1", timeout=20_000)
+    top = "e => e.getBoundingClientRect().top"
+    assert view.eval_on_selector("#videos", top) < view.eval_on_selector("#returns", top)
+    view.close()
+
+
+@pytest.mark.browser
+def test_chart_text_is_readable_on_a_phone(
+    browser: Browser, two: Comparison, tmp_path: Path
+) -> None:
+    view = browser.new_page(viewport={"width": 400, "height": 800})
+    view.goto(written(two, tmp_path).as_uri())
+    sizes = view.evaluate(
+        "[...document.querySelectorAll('#returns svg')].flatMap(svg => {"
+        "const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;"
+        "return [...svg.querySelectorAll('text')].map("
+        "t => scale * parseFloat(getComputedStyle(t).fontSize))})"
+    )
+    assert len(sizes) > 10
+    assert min(sizes) >= 10
+    view.close()
+
+
+@pytest.mark.browser
+def test_nothing_is_lost_on_printed_a4(browser: Browser, tmp_path: Path) -> None:
+    """A page of A4 less its margins is 688 CSS pixels wide; what is folded is printed open."""
+    labels = ("a-checkpoint-of-128000-steps", "b-checkpoint-of-256000-steps", "c")
+    path = comparison(tmp_path / "games", labels)
+    (tmp_path / "out").mkdir()
+    view = browser.new_page(viewport={"width": 688, "height": 1000})
+    view.emulate_media(media="print")
+    view.goto(written(path, tmp_path / "out").as_uri())
+    assert view.evaluate("document.documentElement.scrollWidth") <= 688
+    wide = "[...document.querySelectorAll('th, td, summary, figcaption, svg, img')].filter("
+    assert view.evaluate(wide + "e => e.getBoundingClientRect().right > 689).length") == 0
+    assert view.evaluate("document.querySelectorAll('details[open]').length") == 0
+    heights = "[...document.querySelectorAll('details > *:not(summary)')].map(e => e.clientHeight)"
+    assert min(view.evaluate(heights)) > 10
     view.close()
 
 
@@ -201,3 +255,34 @@ def test_hostile_names_run_nothing_in_a_real_browser(browser: Browser, tmp_path:
     assert view.title() != "owned"
     assert view.evaluate("document.querySelectorAll('script, [onerror]').length") == 0
     view.close()
+
+
+def test_no_agent_has_the_colour_of_a_target() -> None:
+    for agent in COLOURS:
+        for accent in DARK.accents.values():
+            assert np.abs(np.subtract(agent, accent)).max() >= 40
+
+
+def test_a_small_shift_is_drawn_faint_on_a_scale_with_numbers(two: Comparison) -> None:
+    """0.43 percentage points on a scale that ends at 1 have 43 % of the strongest colour."""
+    small = np.zeros_like(two.shifts[0].shift)
+    small[2, 2], small[5, 5] = 0.0043, -0.0043
+    shift = dataclasses.replace(two.shifts[0], shift=small)
+    limit = shift_limit([shift])
+    assert limit == 0.01
+    drawn = shift_figure(shift, SCREEN, places=(0, 1), limit=limit)
+    cells, scale = drawn.split(f'<rect y="{SCREEN[0]}"')
+    opacities = {float(o) for o in re.findall(r"fill-opacity:([0-9.]+)", cells)}
+    assert opacities == {round(0.85 * 0.43, 2)}
+    assert re.findall(r">([0-9.]+)</text>", scale) == ["1", "0.5", "0", "0.5", "1"]
+    assert shift_limit(two.shifts) >= max(abs(s.shift).max() for s in two.shifts)
+
+
+def test_agents_that_look_at_the_same_places_are_said_to(two: Comparison) -> None:
+    alike = [dataclasses.replace(s, gain=0.01, other_gain=0.02) for s in two.shifts]
+    text = summary(dataclasses.replace(two, shifts=tuple(alike)))
+    assert "they look at the same places" in text
+    assert "differs by 2.00 percentage points at most" in text
+    moved = [dataclasses.replace(s, gain=0.01, other_gain=0.2) for s in two.shifts]
+    text = summary(dataclasses.replace(two, shifts=tuple(moved)))
+    assert "early's choices depend more on" in text

@@ -28,4 +28,5 @@ MEASURE = Measure(
     compute=first_from_second,
     order=40,
     columns=("kl_first_second", "kl_second_first"),
+    each_against_other=True,
 )

@@ -19,7 +19,7 @@ def entropy(shared: SharedStates) -> np.ndarray | None:
 
 MEASURE = Measure(
     key="entropy",
-    heading="entropies",
+    heading="entropy",
     definition="Entropy of each agent's action probabilities, in nats: 0 certain; the logarithm "
     "of the number of actions undecided.",
     unit="nats",

@@ -16,7 +16,7 @@ def self_agreement(shared: SharedStates) -> np.ndarray | None:
 
 MEASURE = Measure(
     key="self_agreement",
-    heading="each with itself",
+    heading="same action as itself",
     definition="How often two actions drawn from the same agent would be equal (sum of p "
     "squared): what 'same sampled action' reaches for equal policies.",
     unit="share",

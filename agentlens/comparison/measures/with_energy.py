@@ -18,7 +18,7 @@ def with_energy(shared: SharedMaps) -> np.ndarray | None:
 
 MEASURE = Measure(
     key="energy",
-    heading="each with energy",
+    heading="with its energy",
     definition="Rank correlation of an agent's map with its own energy map: near 1, the map says "
     "little about the agent.",
     unit="correlation",
