@@ -7,7 +7,7 @@ of them does, and one that has ended keeps its last picture under a veil.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from agentlens.progress import Progress, silent
 MOST = 4
 COLOURS: tuple[Colour, ...] = ((72, 198, 112), (240, 128, 196), (150, 150, 150), (191, 217, 90))
 """Of the agents, by place: none of them a colour of heat."""
+_MOST_BESIDE = 2
 _OVER: Colour = (236, 236, 236)
 _MARGIN, _GAP, _HEADER, _NAME, _MULTIPLE = 16, 16, 58, 30, 16
 
@@ -49,7 +50,8 @@ class SideBySidePage:
     """Where everything stands; ``size`` is (width, height), multiples of 16.
 
     ``title``, ``facts``: the header's lines. ``difference``: a middle column shows the first
-    agent's heat minus the second's.
+    agent's heat minus the second's. ``games``: by column the game in colour, left of the heat where
+    there is room and above it where there is not (``stacked``); empty for none.
     """
 
     columns: tuple[Column, ...]
@@ -60,6 +62,14 @@ class SideBySidePage:
     size: tuple[int, int]
     lower: tuple[tuple[Panel, ...], ...]
     upper: tuple[Panel, ...]
+    games: tuple[Panel, ...] = ()
+    stacked: bool = False
+
+    @property
+    def column_width(self) -> int:
+        """Of everything that belongs to one agent, in pixels."""
+        width = self.upper[0].size[0]
+        return 2 * width + _GAP // 2 if self.games and not self.stacked else width
 
     @property
     def theme(self) -> Theme:
@@ -75,7 +85,7 @@ class SideBySidePage:
         """
         page = canvas(self.size, self.theme.background)
         self._draw_header(page, contexts)
-        pitch = self.upper[0].size[0] + _GAP
+        pitch = self.column_width + _GAP
         places = [_MARGIN + i * pitch for i in range(len(self.columns))]
         if self.difference:
             places = [_MARGIN, _MARGIN + 2 * pitch]
@@ -96,7 +106,7 @@ class SideBySidePage:
     def _draw_column(
         self, page: np.ndarray, i: int, left: int, context: FrameContext, *, over: bool
     ) -> None:
-        column, width, top = self.columns[i], self.upper[i].size[0], _MARGIN + _HEADER
+        column, width, top = self.columns[i], self.column_width, _MARGIN + _HEADER
         write = partial(draw_text, page)
         fill(page, left, top + 3, 6, 16, COLOURS[column.place % MOST])
         note, muted = column.note or f"score {context.total_reward:+g}", self.theme.muted
@@ -104,15 +114,15 @@ class SideBySidePage:
         room = width - used - 24
         write(column.label, left + 14, top, size=16, colour=self.theme.text, width=room)
         top += _NAME
-        picture = self.upper[i].draw(context)
-        if over:
-            picture = picture // 3
-            middle = width // 2, picture.shape[0] // 2
-            draw_text(picture, "game over", *middle, colour=_OVER, align="centre")
-        paste(page, picture, left, top)
+        if self.games:
+            paste(page, _veiled(self.games[i].draw(context), over), left, top)
+            if self.stacked:
+                top += self.games[i].size[1] + _GAP // 2
+        heat_left = left + width - self.upper[i].size[0]
+        paste(page, _veiled(self.upper[i].draw(context), over), heat_left, top)
         top += self.upper[i].size[1] + _GAP // 2
         for panel in self.lower[i]:
-            paste(page, panel.draw(context), left, top)
+            paste(page, panel.draw(context), heat_left, top)
             top += panel.size[1] + _GAP // 2
 
     def _draw_difference(
@@ -143,6 +153,16 @@ class SideBySidePage:
         draw_text(page, text, left, top, size=SMALL, colour=self.theme.muted, width=width)
 
 
+def _veiled(picture: np.ndarray, over: bool) -> np.ndarray:
+    """A picture as it is, or darkened once its film is over."""
+    if not over:
+        return picture
+    dark: np.ndarray = picture // 3
+    middle = dark.shape[1] // 2, dark.shape[0] // 2
+    draw_text(dark, "game over", *middle, colour=_OVER, align="centre")
+    return dark
+
+
 def side_by_side_page(
     columns: Sequence[Column],
     *,
@@ -150,6 +170,7 @@ def side_by_side_page(
     facts: str = "",
     scale: int = 2,
     difference: bool = False,
+    games: bool = False,
 ) -> SideBySidePage:
     """Place the columns: heat of the actor (or the plain game), colour bar, action bars.
 
@@ -158,6 +179,8 @@ def side_by_side_page(
         title, facts: the header's two lines.
         scale: pixels of a native pixel, 1 to 8.
         difference: put the difference of two columns' heats between them.
+        games: show the game in colour with every column of heat: beside it for two agents, above
+            it for more.
 
     Raises:
         InvalidArgument: too many columns, a scale out of range, or a difference of anything but
@@ -184,20 +207,30 @@ def side_by_side_page(
         else:
             upper.append(game.Game(size=(width, height)))
             lower.append(bars)
-    count = len(columns) + difference
-    below = max(sum(p.size[1] + _GAP // 2 for p in panels) for panels in lower)
-    right = 2 * _MARGIN + count * width + (count - 1) * _GAP
-    bottom = _MARGIN + _HEADER + _NAME + height + _GAP // 2 + below + _MARGIN // 2
-    return SideBySidePage(
+    shown = tuple(game.Game(size=(width, height)) for _ in columns)
+    page = SideBySidePage(
         columns=tuple(columns),
         title=title,
         facts=facts,
         scale=scale,
         difference=difference,
-        size=(right + -right % _MULTIPLE, bottom + -bottom % _MULTIPLE),
+        size=(0, 0),
         upper=tuple(upper),
         lower=tuple(lower),
+        games=shown if games and all(s.layers for s in scenes) else (),
+        stacked=len(columns) > _MOST_BESIDE,
     )
+    return replace(page, size=_page_size(page))
+
+
+def _page_size(page: SideBySidePage) -> tuple[int, int]:
+    """(width, height) that holds all columns, in multiples of 16."""
+    count = len(page.columns) + page.difference
+    heights = [p.size[1] + _GAP // 2 for p in (*page.upper[:1], *page.games[: page.stacked])]
+    below = max(sum(p.size[1] + _GAP // 2 for p in panels) for panels in page.lower)
+    right = 2 * _MARGIN + count * page.column_width + (count - 1) * _GAP
+    bottom = _MARGIN + _HEADER + _NAME + sum(heights) + below + _MARGIN // 2
+    return right + -right % _MULTIPLE, bottom + -bottom % _MULTIPLE
 
 
 def side_by_side(

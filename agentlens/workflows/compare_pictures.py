@@ -171,6 +171,7 @@ def _own_games(gallery: Gallery, agents: Sequence[int], steps: int) -> SideBySid
         columns,
         title="Own games from the same seed",
         facts=f"each plays its own game · {heats}" if mapped else "each plays its own game",
+        games=True,
     )
 
 

@@ -205,7 +205,12 @@ def test_videos_play_in_the_page(browser: Browser, two: Comparison, tmp_path: Pa
     view = browser.new_page()
     view.goto(written(two, tmp_path).as_uri())
     view.evaluate("document.querySelector('video').play()")
-    view.wait_for_function("document.querySelector('video').currentTime > 0.1", timeout=20_000)
+    played = "document.querySelector('video').currentTime"
+    for _ in range(100):
+        if view.evaluate(played) > 0.1:
+            break
+        view.wait_for_timeout(100)
+    assert view.evaluate(played) > 0.1
     top = "e => e.getBoundingClientRect().top"
     assert view.eval_on_selector("#videos", top) < view.eval_on_selector("#returns", top)
     view.close()

@@ -102,3 +102,25 @@ def test_what_cannot_stand_side_by_side_is_refused(recording: Recording) -> None
         side_by_side_page([columns[0], plain], title="", difference=True)
     with pytest.raises(InvalidArgument, match="scale 9"):
         side_by_side_page(columns, title="", scale=9)
+
+
+@pytest.mark.parametrize(("count", "across", "down"), [(2, 4, 1), (3, 3, 2)])
+def test_the_game_in_colour_stands_with_the_heat(
+    recording: Recording, count: int, across: int, down: int
+) -> None:
+    """Beside it for two agents; above it for three, whose page would be too wide."""
+    columns = [*pair(recording), *pair(recording)][:count]
+    page = side_by_side_page(columns, title="own games", games=True)
+    plain = side_by_side_page(columns, title="own games")
+    picture = page.draw([c.film.context(3) for c in columns], [False, True, False][:count])
+    assert picture.shape == (page.size[1], page.size[0], 3)
+    assert page.size[0] > across * 320
+    assert page.size[1] - plain.size[1] == pytest.approx((down - 1) * (420 + 32), abs=16)
+    screen = np.repeat(np.repeat(columns[0].film.context(3).screen, 2, 0), 2, 1)
+    windows = [
+        (y, x)
+        for y in range(80, 200)
+        for x in range(40)
+        if np.array_equal(picture[y : y + 420, x : x + 320], screen)
+    ]
+    assert len(windows) == 1
