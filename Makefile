@@ -2,8 +2,9 @@
 # make demo    record the shipped Pong agent, explain every step, write the video
 # make test    lint, types, import contracts, tests
 # make gpu     maps, captum, recording and the tests that need it, on a GPU (about two minutes)
+# make fuzz    every store format with 20,000 altered files each (about ten minutes a format)
 # make bench   all benchmarks (some minutes on an idle machine) and docs/performance.md
-.PHONY: setup demo test lint gpu bench clean
+.PHONY: setup demo test lint fuzz gpu bench clean
 .DEFAULT_GOAL := demo
 
 PYTHON ?= python3
@@ -31,6 +32,9 @@ test: lint
 
 gpu: setup
 	$(BIN)/python -m benchmarks.gpu
+
+fuzz: setup
+	AGENTLENS_FUZZ=20000 $(BIN)/python -m pytest tests/properties/test_store_fuzz.py
 
 bench: setup
 	$(BIN)/python -m benchmarks.recording --games 1 --steps 500 --rounds 5

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from agentlens.errors import InvalidArgument, ManifestError
+from agentlens.printable import controls
 
 T = TypeVar("T")
 
@@ -91,6 +92,10 @@ def _decode_value(kind: Any, value: Any, path: str) -> Any:
         return {str(k): _decode_value(inner, v, _join(path, k)) for k, v in value.items()}
     if dataclasses.is_dataclass(kind):
         return decode(typing.cast(type, kind), value, path)
+    if kind is str and isinstance(value, str) and (odd := controls(value)):
+        raise ManifestError(
+            f"{path}: holds the control character {odd[0]!a}: expected one line of plain text."
+        )
     if kind is int and type(value) is int and abs(value) > _MAX_INTEGER:
         raise ManifestError(f"{path}: expected a whole number of at most {_MAX_INTEGER:,} in size.")
     if kind is Any or (kind is not float and type(value) is kind):

@@ -19,12 +19,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agentlens.errors import InvalidArgument
+from agentlens.printable import controls
 
 SCREEN_SHAPE = (210, 160)
 """Rows and columns of ALE's native screen (some games are 250 high: the recording says)."""
 
 _ONCE_FLAT = ("full_action_space", "mode", "difficulty", "step_frames")
 """Options that may stand beside the settings that every world has."""
+
+MOST_FRAMES = 256
+LARGEST_PLANE = 4096
+"""Of an observation; more is a slip or a lie, and would not fit into memory."""
 
 LONGEST_FRAME_SKIP = 600
 """Ten seconds of play: a larger number is a slip, and would hang."""
@@ -167,8 +172,12 @@ class ObservationSpec:
     def __post_init__(self) -> None:
         if self.stack < 1:
             raise InvalidArgument(f"stack {self.stack}: expected 1 frame or more.")
-        if min(self.resize) < 1:
-            raise InvalidArgument(f"resize {self.resize}: expected positive rows and columns.")
+        if self.stack > MOST_FRAMES:
+            raise InvalidArgument(f"stack {self.stack}: expected {MOST_FRAMES} frames at most.")
+        if min(self.resize) < 1 or max(self.resize) > LARGEST_PLANE:
+            raise InvalidArgument(
+                f"resize {self.resize}: expected 1 to {LARGEST_PLANE} rows and columns."
+            )
         if (self.grayscale == "weights") != (self.luma is not None):
             raise InvalidArgument('luma goes with grayscale = "weights", and only with it.')
         self._check_colour()
@@ -404,6 +413,13 @@ class AgentSpec:
     value: ValueSpec = field(default_factory=ValueSpec)
     score: ScoreSpec | None = None
     assumed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if odd := controls(self.name):
+            raise InvalidArgument(
+                f"agent name {self.name!a:.80} holds the control character {odd[0]!a}: expected "
+                "one line of plain text."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from agentlens import progress as reporting
 from agentlens.cli._verb import Verb
+from agentlens.printable import escaped
 from agentlens.registry import Registry
 
 SHOW_AFTER_S = 2.0
@@ -27,7 +28,7 @@ def console() -> Console:
 
 def fail(message: str, *, code: int = 1, hint: str = "") -> int:
     """Print one sentence to standard error and return the exit code."""
-    print(f"agentlens: {message}{' ' + hint if hint else ''}", file=sys.stderr)
+    print(f"agentlens: {escaped(message)}{' ' + hint if hint else ''}", file=sys.stderr)
     return code
 
 
@@ -124,6 +125,7 @@ class _PlainLines:
 
 def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print an aligned table in plain text."""
+    rows = [tuple(escaped(cell, keep="") for cell in row) for row in rows]
     widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
     for row in [headings, tuple("-" * w for w in widths), *rows]:
         print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())

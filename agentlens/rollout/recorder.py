@@ -169,5 +169,11 @@ def agent_files(agent: Agent, temporary: Path) -> list[Path]:
     folder = agent.folder
     if folder is None:
         folder = save_agent(agent, temporary / "agent")
-    names = {"agent.toml", "README.md", "LICENSE", "LICENSE.txt", agent.spec.weights}
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.name in names)
+    needed, beside = {"agent.toml", agent.spec.weights}, {"README.md", "LICENSE", "LICENSE.txt"}
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file()
+        # What a text beside the agent links to may be anybody's private file.
+        and (path.name in needed or (path.name in beside and not path.is_symlink()))
+    )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ _ADVICE = {
     errno.EIO: "the disk fails; choose another one, and copy what is on it",
     errno.ENOTDIR: "a part of this path is a file; choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "it is a symbolic link, and nothing is written through one; remove it",
     errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
 }
 
@@ -57,10 +59,47 @@ def checked_folder(folder: Path | str) -> Path:
     return Path(text)
 
 
-def make_folder(folder: Path) -> None:
-    """Create a folder and its parents; existing ones are fine."""
+def make_folder(folder: Path, *, inside: Path | None = None) -> None:
+    """Create a folder and its parents; existing ones are fine.
+
+    Args:
+        folder: what is wanted.
+        inside: a folder that is trusted; nothing from there on may be a symbolic link, since what
+            a received folder links to may lie anywhere.
+
+    Raises:
+        DiskError: it cannot be made, or a part of it is a link.
+    """
+    if inside is not None:
+        for part in (folder, *folder.parents):
+            if part == inside:
+                break
+            refuse_link(part)
     with disk_errors(folder, "create"):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def refuse_link(path: Path) -> None:
+    """Refuse a symbolic link in the place of what is to be written.
+
+    Raises:
+        DiskError: names it.
+    """
+    if path.is_symlink():
+        raise DiskError(f"{path}: cannot write: {_ADVICE[errno.ELOOP]}.")
+
+
+def open_for_writing(path: Path, flags: int) -> int:
+    """A descriptor of a file that is no symbolic link, created if missing.
+
+    Args:
+        path: of the file; its folder is the caller's to check.
+        flags: of ``os.open`` beside creating.
+
+    Raises:
+        OSError: as ``os.open``; ELOOP for a link.
+    """
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
 def names_in(folder: Path) -> set[str]:
@@ -97,10 +136,10 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
     Raises:
         DiskError: the old file is then unchanged.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{_TEMPORARY}")
     try:
         with disk_errors(path, "write"):
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            descriptor = open_for_writing(temporary, os.O_WRONLY | os.O_EXCL)
             try:
                 write_all(descriptor, data)
                 os.fsync(descriptor)

@@ -16,7 +16,7 @@ from agentlens.provenance import file_digest
 from agentlens.store import schema
 from agentlens.store.atomic import disk_errors
 from agentlens.store.columns import to_numpy, to_pairs
-from agentlens.store.expected import check_columns, check_values
+from agentlens.store.expected import check_columns, check_values, empty_column
 from agentlens.store.header import EpisodeEntry, RecordingHeader
 from agentlens.store.journal import read_chain
 from agentlens.store.layout import chain_path, finished_path, part_path
@@ -48,6 +48,7 @@ class EpisodeFile:
         self._header = header
         self._batches: list[tuple[int, int]] = []
         self._schema: pa.Schema | None = None
+        self._checked: tuple[int, ...] = ()
         self.steps = entry.steps if entry else self._though_renamed(self._scan)
         self._cached = functools.lru_cache(maxsize=_CACHED_BATCHES)(self._read_batch)
 
@@ -100,6 +101,7 @@ class EpisodeFile:
             size = path.stat().st_size
             digest = file_digest(path)
         if size == self.entry.n_bytes and digest == self.entry.digest:
+            self._checked = _signature(path)
             return
         if size != self.entry.n_bytes:
             reason = f"{size} bytes long, expected {self.entry.n_bytes}"
@@ -115,7 +117,7 @@ class EpisodeFile:
             Corrupt: the file was altered, or has no such column.
         """
         if not self.steps:
-            return np.zeros(0, np.float32)
+            return empty_column(name, self._header)
         numbers = self._touched(start, stop) or range(1)
         if name in _BIG:
             values = [self._cached(name, number) for number in numbers]
@@ -162,6 +164,9 @@ class EpisodeFile:
         return self._though_renamed(lambda: self._opened_batches(position, name, numbers))
 
     def _opened_batches(self, position: int, name: str, numbers: range) -> list[Any]:
+        if self.entry is not None and _signature(self.path) != self._checked:
+            # Written to since it was compared with its digest.
+            self.check()
         options = pa.ipc.IpcReadOptions(included_fields=[position], use_threads=False)
         with _arrow_errors(self.path), pa.OSFile(str(self.path)) as file:
             if self.entry is not None:
@@ -241,6 +246,15 @@ class EpisodeFile:
             return "all steps are sound, what follows them is not"
         last = min(good + schema.BATCH_STEPS, self.entry.steps) - 1
         return f"the first bad batch is number {len(rows)}, steps {good} to {last}"
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written to; empty where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 @contextlib.contextmanager

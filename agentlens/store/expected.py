@@ -58,6 +58,14 @@ def check_values(path: Path, name: str, values: np.ndarray, header: RecordingHea
         raise Corrupt(f"{path}: column {name} holds {int(values.min())}, expected 0 or more.")
 
 
+def empty_column(name: str, header: RecordingHeader) -> np.ndarray:
+    """No row of a column: of an episode that was begun and has no step yet."""
+    dtypes, shape = _arrays(header).get(name, ((), ()))
+    plain = {**SCALARS, **OPTIONAL_SCALARS}.get(name, np.float32)
+    dtype = np.uint8 if dtypes[:1] == ("uint8",) else plain
+    return np.zeros((0, *(size or 1 for size in shape)), dtype)
+
+
 def _check_presence(path: Path, names: set[str]) -> None:
     needed = {*SCALARS, schema.STEP, schema.SCREEN, schema.PLANE, schema.FORCED}
     missing = sorted(needed - names)

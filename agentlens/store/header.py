@@ -23,6 +23,9 @@ from agentlens.spec import AgentSpec
 LARGEST_SCREEN = 4096
 """Rows or columns; a larger number is a slip or a lie, and would not fit into memory."""
 
+MOST_EPISODES = 1_000_000
+MOST_WORDS = 16
+
 END_REASONS = ("terminated", "truncated", "max_steps", "stuck")
 
 
@@ -51,8 +54,12 @@ class RecordingHeader:
     provenance: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        if self.episodes_wanted < 1:
-            raise InvalidArgument(f"{self.episodes_wanted} episodes: expected 1 or more.")
+        if not 1 <= self.episodes_wanted <= MOST_EPISODES:
+            raise InvalidArgument(
+                f"{self.episodes_wanted} episodes: expected 1 to {MOST_EPISODES:,}."
+            )
+        if not 0 <= self.seed < 2**32:
+            raise InvalidArgument(f"seed {self.seed}: expected 0 to {2**32 - 1}.")
         if min(self.screen_shape) < 1 or max(self.screen_shape) > LARGEST_SCREEN:
             raise InvalidArgument(
                 f"screens of {self.screen_shape}: expected 1 to {LARGEST_SCREEN} rows and columns."
@@ -61,7 +68,7 @@ class RecordingHeader:
             raise InvalidArgument(
                 f"{self.ticks_per_second} ticks a second: expected more than 0, 10,000 at most."
             )
-        if self.max_steps < 0:
+        if not 0 <= self.max_steps < 2**31:
             raise InvalidArgument(f"max_steps {self.max_steps}: expected 0 (no cap) or more.")
 
     @property
@@ -144,10 +151,15 @@ class EpisodeEntry:
     last_screen: str
 
     def __post_init__(self) -> None:
-        if self.index < 0 or self.steps < 1:
+        if not 0 <= self.index < MOST_EPISODES or not 1 <= self.steps < 2**31:
             raise InvalidArgument(
                 f"index {self.index}, steps {self.steps}: expected 0 or more, and 1 or more."
             )
+        words = (self.seed, *self.seed_words)
+        if len(self.seed_words) > MOST_WORDS or not all(0 <= word < 2**32 for word in words):
+            raise InvalidArgument(f"seeds {words}: expected numbers from 0 to {2**32 - 1}.")
+        if self.end not in END_REASONS:
+            raise InvalidArgument(f"end {self.end!r}: expected one of {', '.join(END_REASONS)}.")
 
     def screen(self, shape: tuple[int, ...]) -> np.ndarray:
         """The last screen: uint8 [Y, X] palette indices, or [Y, X, 3] RGB.

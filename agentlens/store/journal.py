@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from agentlens.errors import Corrupt, DiskError
-from agentlens.store.atomic import disk_errors, write_all
+from agentlens.store.atomic import disk_errors, open_for_writing, write_all
 from agentlens.store.sealed_json import parse
 
 _MAX_LINE = 16 * 1024 * 1024
@@ -76,9 +76,8 @@ class JournalWriter:
                 chain_path.unlink(missing_ok=True)
             else:
                 _cut_lines(chain_path, len(batches))
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self._data = os.open(data_path, flags, 0o666)
-            self._chain = os.open(chain_path, flags, 0o666)
+            self._data = open_for_writing(data_path, os.O_WRONLY | os.O_APPEND)
+            self._chain = open_for_writing(chain_path, os.O_WRONLY | os.O_APPEND)
             os.ftruncate(self._data, self.end)
 
     def append(self, data: bytes | memoryview, fields: Mapping[str, Any]) -> None:
@@ -168,9 +167,7 @@ def _verified(batches: list[Batch], line: bytes, data: BinaryIO) -> Batch | None
 
 def _cut_lines(path: Path, count: int) -> None:
     """Keep the first ``count`` lines of a file."""
-    if not path.exists():
-        return
-    with path.open("r+b") as file:
+    with os.fdopen(open_for_writing(path, os.O_RDWR), "r+b") as file:
         for _ in range(count):
             file.readline()
         file.truncate(file.tell())

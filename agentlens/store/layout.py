@@ -76,6 +76,10 @@ def read_recording_json(folder: Path) -> RecordingDocument:
         if not isinstance(rows, list) or not isinstance(files, dict):
             raise ManifestError("expected a list of episodes and a table of agent files.")
         entries = tuple(decode_entry(row, f"episodes[{i}]") for i, row in enumerate(rows))
+        if len({entry.index for entry in entries}) != len(entries):
+            raise ManifestError("episodes: an index stands there twice.")
+        if not all(isinstance(digest, str) for digest in files.values()):
+            raise ManifestError("agent_files: expected a digest for each file.")
         return RecordingDocument(
             header=decode(RecordingHeader, _upgraded(plain), "header"),
             palette=Palette.decode(plain.get("palette")),

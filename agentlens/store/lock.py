@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agentlens.errors import DiskError, Locked
-from agentlens.store.atomic import disk_errors, write_all
+from agentlens.store.atomic import disk_errors, open_for_writing, write_all
 
 LOCK_NAME = ".lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -57,7 +57,7 @@ class FolderLock:
     def _acquire(self) -> int:
         with disk_errors(self.path, "write"):
             while True:
-                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+                descriptor = open_for_writing(self.path, os.O_RDWR)
                 try:
                     if self._take(descriptor):
                         return descriptor

@@ -12,7 +12,11 @@ Layout of a map set::
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +32,14 @@ from agentlens.spec import TargetInfo as TargetInfo
 from agentlens.store.atomic import checked_folder, disk_errors, make_folder, names_in
 from agentlens.store.episode import Episode
 from agentlens.store.journal import Batch, Chain, JournalWriter, read_chain
+from agentlens.store.layout import RECORDING_JSON
 from agentlens.store.lock import LOCK_NAME, FolderLock
 from agentlens.store.sealed_json import read_document, write_document
 
 _JSON, _VALUES, _CHAIN = "maps.json", "values.f32", "values.chain"
 _KIND = "map set"
+_IN_MEMORY = 64 * 1024 * 1024
+"""Map sets up to this size, in bytes, are read into memory when they are opened."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +141,7 @@ class MapWriter:
 
     def __init__(self, folder: Path, header: MapHeader, *, force: bool = False) -> None:
         self.folder, self.header = checked_folder(folder), header
-        make_folder(self.folder)
+        make_folder(self.folder, inside=_trusted(self.folder))
         self._lock = FolderLock(self.folder)
         try:
             keep = self._take_over(force=force)
@@ -232,6 +239,12 @@ class MapWriter:
         return _whole_steps(self.folder, self.header)
 
 
+def _trusted(folder: Path) -> Path:
+    """What of a map set's path the user named: the recording that it lies in, or all of it."""
+    within = (p for p in folder.parents[:2] if (p / RECORDING_JSON).exists())
+    return next(within, folder)
+
+
 def open_maps(folder: Path | str) -> MapSet:
     """Open a map set, sorted by episode and step.
 
@@ -260,7 +273,7 @@ def open_maps(folder: Path | str) -> MapSet:
     values = np.zeros(shape, np.float32)
     if values.size:
         with disk_errors(values_path, "read"):
-            values = np.memmap(values_path, "<f4", mode="r", shape=shape)
+            values = _kept(values_path, shape)
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     if not np.array_equal(order, np.arange(len(pairs))):
         pairs, actions, values = pairs[order], actions[order], values[order]
@@ -272,6 +285,31 @@ def open_maps(folder: Path | str) -> MapSet:
         header=header,
         folder=path,
     )
+
+
+def _kept(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """The values as they are now, whatever happens to the file: float32 of ``shape``.
+
+    A mapping of a file that somebody cuts ends the process; so small sets are read, and large ones
+    are mapped from a copy that has no name.
+
+    Raises:
+        Corrupt: the file was cut since it was checked.
+    """
+    size = 4 * int(np.prod(shape))
+    with path.open("rb") as file, contextlib.ExitStack() as stack:
+        if size <= _IN_MEMORY:
+            values = np.fromfile(file, "<f4", count=size // 4)
+        else:
+            copy = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(file, copy, 1 << 20)
+            copy.flush()
+            values = np.zeros(0, "<f4")
+            if os.fstat(copy.fileno()).st_size >= size:
+                values = np.memmap(copy, "<f4", mode="r", shape=(size // 4,))
+    if values.nbytes < size:
+        raise Corrupt(f"{path}: {values.nbytes} bytes of maps, expected {size}.")
+    return values.reshape(shape)
 
 
 def check_same_episode(maps: MapSet, episode: Episode) -> None:

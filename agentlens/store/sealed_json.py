@@ -5,6 +5,7 @@ The last key of a sealed document is ``digest``, the SHA-256 of all bytes before
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import json
 import math
@@ -17,8 +18,10 @@ from agentlens.errors import Corrupt, Incompatible, InvalidArgument
 from agentlens.store.atomic import disk_errors, write_file
 from agentlens.store.schema import READABLE_VERSIONS, SCHEMA_VERSION
 
-MAX_BYTES = 256 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
+MAX_ITEMS = 4_000_000
+"""Values of one document; more would take gigabytes as Python objects."""
 _SEAL = re.compile(rb',\n "digest": "([0-9a-f]{64})"\n}\n\Z')
 
 
@@ -30,8 +33,13 @@ def parse(text: str | bytes, source: str) -> Any:
         source: file name for messages.
 
     Raises:
-        Corrupt: not JSON, a key twice, NaN or infinity, deeper than 32, absurdly long numbers.
+        Corrupt: not JSON, a key twice, NaN or infinity, deeper than 32, absurdly long numbers, or
+            absurdly many values.
     """
+    comma, table, entry = (b",", b"{", b"[") if isinstance(text, bytes) else (",", "{", "[")
+    items = text.count(comma) + text.count(table) + text.count(entry)  # type: ignore[arg-type]
+    if items > MAX_ITEMS:
+        raise Corrupt(f"{source}: about {items} values, expected at most {MAX_ITEMS}.")
     try:
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
@@ -97,9 +105,8 @@ def read_document(path: Path, kind: str) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands there twice")
+        counts = collections.Counter(key for key, _ in pairs)
+        raise ValueError(f"the key {counts.most_common(1)[0][0]!r:.80} stands there twice")
     return found
 
 

@@ -17,6 +17,7 @@ from agentlens.store.atomic import (
     disk_errors,
     make_folder,
     names_in,
+    refuse_link,
     require_space,
     write_file,
 )
@@ -73,6 +74,8 @@ class RecordingWriter:
         self.folder = checked_folder(folder)
         self._open: list[EpisodeWriter] = []
         make_folder(self.folder)
+        for name in (EPISODES, AGENT, MAPS, RECORDING_JSON):
+            refuse_link(self.folder / name)
         self._lock = FolderLock(self.folder)
         try:
             document = self._take_over(header, force=force, resume=resume)
@@ -83,7 +86,7 @@ class RecordingWriter:
             self._complete = False
             require_space(self.folder, self._estimate())
             self._save()
-            make_folder(self.folder / EPISODES)
+            make_folder(self.folder / EPISODES, inside=self.folder)
             if agent_files:
                 self._agent_digests.update(self._copy_agent(agent_files))
                 self._save()
@@ -221,7 +224,7 @@ class RecordingWriter:
 
     def _copy_agent(self, files: Sequence[Path]) -> dict[str, str]:
         digests: dict[str, str] = {}
-        make_folder(self.folder / AGENT)
+        make_folder(self.folder / AGENT, inside=self.folder)
         for file in files:
             if file.name in digests:
                 raise InvalidArgument(f"two files of the agent are called {file.name!r}.")

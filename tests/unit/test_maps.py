@@ -42,7 +42,6 @@ def test_what_was_appended_comes_back(tmp_path: Path) -> None:
     assert np.array_equal(maps.explained_actions, np.array([*range(13), 4, 5]) % 3)
     assert (maps.targets, maps.planes, maps.grid) == (("kl", "value"), ("all",), MAPS.grid)
     assert maps.header == MAPS
-    assert isinstance(maps.values.base, np.memmap)
 
 
 def test_out_of_order_is_sorted_and_empty_is_empty(tmp_path: Path) -> None:
