@@ -29,7 +29,7 @@ SPEC = AgentSpec(
     network=architecture("baby-a3c", 2),
     weights="policy.safetensors",
     sha256="0" * 64,
-    algorithm='A "strange" one: \\ \u202e \n\x07',
+    algorithm='A "strange" one: \\ \' 漢字 🎮',
     preset="sb3-atari",
     value=ValueSpec(gamma=0.99, reward="clipped"),
     score=ScoreSpec(mean=-1e-7, episodes=3),

@@ -34,7 +34,7 @@ class Causes(EnvironmentKind):
         """Whether the id is one of these worlds."""
         return env_id in WORLDS
 
-    def describe(self, env_id: str) -> Described:
+    def describe(self, env_id: str, options: Any = None, *, trust_code: bool = False) -> Described:
         """What the id says.
 
         Raises:
@@ -60,12 +60,19 @@ class Causes(EnvironmentKind):
         }
         return Described(environment=environment, observation=observation)
 
-    def action_meanings(self, spec: EnvironmentSpec) -> tuple[str, ...]:
+    def action_meanings(
+        self, spec: EnvironmentSpec, *, trust_code: bool = False
+    ) -> tuple[str, ...]:
         """The four halves of the glyph that may be bright."""
         return MEANINGS
 
     def make(
-        self, spec: EnvironmentSpec, meanings: Sequence[str], *, like: Environment | None = None
+        self,
+        spec: EnvironmentSpec,
+        meanings: Sequence[str],
+        *,
+        like: Environment | None = None,
+        trust_code: bool = False,
     ) -> Mosaic:
         """Make the world; see ``Mosaic``."""
         world = WORLDS[spec.id]
