@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import tyro
 
 from agentlens import cli
+from agentlens.cli._method import with_method_flags
 from agentlens.cli._options import ComputeFlags
 from agentlens.cli._verb import VERBS
 from agentlens.errors import InvalidArgument
@@ -162,3 +166,24 @@ def test_work_is_done_with_an_output_closed_and_the_code_says_so(
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, check=False)
     assert done.returncode == 1
     assert (tmp_path / "x.png").is_file()
+
+
+def examples() -> list[list[str]]:
+    """The commands that the help texts give as examples."""
+    texts = [inspect.getdoc(VERBS.load(name).options) or "" for name in VERBS.names()]
+    lines = [line.strip().removeprefix("Example: ") for text in texts for line in text.splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.startswith("agentlens ")]
+
+
+@pytest.mark.parametrize("words", examples(), ids=" ".join)
+def test_examples_of_the_help_are_commands_that_are_understood(words: list[str]) -> None:
+    verb = VERBS.load(words[0])
+    tyro.cli(
+        with_method_flags(verb.options, words[1:]),
+        args=words[1:],
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+    )
+
+
+def test_the_commands_of_drawing_have_examples() -> None:
+    assert {words[0] for words in examples()} >= {"render", "video", "watch", "moments", "info"}
