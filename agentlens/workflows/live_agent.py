@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +33,8 @@ from agentlens.saliency.engine.settings import exact_float32, torch_threads
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader
 from agentlens.store.recording import StepRow
+
+_log = logging.getLogger(__name__)
 
 _PROBED = 30
 """The step on which noise floors are measured: played up to once before the game begins anew."""
@@ -173,10 +177,17 @@ class LiveAgent:
 
 
 def _for_a_game_in_play(method: str | SaliencyMethod) -> SaliencyMethod:
-    """The configured method, if it can do without a whole recording."""
-    configured = configure(method)
+    """The configured method, if it can do without a whole recording.
+
+    A reference that is the method's own default, and a picture of a whole recording, gives way to
+    a blur; the picture names it.
+    """
+    configured: Any = configure(method)
     needed = configured.pictures - {"previous"}
-    if needed:
+    if needed and configured.reference == type(configured)().reference:
+        configured = dataclasses.replace(configured, reference="blur")
+        _log.warning("a game in play has no %s yet: blur fills instead", " or ".join(sorted(needed)))
+    elif needed:
         raise InvalidArgument(
             f"reference {', '.join(sorted(needed))} is a picture of a whole recording, which "
             "a game "
@@ -187,4 +198,5 @@ def _for_a_game_in_play(method: str | SaliencyMethod) -> SaliencyMethod:
             f"method {method_name(configured)!r} goes back {configured.past_steps} steps, which a "
             "game in play does not keep: leave last at 1, or use agentlens video."
         )
-    return configured
+    suited: SaliencyMethod = configured
+    return suited

@@ -160,7 +160,7 @@ def test_a_constant_added_to_every_input_and_taken_off_inside_moves_nothing() ->
     plain = LinearPolicy(weights)
     moved = LinearPolicy(weights, -shift * weights.flatten(1).sum(1))
     observation = torch.rand(1, 2, 12, 12)
-    method = Perturbation(targets=("kl", "log_probability"), radius=1.5, stride=3)
+    method = Perturbation(targets=("kl", "log_probability"), radius=1.5, stride=3, reference="blur")
     one = explain(plain, method, observation).values
     other = explain(moved, method, observation + shift).values
     torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
@@ -168,8 +168,8 @@ def test_a_constant_added_to_every_input_and_taken_off_inside_moves_nothing() ->
 
 def test_every_score_is_explained_in_the_order_asked() -> None:
     policy = planted_policy(0, 4, 4, (1, 9, 9))
-    forward = Perturbation(targets=ACTOR, radius=1.0, stride=2)
-    backward = Perturbation(targets=ACTOR[::-1], radius=1.0, stride=2)
+    forward = Perturbation(targets=ACTOR, radius=1.0, stride=2, reference="blur")
+    backward = Perturbation(targets=ACTOR[::-1], radius=1.0, stride=2, reference="blur")
     observation = torch.rand(1, 1, 9, 9)
     one, other = (explain(policy, m, observation).values for m in (forward, backward))
     assert torch.equal(one, other.flip(1))

@@ -58,13 +58,15 @@ class Product(Policy):
 def test_several_radii_give_the_maps_of_each_from_one_base_pass() -> None:
     shape = (3, 20, 22)
     policy, frames = convolutional(shape), batch(shape)
-    both = Perturbation(radius=(2.0, 3.5), planes="each").bind(policy, ONE, FACTS)
+    both = Perturbation(radius=(2.0, 3.5), planes="each", reference="blur").bind(policy, ONE, FACTS)
     names = [info.name for info in both.targets]
     assert names == ["kl@2", "kl@3.5", "value_l2@2", "value_l2@3.5", "energy@2", "energy@3.5"]
     maps = both(frames).values
     passes = []
     for index, radius in enumerate((2.0, 3.5)):
-        single = Perturbation(radius=radius, planes="each").bind(policy, ONE, FACTS)
+        single = Perturbation(radius=radius, planes="each", reference="blur").bind(
+            policy, ONE, FACTS
+        )
         passes.append(single.forward_passes)
         assert [info.name for info in single.targets] == ["kl", "value_l2", "energy"]
         torch.testing.assert_close(maps[:, index::2], single(frames).values, rtol=1e-4, atol=1e-8)
@@ -110,7 +112,7 @@ def test_a_linear_policy_has_no_interaction() -> None:
     policy = LinearPolicy(weights, None, torch.randn(2, 12, 12, generator=generator)).double()
     names = ("value", "value interaction", "contrast interaction", "energy")
     maps = (
-        Perturbation(planes="each", targets=names)
+        Perturbation(planes="each", targets=names, reference="blur")
         .bind(policy, ONE, FACTS)(batch((2, 12, 12)))
         .values
     )
@@ -135,7 +137,7 @@ def test_interactions_without_meaning_are_refused(options: dict[str, object], re
 def test_interactions_refuse_what_is_not_linear_in_the_outputs() -> None:
     weights = torch.ones(3, 2, 12, 12)
     policy = LinearPolicy(weights, kind="q_values")
-    value = Perturbation(targets=("value interaction",), planes="each")
+    value = Perturbation(targets=("value interaction",), planes="each", reference="blur")
     with pytest.raises(InvalidArgument, match="not linear"):
         value.bind(policy, ONE, FACTS)
     merged = RecordingFacts(action_groups=((0, 1), (2,)))
@@ -143,7 +145,7 @@ def test_interactions_refuse_what_is_not_linear_in_the_outputs() -> None:
     with pytest.raises(InvalidArgument, match="merg"):
         together.bind(policy, ONE, merged)
     with pytest.raises(InvalidArgument, match="1 frames"):
-        Perturbation(targets=("value interaction",), planes="each").bind(
+        Perturbation(targets=("value interaction",), planes="each", reference="blur").bind(
             convolutional((1, 20, 20)), ONE, FACTS
         )
 
@@ -151,8 +153,8 @@ def test_interactions_refuse_what_is_not_linear_in_the_outputs() -> None:
 def test_a_preview_is_the_map_of_twice_the_stride() -> None:
     shape = (2, 40, 40)
     policy, frames = convolutional(shape), batch(shape)
-    preview = Perturbation(preview=True).bind(policy, ONE, FACTS)
-    coarse = Perturbation(stride=10).bind(policy, ONE, FACTS)
+    preview = Perturbation(preview=True, reference="blur").bind(policy, ONE, FACTS)
+    coarse = Perturbation(stride=10, reference="blur").bind(policy, ONE, FACTS)
     assert preview.grid == coarse.grid
     assert preview.forward_passes == 17
     assert torch.equal(preview(frames).values, coarse(frames).values)

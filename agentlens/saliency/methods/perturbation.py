@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from agentlens.compute import Compute
 from agentlens.saliency.base import Explainer, RecordingFacts, SaliencyMethod
+from agentlens.saliency.lengths import length
 from agentlens.saliency.options import AskedOptions, DiscOptions
 
 if TYPE_CHECKING:
@@ -24,13 +25,19 @@ class Perturbation(DiscOptions, AskedOptions, SaliencyMethod):
         at gy gx passes more.
 
     References:
-        Masks and blur of Greydanus et al. 2018. Deviations: scores in policy space, centres in
-        the middle of the cells, energy control beside the maps.
+        Masks of Greydanus et al. 2018. Deviations: scores in policy space, centres in the middle
+        of the cells, energy control beside the maps; the recording's median fills a disc instead
+        of a blur, which hides a small object better and draws less heat to the input's edges
+        (docs/trust.md has the figures).
     """
 
     summary: ClassVar[str] = "soft discs hidden one by one; any reference, any score"
     paper: ClassVar[str] = "after Greydanus et al. 2018"
-    weakness: ClassVar[str] = "follows the input where the reference differs most: see energy"
+    weakness: ClassVar[str] = "what stands still for most of the recording is its own median"
+
+    reference: str = length("median")
+    """What fills a disc: median or mean (of the recording), blur[:sigma], constant[:value],
+    previous, neighbour or noise[:seed]."""
 
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
