@@ -186,7 +186,7 @@ def _for_a_game_in_play(method: str | SaliencyMethod) -> SaliencyMethod:
     needed = configured.pictures - {"previous"}
     if needed and configured.reference == type(configured)().reference:
         configured = dataclasses.replace(configured, reference="blur")
-        _log.warning("a game in play has no %s yet: blur fills instead", " or ".join(sorted(needed)))
+        _log.warning("a game in play has no %s yet: blur fills", ", ".join(sorted(needed)))
     elif needed:
         raise InvalidArgument(
             f"reference {', '.join(sorted(needed))} is a picture of a whole recording, which "
