@@ -163,7 +163,7 @@ def test_the_rate_falls_with_the_clock() -> None:
 
 
 def test_a_run_stops_at_its_aim(tmp_path: Path) -> None:
-    recipe = small("pong-ppo", max_frames=48)
+    recipe = small("pong-ppo", max_frames=16)
     plan = fast_ppo.Plan(
         minutes=10.0,
         num_envs=20,
