@@ -18,6 +18,7 @@ from agentlens.comparison.svg import AGENT_COLOURS, FAINT, INK, Axis, axis_over
 from agentlens.comparison.words import interval_text, number, verdict_text
 
 WIDTH, ROW, LEFT, RIGHT = 440, 62, 10, 14
+_HALO = "paint-order:stroke;stroke:var(--page,#ffffff);stroke-width:5px;stroke-linejoin:round"
 _CURVE_HEIGHT = 228
 _DARKEST = 0.85
 """Opacity of a cell at the end of the scale of mass shifts."""
@@ -192,7 +193,7 @@ def _shift_scale(rows: int, columns: int, places: tuple[int, int], limit: float)
 def _label(y: float, name: str, about: str) -> str:
     """A row's name above its marks, with what is to say of it in grey."""
     return (
-        f'<text x="{LEFT - 6}" y="{y:.1f}" style="font-size:14px;fill:{INK}">'
+        f'<text x="{LEFT - 6}" y="{y:.1f}" style="font-size:14px;fill:{INK};{_HALO}">'
         f'<tspan style="font-weight:600">{svg.escaped(name)}</tspan>'
         f'<tspan dx="8" style="fill:{FAINT}">{svg.escaped(about)}</tspan></text>'
     )

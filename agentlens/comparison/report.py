@@ -69,18 +69,6 @@ def write_report(
     """
     figures = folder / "figures"
     make_folder(figures)
-    screens = screens or {}
-    limit = shift_limit(comparison.shifts)
-    shifts = [
-        shift_figure(
-            s,
-            screen_shape,
-            places=(comparison.labels.index(s.first), comparison.labels.index(s.second)),
-            limit=limit,
-            picture=_uri(screens[s.states_of]) if s.states_of in screens else "",
-        )
-        for s in comparison.shifts
-    ]
     stills = []
     for number, picture in enumerate(pictures, start=1):
         data = png(picture.pixels)
@@ -90,22 +78,11 @@ def write_report(
         returns=returns_figure(comparison.games, comparison.returns),
         differences=differences_figure(comparison.differences),
         training=training_figures(comparison) if len(comparison.agents) > 2 else {},
-        shifts=shifts,
+        shifts=_shift_figures(comparison, screen_shape, screens or {}),
         stills=stills,
         videos=videos or {},
     )
-    named = {
-        "returns": drawn.returns,
-        "differences": drawn.differences,
-        **{f"order-{name}": figure for name, figure in drawn.training.items()},
-        **{
-            f"mass-shift-{number:02d}-{s.role}": figure
-            for number, (s, figure) in enumerate(
-                zip(comparison.shifts, shifts, strict=True), start=1
-            )
-        },
-    }
-    for name, figure in named.items():
+    for name, figure in _named_figures(comparison, drawn).items():
         write_file(figures / f"{name}.svg", figure.encode())
     for name, columns in comparison.tables.items():
         write_table(folder / "tables" / name, columns, plain(comparison.made))
@@ -113,6 +90,35 @@ def write_report(
     path = folder / "report.html"
     write_file(path, _within(drawn, lambda d: page(comparison, d)).encode())
     return path
+
+
+def _shift_figures(
+    comparison: Comparison, screen_shape: tuple[int, int], screens: Mapping[str, np.ndarray]
+) -> list[str]:
+    """Every mass shift on its screen, all on one scale."""
+    limit, labels = shift_limit(comparison.shifts), comparison.labels
+    uris = {label: _data_uri(png(pixels)) for label, pixels in screens.items()}
+    return [
+        shift_figure(
+            s,
+            screen_shape,
+            places=(labels.index(s.first), labels.index(s.second)),
+            limit=limit,
+            picture=uris.get(s.states_of, ""),
+        )
+        for s in comparison.shifts
+    ]
+
+
+def _named_figures(comparison: Comparison, drawn: Drawn) -> dict[str, str]:
+    """Every figure by the name of its file."""
+    shifts = enumerate(zip(comparison.shifts, drawn.shifts, strict=True), start=1)
+    return {
+        "returns": drawn.returns,
+        "differences": drawn.differences,
+        **{f"order-{name}": figure for name, figure in drawn.training.items()},
+        **{f"mass-shift-{number:02d}-{s.role}": figure for number, (s, figure) in shifts},
+    }
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -158,10 +164,6 @@ def _within(drawn: Drawn, build: Callable[[Drawn], str]) -> str:
         drawn = dataclasses.replace(drawn, stills=drawn.stills[:-1])
         document = build(drawn)
     return document
-
-
-def _uri(pixels: np.ndarray) -> str:
-    return _data_uri(png(pixels))
 
 
 def _data_uri(data: bytes) -> str:

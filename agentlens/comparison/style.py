@@ -53,7 +53,7 @@ figcaption { color: var(--faint); font-size: .9rem; margin-top: .4rem; max-width
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr));
   gap: 1.2rem; }
 .figures figure { margin: 0; }
-.videos { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr));
+.videos { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr));
   gap: 1.4rem; }
 .videos figure { margin: 0; }
 .videos figure:first-child { grid-column: 1 / -1; max-width: 54rem; }
