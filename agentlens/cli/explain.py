@@ -39,7 +39,7 @@ def run(options: Options) -> int:
     """Estimate, explain, print where the maps lie."""
     from agentlens.cli._agent import use_compute
     from agentlens.store.recording import open_recording
-    from agentlens.workflows.making_maps import explain_aloud
+    from agentlens.workflows.making_maps import completeness_lines, explain_aloud
 
     compute = use_compute(options.compute)
     recording = open_recording(options.recording)
@@ -59,6 +59,8 @@ def run(options: Options) -> int:
     print(
         f"maps: {len(maps.steps)} steps, {', '.join(maps.targets)}; planes {', '.join(maps.planes)}"
     )
+    for line in completeness_lines(maps):
+        print(line)
     print(f"maps: {maps.folder}")
     return 0
 

@@ -25,7 +25,7 @@ from agentlens.drawing.theme import THEMES, Theme
 from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND
 from agentlens.errors import InvalidArgument
 from agentlens.spec import TargetInfo
-from agentlens.store.maps import MapSet, check_same_episode
+from agentlens.store.map_set import MapSet, check_same_episode
 from agentlens.store.recording import Episode, Recording
 
 

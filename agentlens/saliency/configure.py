@@ -65,12 +65,13 @@ def options_of(method: SaliencyMethod) -> dict[str, object]:
 
     Tuples are lists, and references say their number, so that "blur" and "blur:3" are the same.
     """
-    options: dict[str, object] = {}
-    for name, value in vars(method).items():
-        if name == "reference":
-            value = str(parse_reference(value))
-        options[name] = list(value) if isinstance(value, tuple) else value
-    return options
+    return {name: _plain(name, value) for name, value in vars(method).items()}
+
+
+def _plain(name: str, value: object) -> object:
+    if name == "reference" and isinstance(value, str):
+        return str(parse_reference(value))
+    return list(value) if isinstance(value, tuple) else value
 
 
 def folder_name(method: SaliencyMethod) -> str:
@@ -80,7 +81,7 @@ def folder_name(method: SaliencyMethod) -> str:
     changed = [
         f"{field.name}-{options[field.name]}"
         for field in dataclasses.fields(method)  # type: ignore[arg-type]
-        if field.init and getattr(method, field.name) != field.default
+        if field.init and options[field.name] != _plain(field.name, field.default)
     ]
     if not changed:
         return name

@@ -41,7 +41,8 @@ def rescaled_options(method: T, factor: float) -> T:
 
 def _scaled(value: Any, factor: float) -> Any:
     if isinstance(value, str):
-        return str(parse_reference(value).rescaled(factor))
+        is_blur = value.partition(":")[0] == "blur"
+        return str(parse_reference(value).rescaled(factor)) if is_blur else value
     if isinstance(value, tuple):
         return tuple(_scaled(item, factor) for item in value)
     if isinstance(value, int):

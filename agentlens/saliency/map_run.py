@@ -171,7 +171,8 @@ def make_maps(run: MapRun, *, force: bool, progress: Progress) -> MapSet:
         return maps
     check_recorded(run)
     try:
-        with MapWriter(run.folder, _measured_header(run, force), force=force) as writer:
+        header, pictures = _measured_header(run, force), run.facts.pictures
+        with MapWriter(run.folder, header, force=force, pictures=pictures) as writer:
             _write_maps(run, writer, progress)
     except KeyboardInterrupt as error:
         advice = "the same command" + (" without --force" if force else "") + " goes on from there"
@@ -246,7 +247,8 @@ def _write_maps(run: MapRun, writer: MapWriter, progress: Progress) -> None:
                     maps.halvings,
                 )
             actions = maps.explained_actions.cpu().numpy()
-            writer.append(episode.index, steps, actions, maps.values.cpu().numpy())
+            gaps = None if maps.gaps is None else maps.gaps.cpu().numpy()
+            writer.append(episode.index, steps, actions, maps.values.cpu().numpy(), gaps)
             done += len(steps)
             progress(done, total)
 

@@ -7,6 +7,7 @@ Layout of a map set::
       values.f32      little-endian float32 [T, targets, planes, gy, gx], one batch after the other
       values.chain    a line a batch: its episode, steps and explained actions, with a chained
       digest
+      picture-*.f32   the recording's median or mean, where hidden places were filled with it
       .lock           the one writer, while it writes
 """
 
@@ -14,12 +15,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,99 +29,20 @@ import numpy as np
 from agentlens.arrays import check_dtype, check_finite, check_shape
 from agentlens.errors import AlreadyExists, Corrupt, InvalidArgument, ManifestError
 from agentlens.mapping import decode, encode
-from agentlens.spec import GridSpec
 from agentlens.spec import TargetInfo as TargetInfo
 from agentlens.store.atomic import checked_folder, disk_errors, make_folder, names_in
-from agentlens.store.episode import Episode
 from agentlens.store.journal import Batch, Chain, JournalWriter, read_chain
 from agentlens.store.layout import RECORDING_JSON
 from agentlens.store.lock import LOCK_NAME, FolderLock
+from agentlens.store.map_pictures import picture_names, write_pictures
+from agentlens.store.map_set import MapHeader as MapHeader
+from agentlens.store.map_set import MapSet as MapSet
 from agentlens.store.sealed_json import read_document, write_document
 
 _JSON, _VALUES, _CHAIN = "maps.json", "values.f32", "values.chain"
 _KIND = "map set"
 _IN_MEMORY = 64 * 1024 * 1024
 """Map sets up to this size, in bytes, are read into memory when they are opened."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MapHeader:
-    """What holds for a whole map set.
-
-    ``method``: name; ``options``: every option, defaults included; ``planes``: ("all",),
-    ("newest",) or ("plane 0", ..., "plane K-1") oldest first; ``action``: "taken", "greedy" or a
-    name; ``contrast``: the action it is compared with, "" for the best other one or none;
-    ``recording``: the recording's identity ("" for maps of none); ``recording_digests``: of
-    the episodes explained, "" for unfinished ones; ``forward_passes`` per step.
-    """
-
-    method: str
-    options: Mapping[str, Any]
-    targets: tuple[TargetInfo, ...]
-    planes: tuple[str, ...]
-    grid: GridSpec
-    action: str
-    forward_passes: int
-    contrast: str = ""
-    recording: str = ""
-    recording_digests: Mapping[str, str]
-    provenance: Mapping[str, Any]
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """One step's maps: (targets, planes, gy, gx)."""
-        return (len(self.targets), len(self.planes), *self.grid.shape)
-
-    def difference(self, other: MapHeader) -> str:
-        """What first sets the maps of two headers apart, such as "options"; "" if nothing does.
-
-        Where and when the program ran makes no difference, nor do episodes that only one of the
-        two knows: a recording may grow.
-        """
-        mine, theirs = encode(self), encode(other)
-        places = ("provenance", "recording", "recording_digests")
-        names = (name for name in mine if name not in places)
-        found = next((name for name in names if mine[name] != theirs.get(name)), "")
-        if found:
-            return found
-        ours, others = self.recording_digests, other.recording_digests
-        same = all(ours[index] == others[index] for index in ours.keys() & others.keys())
-        known = {self.recording, other.recording} - {""}
-        return "" if same and len(known) <= 1 else "recording"
-
-
-@dataclass(frozen=True, eq=False)
-class MapSet:
-    """Saliency maps in memory, or mapped from the disk and read when touched.
-
-    Attributes:
-        values: float32 [T, targets, planes, gy, gx], raw, never rescaled.
-        steps: int64 [T], the step within the episode. episodes: int64 [T], the episode's index.
-        explained_actions: int64 [T], the action each map explains. header: see MapHeader.
-        targets: names. planes: names. grid: geometry. folder: where it lies, or None.
-    """
-
-    values: np.ndarray
-    steps: np.ndarray
-    episodes: np.ndarray
-    explained_actions: np.ndarray
-    header: MapHeader
-    folder: Path | None = None
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Names of the targets, in the order of axis 1."""
-        return tuple(t.name for t in self.header.targets)
-
-    @property
-    def planes(self) -> tuple[str, ...]:
-        """Names of the planes, in the order of axis 2."""
-        return self.header.planes
-
-    @property
-    def grid(self) -> GridSpec:
-        """Where the values lie."""
-        return self.header.grid
 
 
 class MapWriter:
@@ -132,6 +55,7 @@ class MapWriter:
         folder: created if missing.
         header: what the maps are; ``provenance`` may differ from the one that is there.
         force: replace a map set of another header; other files are refused.
+        pictures: float32 [H, W] by name, kept beside the maps.
 
     Raises:
         AlreadyExists: maps of another header, or other files, are there.
@@ -139,7 +63,14 @@ class MapWriter:
         DiskError: read-only, full or failing disk.
     """
 
-    def __init__(self, folder: Path, header: MapHeader, *, force: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        header: MapHeader,
+        *,
+        force: bool = False,
+        pictures: Mapping[str, np.ndarray] = MappingProxyType({}),
+    ) -> None:
         self.folder, self.header = checked_folder(folder), header
         make_folder(self.folder, inside=_trusted(self.folder))
         self._lock = FolderLock(self.folder)
@@ -150,6 +81,7 @@ class MapWriter:
             )
             if keep is None:
                 self._write_header()
+            write_pictures(self.folder, header.grid, pictures)
             self._journal = JournalWriter(self.folder / _VALUES, self.folder / _CHAIN, keep)
         except BaseException:
             self._lock.release()
@@ -167,7 +99,12 @@ class MapWriter:
         return frozenset(self._done)
 
     def append(
-        self, episode: int, steps: np.ndarray, actions: np.ndarray, values: np.ndarray
+        self,
+        episode: int,
+        steps: np.ndarray,
+        actions: np.ndarray,
+        values: np.ndarray,
+        gaps: np.ndarray | None = None,
     ) -> None:
         """Write and flush one batch of maps.
 
@@ -176,6 +113,7 @@ class MapWriter:
             steps: integers [n], the step of each map.
             actions: integers [n], the action that each map explains.
             values: float32 [n, targets, planes, gy, gx].
+            gaps: float64 [n, targets], see ``MapSet``.
 
         Raises:
             ShapeError, DtypeError, InvalidArgument: the batch cannot be right, or is there already.
@@ -186,11 +124,15 @@ class MapWriter:
         check_shape("values", values, (len(steps), *self.header.shape))
         check_shape("actions", actions, (len(steps),))
         check_finite(f"the maps of episode {episode} from step {steps[:1]}", values)
-        fields = {
+        fields: dict[str, Any] = {
             "episode": int(episode),
             "steps": [int(step) for step in steps],
             "actions": [int(action) for action in actions],
         }
+        if gaps is not None:
+            check_shape("gaps", gaps, (len(steps), len(self.header.targets)))
+            check_finite(f"the gaps of episode {episode} from step {steps[:1]}", gaps)
+            fields["gaps"] = gaps.tolist()
         pairs = {(int(episode), int(step)) for step in steps}
         if len(pairs) < len(steps) or pairs & self._done:
             raise InvalidArgument(f"episode {episode}: some of these steps are there already.")
@@ -216,13 +158,14 @@ class MapWriter:
         found = names_in(self.folder) - {LOCK_NAME}
         if not found:
             return None
-        if _JSON not in found and not (force and found <= {_VALUES, _CHAIN}):
+        ours = {_VALUES, _CHAIN} | picture_names(found)
+        if _JSON not in found and not (force and found <= ours):
             raise AlreadyExists(
                 f"{self.folder} holds {sorted(found)[0]!r} but no map set: choose another folder."
             )
         if force:
             with disk_errors(self.folder, "replace"):
-                for name in (_CHAIN, _VALUES, _JSON):
+                for name in (*sorted(ours), _JSON):
                     (self.folder / name).unlink(missing_ok=True)
             return None
         earlier = read_map_header(self.folder)
@@ -274,9 +217,11 @@ def open_maps(folder: Path | str) -> MapSet:
     if values.size:
         with disk_errors(values_path, "read"):
             values = _kept(values_path, shape)
+    gaps = _gaps(chain, header, values_path)
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     if not np.array_equal(order, np.arange(len(pairs))):
         pairs, actions, values = pairs[order], actions[order], values[order]
+        gaps = None if gaps is None else gaps[order]
     return MapSet(
         values=values.view(np.ndarray),
         steps=pairs[:, 1],
@@ -284,6 +229,7 @@ def open_maps(folder: Path | str) -> MapSet:
         explained_actions=actions,
         header=header,
         folder=path,
+        gaps=gaps,
     )
 
 
@@ -312,37 +258,6 @@ def _kept(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return values.reshape(shape)
 
 
-def check_same_episode(maps: MapSet, episode: Episode) -> None:
-    """Refuse maps that were made from another episode than this one.
-
-    Compared by the episode's digest; where it was unfinished when it was explained, and so had
-    none, by the recording's identity and the actions that were explained as taken. Maps that name
-    neither recording nor digests (made in memory) pass.
-
-    Args:
-        maps: with steps of the episode's index.
-        episode: a whole one, not a slice.
-
-    Raises:
-        InvalidArgument: the maps are of another recording.
-    """
-    digests = maps.header.recording_digests
-    rows = np.flatnonzero(maps.episodes == episode.index)
-    steps = maps.steps[rows]
-    fits = bool((steps < len(episode)).all())
-    if fits and (digest := digests.get(str(episode.index), "")):
-        fits = digest == episode.digest
-    elif fits:
-        fits = maps.header.recording in ("", episode.recording)
-        if fits and digests and maps.header.action == "taken":
-            fits = np.array_equal(maps.explained_actions[rows], episode.actions[steps])
-    if not fits:
-        raise InvalidArgument(
-            f"the maps in {maps.folder or 'memory'} belong to another recording than episode "
-            f"{episode.index} here ({len(episode)} steps): name its own maps, or explain it first."
-        )
-
-
 def read_map_header(folder: Path) -> MapHeader:
     """Read what a map set says of itself; its values may be damaged.
 
@@ -369,6 +284,23 @@ def _whole_steps(folder: Path, header: MapHeader) -> Chain:
             problem = f"batch {number} does not hold the maps that its line names"
             return Chain(batches=chain.batches[:number], problem=problem)
     return chain
+
+
+def _gaps(chain: Chain, header: MapHeader, path: Path) -> np.ndarray | None:
+    """The gaps of all maps in the order of the chain; None where any has none."""
+    rows = [row for batch in chain.batches for row in batch.fields.get("gaps") or [None]]
+    if not rows or None in rows:
+        return None
+    maps = sum(len(batch.fields["steps"]) for batch in chain.batches)
+    sound = len(rows) == maps and all(
+        isinstance(row, list)
+        and len(row) == len(header.targets)
+        and all(type(gap) in (int, float) and math.isfinite(gap) for gap in row)
+        for row in rows
+    )
+    if not sound:
+        raise Corrupt(f"{path}: the gaps beside the maps are no numbers, one a map and target.")
+    return np.array(rows, np.float64)
 
 
 def _integers(found: Any) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from agentlens.compute import Compute
 from agentlens.envs.alike import merge_groups
 from agentlens.errors import InvalidArgument
@@ -83,6 +85,22 @@ def maps_of(recording: Recording, folder: Path | None) -> MapSet | None:
             f"{recording.folder} has {len(folders)} map sets ({names}): name one with --maps."
         )
     return open_maps(folders[0]) if folders else None
+
+
+def completeness_lines(maps: MapSet) -> list[str]:
+    """By how much the sums of maps miss what they should add up to, a line a target."""
+    if maps.gaps is None:
+        return []
+    lines = []
+    for index, target in enumerate(maps.header.targets):
+        gaps = maps.gaps[:, index]
+        mass = np.abs(maps.values[:, index].astype(np.float64)).sum((1, 2, 3)).max(initial=0)
+        share = f" ({gaps.max() / mass:.2g} of the largest map's mass)" if mass > 0 else ""
+        lines.append(
+            f"completeness of {target.name}: sums miss the output's difference by "
+            f"{np.median(gaps):.2g} {target.unit} in the middle, {gaps.max():.2g} at most{share}"
+        )
+    return lines
 
 
 def _duration(seconds: float) -> str:

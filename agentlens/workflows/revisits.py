@@ -113,6 +113,7 @@ def restricted(maps: MapSet, steps: StepsByEpisode) -> MapSet:
         steps=maps.steps[rows],
         episodes=maps.episodes[rows],
         explained_actions=maps.explained_actions[rows],
+        gaps=None if maps.gaps is None else maps.gaps[rows],
     )
 
 
