@@ -30,6 +30,8 @@ class Options:
     """Sentences to print, evenly spread."""
     no_shares: bool = False
     """Leave out the Shapley values, which take most of the time."""
+    pairs: bool = False
+    """Tell which attributes and objects work together, too (seconds)."""
     floor: float = 0.01
     """The least effect that counts, nats (of a Q-network: in units of Q)."""
     patches: int = 40
@@ -64,6 +66,7 @@ def run(options: Options) -> int:
                 patches=options.patches,
                 seed=options.seed,
                 shares=not options.no_shares,
+                pairs=options.pairs,
             ),
             compute=Compute(device=options.device, threads=options.threads),
             output=options.output,
@@ -88,6 +91,8 @@ def run(options: Options) -> int:
     print(f"{result.steps} steps: {result.line}")
     if result.loss_line:
         print(result.loss_line)
+    for line in result.pair_lines:
+        print(line)
     print(f"tables: {result.folder}; agentlens render draws them with --panels boxes caption")
     return 0
 

@@ -41,6 +41,7 @@ class DescribeOptions:
     patches an object and step. ``percentile``: of their effects that an object's own must exceed.
     ``seed``: of patches and sampled orders. ``shares``: Shapley values, too. ``orders``: for
     those of more than eight objects in sight. ``merge_actions``: actions that do the same are one.
+    ``pairs``: which attributes work together, too.
     """
 
     floor: float = 0.01
@@ -50,6 +51,7 @@ class DescribeOptions:
     shares: bool = True
     orders: int = 16
     merge_actions: bool = True
+    pairs: bool = False
 
     def __post_init__(self) -> None:
         if self.patches < 1 or not 0 <= self.percentile <= 100 or self.floor < 0:
@@ -89,6 +91,7 @@ class Describer:
     Attributes:
         score: what decides whether an object is cited: "kl" of logits, "gap" of Q-values.
         own: the group that the agent moves, "" where the game has no facts.
+        groups: actions that do the same, as indices into the policy's outputs.
         by: "facts" or "colour", how objects are found.
 
     Notes:
@@ -109,11 +112,9 @@ class Describer:
             seed=options.seed,
         )
         meanings = header.agent.action.meanings
-        self._groups: tuple[tuple[int, ...], ...] = tuple(
-            (index,) for index in range(len(meanings))
-        )
+        self.groups: tuple[tuple[int, ...], ...] = tuple((index,) for index in range(len(meanings)))
         if options.merge_actions:
-            self._groups = merge_groups(header.agent.environment.game, meanings)
+            self.groups = merge_groups(header.agent.environment.game, meanings)
         self.score = "kl" if agent.policy.kind == "logits" else "gap"
         outputs: tuple[str, ...] = ()
         if options.shares:
@@ -123,7 +124,7 @@ class Describer:
             outputs = outputs[:-1]
         self._game = ObjectGame(
             policy=agent.policy,
-            question=Question(policy=agent.policy, groups=self._groups),
+            question=Question(policy=agent.policy, groups=self.groups),
             scores=(self.score,),
             outputs=outputs,
             orders=options.orders,
@@ -234,7 +235,7 @@ class Describer:
         return sentence(self._choice(effects, row), clauses)
 
     def _choice(self, effects: ObjectEffects, row: int) -> Choice:
-        members = next(g for g in self._groups if int(effects.explained[row]) in g)
+        members = next(g for g in self.groups if int(effects.explained[row]) in g)
         meanings = self._recording.header.agent.action.meanings
         probability = None
         if self.score == "kl":

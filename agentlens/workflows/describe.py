@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from agentlens.saliency.engine.settings import torch_threads
 from agentlens.store.recording import Episode, Recording, open_recording
 from agentlens.store.tables import write_table
 from agentlens.words.description import DEFAULTS, DescribeOptions, Describer, Description
+from agentlens.words.pairs import report_pairs
 from agentlens.words.sentences import losses_line, shares_line
 from agentlens.workflows.objects import chosen_episodes
 
@@ -52,7 +53,8 @@ class DescribeResult:
     """What ``describe`` wrote: ``folder`` with the tables ``attributes`` and ``sentences``.
 
     ``groups``: by share, largest first. ``line``: the summary as a sentence. ``losses``: points or
-    lives lost. ``passes``: forward passes a step for erasures and shares.
+    lives lost. ``passes``: forward passes a step for erasures and shares. ``pair_lines``: which
+    attributes and objects work together, where that was asked.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class DescribeResult:
     steps: int
     unit: str
     passes: float
+    pair_lines: tuple[str, ...] = ()
 
 
 def describe(
@@ -123,7 +126,11 @@ def describe(
     }
     write_table(folder / "attributes", _attribute_columns(parts), about)
     write_table(folder / "sentences", _sentence_columns(parts), about)
-    return _result(folder, describer, parts)
+    meanings = recording.header.agent.action.meanings
+    pairs: tuple[str, ...] = ()
+    if options.pairs:
+        pairs = report_pairs([part for _, part in parts], describer.groups, meanings).lines()
+    return replace(_result(folder, describer, parts), pair_lines=pairs)
 
 
 def _span(episode: Episode, steps: slice | None) -> tuple[int, int]:
