@@ -146,9 +146,10 @@ class _AttributeNetwork(nn.Module):
         super().__init__()
         generator = torch.Generator().manual_seed(plan.seed)
         sizes = [attributes, *plan.hidden, 1]
-        self.layers = nn.ModuleList(
+        self.layers: list[nn.Linear] = [
             _linear(sizes[i], sizes[i + 1], generator) for i in range(len(sizes) - 1)
-        )
+        ]
+        self.registered = nn.ModuleList(self.layers)
         self.alone = plan.main_effects
         self.first = nn.Parameter(torch.randn(attributes, 1, 10, generator=generator))
         self.offset = nn.Parameter(torch.randn(attributes, 1, 10, generator=generator))
@@ -186,7 +187,7 @@ def _fit(network: _AttributeNetwork, inputs: Tensor, target: Tensor, plan: Inter
         loss = (network(inputs[rows]) - target[rows]).square().mean()
         loss = loss + plan.l1 * network.penalty()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
 
 
