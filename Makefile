@@ -2,7 +2,7 @@
 # make demo    record the shipped Pong agent, explain every step, write the video
 # make test    lint, types, import contracts, tests
 # make gpu     maps, captum, recording and the tests that need it, on a GPU (about two minutes)
-# make fuzz    every store format with 20,000 altered files each (about ten minutes a format)
+# make fuzz    20,000 altered store files and 100,000 altered checkpoints a format (hours)
 # make bench   all benchmarks (some minutes on an idle machine) and docs/performance.md
 .PHONY: setup demo test lint fuzz gpu bench clean
 .DEFAULT_GOAL := demo
@@ -35,6 +35,7 @@ gpu: setup
 
 fuzz: setup
 	AGENTLENS_FUZZ=20000 $(BIN)/python -m pytest tests/properties/test_store_fuzz.py
+	AGENTLENS_FUZZ=100000 $(BIN)/python -m pytest tests/properties/test_hostile_files.py
 
 bench: setup
 	$(BIN)/python -m benchmarks.recording --games 1 --steps 500 --rounds 5

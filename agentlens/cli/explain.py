@@ -33,16 +33,22 @@ class Options:
     method's defaults."""
     force: bool = False
     """Replace maps made with other settings."""
+    trust_code: bool = False
+    """Run the class of its own that the recording's agent names; not needed for any other."""
 
 
 def run(options: Options) -> int:
     """Estimate, explain, print where the maps lie."""
     from agentlens.cli._agent import use_compute
+    from agentlens.policies.agent import load_agent
     from agentlens.store.recording import open_recording
     from agentlens.workflows.making_maps import completeness_lines, explain_aloud
 
     compute = use_compute(options.compute)
     recording = open_recording(options.recording)
+    trusted = None
+    if options.trust_code:
+        trusted = load_agent(recording.folder / "agent", trust_code=True)
     episode = 0 if options.episode is None and options.span.around else options.episode
     with progress("explaining", "steps") as report:
         maps = explain_aloud(
@@ -55,6 +61,7 @@ def run(options: Options) -> int:
             force=options.force,
             progress=report,
             say=lambda line: print(line, file=sys.stderr),
+            agent=trusted,
         )
     print(
         f"maps: {len(maps.steps)} steps, {', '.join(maps.targets)}; planes {', '.join(maps.planes)}"

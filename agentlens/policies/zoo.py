@@ -19,6 +19,8 @@ from agentlens.policies.zoo_wrappers import atari_wrapper, environment_arguments
 from agentlens.spec import ValueSpec
 
 MAX_YAML_BYTES = 1 << 14
+MAX_YAML_LEVELS = 300
+"""Lists and tables, of which each level costs the parser as much as all before it."""
 _MAX_LITERAL = 1_000
 
 _ORDERED = "tag:yaml.org,2002:python/object/apply:collections.OrderedDict"
@@ -198,6 +200,8 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
         raise UnsafeCheckpoint(f"{path}: more than {MAX_YAML_BYTES:,} bytes.")
     try:
         text = path.read_bytes().decode("utf-8")
+        if max(map(text.count, ("[", "{", "- -", "? "))) > MAX_YAML_LEVELS:
+            raise UnsafeCheckpoint(f"{path}: more lists and tables than settings have.")
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
             raise UnsafeCheckpoint(f"{path}: YAML aliases, which can blow up; expected none.")
         content = yaml.load(text, Loader=_Loader)

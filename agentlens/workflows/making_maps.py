@@ -32,18 +32,25 @@ def explain_aloud(
     force: bool = False,
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
+    agent: Agent | None = None,
 ) -> MapSet:
     """Explain, and say before it how long it will take, or that nothing is to do.
 
     Args:
-        recording, method, steps, episodes, compute, output, force, progress: as ``explain``.
+        recording, method, steps, episodes, compute, output, force, progress, agent: as ``explain``.
         say: called with a line for the user.
 
     Raises:
         InvalidArgument: whatever ``explain`` raises.
     """
     run = prepare_maps(
-        recording, method, steps=steps, episodes=episodes, compute=compute, output=output
+        recording,
+        method,
+        steps=steps,
+        episodes=episodes,
+        compute=compute,
+        output=output,
+        agent=agent,
     )
     if not force and finished_maps(run) is not None:
         say(f"nothing to do: the {len(run)} maps are there already")

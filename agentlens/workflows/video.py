@@ -89,6 +89,7 @@ def video(
             compute=compute,
             progress=progress,
             say=reporter.say,
+            agent=agent,
         )
     path = Path(output) if output else fresh_path(folder, name, ".mp4")
     with reporter.stage("drawing", "frames") as progress:
