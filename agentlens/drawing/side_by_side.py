@@ -121,9 +121,17 @@ class SideBySidePage:
         heat_left = left + width - self.upper[i].size[0]
         paste(page, _veiled(self.upper[i].draw(context), over), heat_left, top)
         top += self.upper[i].size[1] + _GAP // 2
+        for panel, x, y in self.below(i, left, heat_left):
+            paste(page, panel.draw(context), x, top + y)
+
+    def below(self, i: int, left: int, heat_left: int) -> Iterator[tuple[Panel, int, int]]:
+        """What stands under a column's pictures, and where: the scale under the heat, bars under
+        the game where that stands beside it."""
+        tops = {left: 0, heat_left: 0}
         for panel in self.lower[i]:
-            paste(page, panel.draw(context), heat_left, top)
-            top += panel.size[1] + _GAP // 2
+            x = heat_left if isinstance(panel, colour_bar.ColourBar) else left
+            yield panel, x, tops[x]
+            tops[x] += panel.size[1] + _GAP // 2
 
     def _draw_difference(
         self, page: np.ndarray, contexts: Sequence[FrameContext], left: int
@@ -227,7 +235,12 @@ def _page_size(page: SideBySidePage) -> tuple[int, int]:
     """(width, height) that holds all columns, in multiples of 16."""
     count = len(page.columns) + page.difference
     heights = [p.size[1] + _GAP // 2 for p in (*page.upper[:1], *page.games[: page.stacked])]
-    below = max(sum(p.size[1] + _GAP // 2 for p in panels) for panels in page.lower)
+    shift = page.column_width - page.upper[0].size[0]
+    below = max(
+        y + panel.size[1] + _GAP // 2
+        for i in range(len(page.columns))
+        for panel, _, y in page.below(i, 0, shift)
+    )
     right = 2 * _MARGIN + count * page.column_width + (count - 1) * _GAP
     bottom = _MARGIN + _HEADER + _NAME + sum(heights) + below + _MARGIN // 2
     return right + -right % _MULTIPLE, bottom + -bottom % _MULTIPLE
