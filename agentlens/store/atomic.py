@@ -48,14 +48,18 @@ def disk_errors(path: Path, action: str) -> Iterator[None]:
 
 
 def checked_folder(folder: Path | str) -> Path:
-    """A folder's path, refusing what no file system takes.
+    """A folder's path, refusing what cannot be written into every file that names it.
 
     Raises:
-        InvalidArgument: empty, or with a NUL character.
+        InvalidArgument: empty, with a NUL character, or not UTF-8.
     """
     text = os.fspath(folder)
     if not text or "\0" in text:
         raise InvalidArgument(f"folder {text!r}: expected a path without NUL characters.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"folder {text!a}: expected a name in UTF-8.") from None
     return Path(text)
 
 

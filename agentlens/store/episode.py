@@ -154,13 +154,19 @@ class Episode:
         state = self.end or "unfinished"
         return f"Episode({self.index}, steps {self._start} to {self._stop - 1}, {state})"
 
-    def check(self) -> None:
+    def check(self, *, chain: bool = False) -> None:
         """Compare the file with its digest, now (the first read does it too).
+
+        Args:
+            chain: compare a finished file with its chain of digests, too, which nothing reads but
+                whoever looks for the place of a damage.
 
         Raises:
             Corrupt: names the file and the first bad steps.
         """
         self._file.check()
+        if chain:
+            self._file.check_chain()
 
     @functools.cached_property
     def seed(self) -> int:

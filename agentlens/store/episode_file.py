@@ -109,6 +109,24 @@ class EpisodeFile:
             reason = "it was altered after it was written"
         raise Corrupt(f"{path}: {reason}; {self._first_bad()}.")
 
+    def check_chain(self) -> None:
+        """Compare a finished file with its chain of digests.
+
+        Raises:
+            Corrupt: the chain was altered, or is missing.
+        """
+        if self.entry is None:
+            return
+        path = chain_path(self.folder, self.index)
+        found = read_chain(self.path, path)
+        rows = sum(int(batch.fields.get("rows", 0)) for batch in found.batches)
+        if found.problem or found.end != self.entry.n_bytes or rows != self.steps:
+            reason = found.problem or f"it vouches for {found.end} bytes and {rows} steps"
+            raise Corrupt(
+                f"{path}: the chain does not fit the episode, which is sound: {reason}. It tells "
+                "where a damage lies; record the episode again to have it whole."
+            )
+
     def read(self, name: str, start: int, stop: int) -> np.ndarray:
         """Rows ``start`` to ``stop`` of a column: a new array [n, ...] of the column's shape and
         dtype.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
-import fcntl
 import json
 import os
 import platform
@@ -16,6 +15,11 @@ from typing import Any
 
 from agentlens.errors import DiskError, Locked
 from agentlens.store.atomic import disk_errors, open_for_writing, write_all
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 LOCK_NAME = ".lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -68,6 +72,11 @@ class FolderLock:
 
     def _take(self, descriptor: int) -> bool:
         """Lock and sign the file; false if its last owner deleted it in between."""
+        if fcntl is None:
+            raise DiskError(
+                f"{self.folder}: {platform.system()} has no POSIX locks, which keep two programs "
+                "from writing one recording: use Linux, macOS, or WSL on Windows."
+            )
         signature = json.dumps(_self()).encode()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

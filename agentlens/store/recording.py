@@ -86,15 +86,15 @@ class Recording:
         return len({episode.content for episode in self.episodes if episode.complete})
 
     def check(self) -> None:
-        """Compare every finished episode and every file of the agent with its digest.
+        """Compare every finished episode, its chain and every file of the agent with its digest.
 
-        Costs one pass over all bytes.
+        Costs two passes over all bytes.
 
         Raises:
             Corrupt: the first file that was altered, and where.
         """
         for episode in self.episodes:
-            episode.check()
+            episode.check(chain=True)
         for name, digest in self._agent_digests.items():
             path = self.agent_folder / Path(name).name
             if not path.is_file():

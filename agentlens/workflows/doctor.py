@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 import sys
 from dataclasses import dataclass
@@ -31,7 +33,28 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Run every check; none of them writes anything or needs a network."""
-    return [*_versions(), _device(), _roms(), *_codecs(), _font(), _browser(), _agents(), _disk()]
+    return [
+        _system(),
+        *_versions(),
+        _device(),
+        _roms(),
+        *_codecs(),
+        _font(),
+        _browser(),
+        _agents(),
+        _disk(),
+    ]
+
+
+def _system() -> Finding:
+    """Locks of the one writer of a folder are POSIX's; Windows has WSL for them."""
+    posix = os.name == "posix"
+    name = platform.system()
+    return Finding(
+        name="system",
+        state="ok" if posix else "missing",
+        found=name if posix else f"{name}: Linux or macOS is needed (on Windows, use WSL)",
+    )
 
 
 def _versions() -> list[Finding]:

@@ -235,6 +235,28 @@ def test_a_byte_flipped_after_the_first_read_is_noticed(tmp_path: Path) -> None:
         _ = episode.logits
 
 
+@pytest.mark.parametrize("damage", ["digest", "cut", "gone"])
+def test_a_damaged_chain_is_noticed_by_a_check(tmp_path: Path, damage: str) -> None:
+    folder = record(tmp_path / "r", (STEPS,))
+    path = folder / "episodes" / "00000.chain"
+    data = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(data[:-100] if damage == "cut" else data[:-5] + b"0000\n")
+    recording = open_recording(folder)
+    everything(recording)  # the episode itself is sound
+    with pytest.raises(Corrupt, match="chain does not fit the episode, which is sound"):
+        recording.check()
+
+
+def test_a_folder_that_is_not_utf8_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    with pytest.raises(InvalidArgument, match="expected a name in UTF-8"):
+        RecordingWriter(folder, header())
+    assert not list(tmp_path.iterdir())
+
+
 def test_control_characters_are_written_out() -> None:
     assert escaped("a\x1b[2K\u202eb\nc") == "a\\x1b[2K\\u202eb\nc"
     assert escaped("a\nb", keep="") == "a\\nb"
