@@ -12,7 +12,9 @@ from typing import Literal
 
 import numpy as np
 
+from agentlens.drawing.colour import subdued
 from agentlens.drawing.scale import Scale
+from agentlens.drawing.screens import moving_pixels
 from agentlens.drawing.theme import Theme
 from agentlens.drawing.upsample import Upsampler
 from agentlens.spec import TargetInfo
@@ -167,6 +169,23 @@ class FrameContext:
         weights = np.exp(outputs - outputs.max())
         weights /= weights.sum()
         return np.array([weights[list(group)].sum() for group in groups])
+
+    @functools.cached_property
+    def moving(self) -> np.ndarray:
+        """Where something stands that the background lacks: bool [Y, X]."""
+        return moving_pixels(self.screen, self.background)
+
+    @functools.cached_property
+    def subdued(self) -> np.ndarray:
+        """The screen as heat is laid on it: uint8 [Y, X, 3]."""
+        return subdued(self.screen, self.scene.theme)
+
+    @functools.cached_property
+    def usual_plane(self) -> np.ndarray:
+        """The median of the stack's frames: uint8 [H, W], or [H, W, 3] in colour."""
+        kept = np.stack([plane for plane in self.planes if plane is not None])
+        median: np.ndarray = np.sort(kept, axis=0)[(len(kept) - 1) // 2]
+        return median
 
     @property
     def taken(self) -> int:

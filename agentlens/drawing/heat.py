@@ -11,14 +11,13 @@ import numpy as np
 
 from agentlens.drawing.colour import LEVELS, ramp, subdued
 from agentlens.drawing.context import FrameContext, Layer, Scene
+from agentlens.drawing.screens import moving_pixels
 from agentlens.drawing.theme import Theme
 
-_MOVED = 32
-"""A pixel moves if a channel is so far from the background's."""
-_MOST_MOVING = 0.3
-"""Where more of the screen than this moves, it is the background that does."""
 _OWN = 0.72
 """Share of its own colour that a moving pixel keeps under full heat."""
+_ABOVE = np.searchsorted(np.array(LEVELS) * 255, np.arange(256), side="right").astype(np.uint8)
+"""How many levels each byte of heat reaches."""
 _CROSS = np.ones((3, 3), np.uint8)
 
 
@@ -64,10 +63,9 @@ def heat_on_screen(context: FrameContext, layer: Layer, heat: np.ndarray | None)
     Returns:
         uint8 [Y, X, 3].
     """
-    scene = context.scene
-    moving = moving_pixels(context.screen, context.background)
-    under = subdued(context.screen, scene.theme)
+    scene, moving, under = context.scene, context.moving, context.subdued
     if scene.spread is not None:
+        moving, under = moving.copy(), under.copy()
         outside = np.ones(moving.shape, bool)
         top, bottom, left, right = scene.spread.crop
         outside[top:bottom, left:right] = False
@@ -85,9 +83,7 @@ def heat_on_plane(context: FrameContext, layer: Layer | None, plane: int) -> np.
     picture = context.planes[plane]
     assert picture is not None, "the caller leaves empty planes out"
     colour = _in_colour(picture)
-    kept = [p for p in context.planes if p is not None]
-    usual = np.median(kept, axis=0).astype(np.uint8)
-    moving = moving_pixels(colour, _in_colour(usual))
+    moving = moving_pixels(colour, _in_colour(context.usual_plane))
     heat = None if layer is None else plane_heat(context, layer, plane)
     theme = context.scene.theme
     return _on(subdued(colour, theme), colour, moving, heat, layer, theme)
@@ -95,25 +91,6 @@ def heat_on_plane(context: FrameContext, layer: Layer | None, plane: int) -> np.
 
 def _in_colour(plane: np.ndarray) -> np.ndarray:
     return plane if plane.ndim == 3 else np.repeat(plane[..., None], 3, axis=2)
-
-
-def moving_pixels(screen: np.ndarray, background: np.ndarray | None) -> np.ndarray:
-    """Where something stands that the background lacks: bool [Y, X].
-
-    A pixel in the background's commonest colour is no thing but the hole that one left, such as
-    a brick that is gone. Nowhere, if nearly all of the screen differs.
-    """
-    if background is None:
-        return np.zeros(screen.shape[:2], bool)
-    moving: np.ndarray = cv2.absdiff(screen, background).max(axis=2) > _MOVED
-    if not moving.any() or moving.mean() > _MOST_MOVING:
-        return np.zeros_like(moving)
-    codes = background.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    values, counts = np.unique(codes[::3, ::2], return_counts=True)
-    ground = int(values[counts.argmax()])
-    plain = np.array([ground >> 16, ground >> 8 & 255, ground & 255], np.int16)
-    moving[moving] = np.abs(screen[moving].astype(np.int16) - plain).max(axis=1) > _MOVED
-    return moving
 
 
 def draw_contours(picture: np.ndarray, heat: np.ndarray, layer: Layer, theme: Theme) -> None:
@@ -125,10 +102,9 @@ def draw_contours(picture: np.ndarray, heat: np.ndarray, layer: Layer, theme: Th
         heat: float32 [Y, X] of the screen.
     """
     height, width = picture.shape[:2]
-    large = cv2.resize(np.abs(heat), (width, height), interpolation=cv2.INTER_LINEAR)
-    above = np.zeros((height, width), np.uint8)
-    for level in LEVELS:
-        above += large >= level
+    small = cv2.convertScaleAbs(heat, alpha=255)
+    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    above = cv2.LUT(large, _ABOVE)
     outer = cv2.dilate(above, _CROSS)
     lines = outer != (cv2.erode(above, _CROSS) if height >= 3 * heat.shape[0] else above)
     colours = contour_colours(layer, theme)
@@ -164,7 +140,7 @@ def _on(
     theme: Theme,
 ) -> np.ndarray:
     """Heat over a subdued screen, and what moves over both."""
-    picture = under
+    picture = under.copy()
     if heat is not None and layer is not None:
         picture = ramp(layer.target.role, layer.target.signed, theme).blend(under, heat)
     around = cv2.dilate(moving.view(np.uint8), _CROSS).view(bool) & ~moving

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from agentlens.store.recording import Episode
 
 BLOCK = 32
 """Screens read at a time."""
+_MOVED = 32
+"""A pixel moves if a channel is so far from the background's."""
+_MOST_MOVING = 0.3
+"""Where more of the screen than this moves, it is the background that does."""
 _SAMPLES, _APART = 15, 12
 """The background is what most of so many screens show, so many steps apart: twelve seconds."""
 
@@ -41,6 +46,26 @@ def usual(screens: np.ndarray) -> np.ndarray:
     middle = len(screens) // 2
     background: np.ndarray = np.partition(screens, middle, axis=0)[middle]
     return background
+
+
+def moving_pixels(screen: np.ndarray, background: np.ndarray | None) -> np.ndarray:
+    """Where something stands that the background lacks: bool [Y, X].
+
+    A pixel in the background's commonest colour is no thing but the hole that one left, such as
+    a brick that is gone. Nowhere, if nearly all of the screen differs.
+    """
+    if background is None:
+        return np.zeros(screen.shape[:2], bool)
+    near = (_MOVED, _MOVED, _MOVED)
+    moving: np.ndarray = cv2.inRange(cv2.absdiff(screen, background), (0, 0, 0), near) == 0
+    if not moving.any() or moving.mean() > _MOST_MOVING:
+        return np.zeros_like(moving)
+    codes = background.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    values, counts = np.unique(codes[::3, ::2], return_counts=True)
+    ground = int(values[counts.argmax()])
+    plain = np.array([ground >> 16, ground >> 8 & 255, ground & 255], np.int16)
+    moving[moving] = np.abs(screen[moving].astype(np.int16) - plain).max(axis=1) > _MOVED
+    return moving
 
 
 class SeenScreens:

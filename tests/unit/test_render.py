@@ -15,11 +15,12 @@ from PIL import Image
 from agentlens.drawing import caption
 from agentlens.drawing.draw import Draw
 from agentlens.drawing.film import Film
-from agentlens.drawing.heat import heat_on_screen, moving_pixels
+from agentlens.drawing.heat import heat_on_screen
 from agentlens.drawing.layout import LAYOUTS, arrange
 from agentlens.drawing.panel import PANELS
 from agentlens.drawing.render import render
 from agentlens.drawing.scale import fixed_scales
+from agentlens.drawing.screens import moving_pixels
 from agentlens.drawing.still import still
 from agentlens.drawing.theme import THEMES
 from agentlens.drawing.video import count_frames
