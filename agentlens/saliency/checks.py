@@ -24,7 +24,7 @@ OUTPUT_TOLERANCE = 5e-4
 def check_outputs(
     episode: int,
     steps: np.ndarray,
-    found: Mapping[str, Tensor | None],
+    recomputed: Mapping[str, Tensor | None],
     recorded: Mapping[str, np.ndarray | None],
 ) -> None:
     """Compare recomputed with recorded outputs of some steps.
@@ -32,7 +32,8 @@ def check_outputs(
     Args:
         episode: its index, for messages.
         steps: int64 [n], their numbers.
-        found: by name ("logits" or "q_values", "value"): [n, A] or [n], None where there is none.
+        recomputed: by name ("logits" or "q_values", "value"): [n, A] or [n], None where there is
+            none.
         recorded: by all three names.
 
     Raises:
@@ -40,7 +41,7 @@ def check_outputs(
         NotFinite: a recomputed output is a NaN or an infinity; names the step.
     """
     for name, theirs in recorded.items():
-        tensor = found.get(name)
+        tensor = recomputed.get(name)
         if tensor is None and theirs is None:
             continue
         if tensor is None or theirs is None:

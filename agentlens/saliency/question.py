@@ -100,8 +100,8 @@ class Question:
 
 def _group_of(groups: Sequence[Sequence[int]]) -> list[int]:
     """For each action the number of its group."""
-    found = {member: number for number, group in enumerate(groups) for member in group}
-    return [found[a] for a in range(len(found))]
+    group_of = {member: number for number, group in enumerate(groups) for member in group}
+    return [group_of[a] for a in range(len(group_of))]
 
 
 def ask(policy: Policy, asked: ActionOptions, facts: RecordingFacts) -> Question:

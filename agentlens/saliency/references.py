@@ -152,7 +152,7 @@ def parse_reference(text: str) -> Reference:
         not np.isfinite(number)
         or (kind == "blur" and number <= 0)
         or (kind == "noise" and (number < 0 or number % 1 or number > LARGEST_SEED))
-        or abs(np.float32(number)) == np.inf
+        or abs(number) > float(np.finfo(np.float32).max)
     ):
         raise InvalidArgument(
             f"reference {text!r}: expected a positive sigma for blur, a whole seed for noise, "

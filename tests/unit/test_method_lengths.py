@@ -17,7 +17,7 @@ LENGTHS = ("radius", "stride", "size", "cell_px")
 
 
 def test_lengths_follow_the_scale() -> None:
-    assert Perturbation().rescaled(48 / 84) == Perturbation(
+    assert Perturbation(reference="blur").rescaled(48 / 84) == Perturbation(
         radius=2.857, stride=3, reference="blur:1.714"
     )
     several = Perturbation(radius=(3.0, 5.0), reference="median").rescaled(2.0)

@@ -155,4 +155,5 @@ def test_folders_are_named_by_what_differs() -> None:
     name = folder_name(Perturbation(radius=3.0, reference="constant:0.5", planes="each"))
     assert name.startswith("perturbation-reference-constant-0.5-planes-each-radius-3.0-")
     assert folder_name(Perturbation(action="LEFT")) != folder_name(Perturbation(action="RIGHT"))
-    assert folder_name(Perturbation(reference="blur:3")) == folder_name(Perturbation())
+    blurs = [folder_name(Perturbation(reference=text)) for text in ("blur", "blur:3.0")]
+    assert blurs[0] == blurs[1]

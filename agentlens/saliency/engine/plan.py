@@ -130,10 +130,10 @@ def read_windows(
 
     Expects dilation 1, one group and numeric padding with zeros.
     """
-    found: list[Windows] = []
+    windows: list[Windows] = []
     for conv in convolutions:
-        found.append(_windows(conv, found[-1].outputs if found else observation))
-    return tuple(found)
+        windows.append(_windows(conv, windows[-1].outputs if windows else observation))
+    return tuple(windows)
 
 
 def _windows(conv: nn.Conv2d, inputs: tuple[int, int]) -> Windows:
@@ -223,11 +223,11 @@ def _first_layer(
 
 def _row_positions(segments: tuple[Segment, ...]) -> Tensor:
     """The position of every planned row of the first layer, int32 [rows]."""
-    found = [torch.zeros(0, dtype=torch.int32)]
+    positions = [torch.zeros(0, dtype=torch.int32)]
     for position, _, mask_taps in segments:
         count, slots, _ = mask_taps.shape
-        found.append(torch.arange(position, position + count).int().repeat_interleave(slots))
-    return torch.cat(found)
+        positions.append(torch.arange(position, position + count).int().repeat_interleave(slots))
+    return torch.cat(positions)
 
 
 def _later_layer(table: Tensor, reach: Tensor, layer: Windows) -> tuple[LayerRows, Tensor]:

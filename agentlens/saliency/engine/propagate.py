@@ -226,10 +226,12 @@ class Propagation:
 
     def _later_layer(self, index: int, layer: LayerRows, read: Tensor, weight: Tensor) -> int:
         """Fill the table and the lookup of a layer that reads ``read``; returns the rows in use."""
-        found = self._sources[: layer.sources.numel()].view_as(layer.sources)
-        torch.index_select(self._lookups[index - 1], 0, layer.sources.view(-1), out=found.view(-1))
-        kept = (found != 0).any(1).nonzero().flatten()
-        found, count = found.index_select(0, kept), len(kept)
+        sources = self._sources[: layer.sources.numel()].view_as(layer.sources)
+        torch.index_select(
+            self._lookups[index - 1], 0, layer.sources.view(-1), out=sources.view(-1)
+        )
+        kept = (sources != 0).any(1).nonzero().flatten()
+        sources, count = sources.index_select(0, kept), len(kept)
         width, channels = self._chain.channels[index], read.shape[1]
         padded = self._tables[index][1 : 1 + _padded(count, width)]
         rows, start = padded[:count], 0
@@ -238,7 +240,7 @@ class Propagation:
         for (_, first_tap, last_tap), end in zip(layer.groups, stops, strict=True):
             for low in range(start, end, step):
                 high = min(low + step, end)
-                chosen = found[low:high, first_tap:last_tap].reshape(-1)
+                chosen = sources[low:high, first_tap:last_tap].reshape(-1)
                 gathered = self._gathered[: len(chosen) * channels].view(len(chosen), -1)
                 torch.index_select(read, 0, chosen, out=gathered)
                 taps = weight[first_tap * channels : last_tap * channels]

@@ -40,7 +40,7 @@ def memory_situations(
         state = frame.states
         assert state is not None  # the policy is recurrent
         hidden = reference.fill(frame, pictures)
-        found = [policy(frame.observations, torch.zeros_like(state)), policy(hidden, state)]
+        changed = [policy(frame.observations, torch.zeros_like(state)), policy(hidden, state)]
         past = [reference.fill(_back(frame, back), pictures) for back in range(1, last)]
         for count in range(2, last + 1):
             reach = min(count - 1, int(_counts(frame)[0]))
@@ -49,8 +49,8 @@ def memory_situations(
                 if back == reach:
                     before = _back(frame, back).states
                 before = policy(past[back - 1], before).state
-            found.append(policy(hidden, before))
-        return found
+            changed.append(policy(hidden, before))
+        return changed
 
     names = ("memory", "input", *(f"last {count}" for count in range(2, last + 1)))
     return Situations(names=names, passes=1 + last * (last + 1) // 2, outputs=outputs)

@@ -15,13 +15,13 @@ def swap_situations(policy: Policy) -> Situations:
     stack = policy.observation_shape[0] // channels
 
     def outputs(frame: FrameBatch) -> Sequence[PolicyOutput]:
-        found = []
+        changed = []
         for newer in range(1, stack):
             order = list(range(stack))
             order[newer - 1 : newer + 1] = [newer, newer - 1]
             planes = [k * channels + c for k in order for c in range(channels)]
-            found.append(policy(frame.observations[:, planes], frame.states))
-        return found
+            changed.append(policy(frame.observations[:, planes], frame.states))
+        return changed
 
     names = tuple(f"planes {newer - 1} and {newer}" for newer in range(1, stack))
     return Situations(names=names, passes=stack - 1, outputs=outputs)
