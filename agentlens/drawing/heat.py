@@ -126,8 +126,10 @@ def scale_bar(layer: Layer, theme: Theme, width: int, height: int) -> np.ndarray
 
 def contour_colours(layer: Layer, theme: Theme) -> np.ndarray:
     """Colour of each level's line: uint8 [levels, 3], one that shows beside its fill."""
-    rgb = ramp(layer.target.role, layer.target.signed, theme).rgb
-    ends = [rgb[-256 + round(255 * place)] for place in (0.7, 1.0)]
+    if layer.target.signed:  # the same to both sides, so the colour of neither
+        return np.array([theme.muted, theme.text, theme.edge]).astype(np.uint8)
+    rgb = ramp(layer.target.role, False, theme).rgb
+    ends = [rgb[round(255 * place)] for place in (0.7, 1.0)]
     return np.array([*ends, theme.edge]).astype(np.uint8)
 
 
