@@ -45,14 +45,30 @@ def load(path: Path) -> Any:
 
 
 @pytest.mark.parametrize("planes", [3, 12])
-def test_colour_frames_are_not_taken_for_grey_planes(tmp_path: Path, planes: int) -> None:
+def test_planes_that_may_be_colour_are_asked_about(tmp_path: Path, planes: int) -> None:
     path = saved(tmp_path / "rgb.zip", box((planes, SIZE, SIZE)))
-    with pytest.raises(CheckpointError, match=f"reads {planes} planes: colour frames"):
+    with pytest.raises(CheckpointError, match=f"reads {planes} planes: {planes // 3} colour"):
         load(path)
-    manifest = tmp_path / "grey.toml"
-    manifest.write_text(f"[observation]\nstack = {planes}\n")
-    agent = load_agent(path, env="ALE/Pong-v5", preset="sb3-atari", manifest=manifest)
-    assert agent.spec.observation.stack == planes
+    manifest = tmp_path / "said.toml"
+    for words, stack, channels in ((f"stack = {planes}", planes, 1), ("channels = 3", None, 3)):
+        manifest.write_text(f"[observation]\n{words}\n")
+        agent = load_agent(path, env="ALE/Pong-v5", manifest=manifest)
+        observation = agent.spec.observation
+        assert (observation.stack, observation.channels) == (stack or planes // 3, channels)
+        assert observation.shape == (planes, SIZE, SIZE)
+
+
+def test_a_whole_colour_screen_is_read_as_colour_and_said(tmp_path: Path) -> None:
+    """What PPO("CnnPolicy", "ALE/Pong-v5") saves."""
+    path = saved(tmp_path / "rgb.zip", box((3, 210, 160)))
+    spec = load_agent(path, env="ALE/Pong-v5").spec
+    observation = spec.observation
+    assert (observation.channels, observation.stack, observation.pool) == (3, 1, "none")
+    assert (observation.shape, observation.grayscale) == ((3, 210, 160), "none")
+    assert (spec.preset, spec.environment.frame_skip_text) == ("", "4")
+    assert spec.environment.repeat_action_probability == 0.25
+    assert "observation.channels = 3: 3 planes, taken as colour frames" in spec.assumed
+    assert any(line.startswith("environment.start") for line in spec.assumed)
 
 
 class Elu(NatureCNN):

@@ -32,6 +32,7 @@ from agentlens.policies.state_dicts import plain_names
 from agentlens.policies.torchfile import ZIP_START, read_torch_bytes
 from agentlens.policies.weights import MAX_BYTES, check_file, collect
 from agentlens.policies.zoo import ZooFiles, read_zoo_files
+from agentlens.spec import SCREEN_SHAPE
 
 MAX_DATA_BYTES = 16 << 20
 
@@ -60,11 +61,13 @@ def _read(path: Path, hints: Hints) -> Checkpoint:
     checkpoint = _checkpoint(
         fields, rebuilt, zoo, collect(rebuilt.network, tensors, rebuilt.sources)
     )
-    return dataclasses.replace(
-        checkpoint,
-        observation=_observation(path, fields, rebuilt.planes, zoo, hints),
-        assumed=(*rebuilt.assumed, *listed, *zoo.assumed),
-    )
+    observation = _observation(path, fields, rebuilt.planes, zoo, hints)
+    assumed = (*rebuilt.assumed, *listed, *zoo.assumed)
+    if observation.get("channels") == 3 and not zoo.preset:
+        line = f"observation.channels = 3: {rebuilt.planes} planes, taken as colour frames"
+        checkpoint = dataclasses.replace(checkpoint, preset="", preset_assumed=False)
+        assumed = (*assumed, line)
+    return dataclasses.replace(checkpoint, observation=observation, assumed=assumed)
 
 
 def _checkpoint(
@@ -100,18 +103,30 @@ def _selection(algorithm: str, fields: Mapping[str, Any]) -> tuple[str, float, s
 def _observation(
     path: Path, fields: Mapping[str, Any], planes: int, zoo: ZooFiles, hints: Hints
 ) -> dict[str, Any]:
-    """What the zip and the zoo's files state; colour frames are told from grey ones."""
+    """What the zip and the zoo's files state; colour frames are told from grey ones.
+
+    Raises:
+        CheckpointError: planes that could be either, and nobody says which.
+    """
     stated = {**zoo.observation, **read_observation(fields, planes, str(path))}
-    stack = zoo.frame_stack
-    if stack is not None and stack == planes:
+    said, stack = hints.observation, zoo.frame_stack
+    whole = stated.get("resize") == [*SCREEN_SHAPE]
+    colour = said.get("channels") == 3 or planes == 3 * (stack or 0) or (whole and planes % 3 == 0)
+    if "stack" in said and "channels" not in said:
         return stated
-    if "stack" not in hints.observation and (planes % 3 == 0 or stack is not None):
+    if colour and planes % 3 == 0:
+        stated |= {"stack": planes // 3, "channels": 3, "grayscale": "none"}
+        return stated | ({"pool": "none"} if whole else {})
+    if planes % 3 == 0 and "channels" not in said and stack != planes:
         raise CheckpointError(
-            f"{path}: the first convolution reads {planes} planes"
-            + (f" and rl-zoo's frame_stack is {stack}" if stack is not None else "")
-            + ": colour frames, or a stack that only the file's owner knows. Colour is not "
-            f"supported; if these are grey planes, say stack = {planes} under [observation] in a "
+            f"{path}: the first convolution reads {planes} planes: {planes // 3} colour frames, or "
+            f"{planes} grey ones. Say channels = 3, or stack = {planes}, under [observation] in a "
             "manifest."
+        )
+    if stack is not None and stack != planes:
+        raise CheckpointError(
+            f"{path}: the first convolution reads {planes} planes, but rl-zoo's frame_stack is "
+            f"{stack}: these settings are another model's."
         )
     return stated
 
