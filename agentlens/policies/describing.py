@@ -115,7 +115,8 @@ def _stated_environment(found: Checkpoint, env: str, preset: str | None) -> Mapp
     if preset and preset != found.preset:
         return {}
     elsewhere = found.env and env != found.env
-    return {k: v for k, v in found.environment.items() if k != "frame_skip" or not elsewhere}
+    of_the_id = ("frame_skip", "step_frames")
+    return {k: v for k, v in found.environment.items() if k not in of_the_id or not elsewhere}
 
 
 def _value(recipe: Mapping[str, Any], found: Checkpoint, preset: str) -> ValueSpec:
