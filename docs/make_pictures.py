@@ -102,7 +102,9 @@ def gallery(policies: Path, folder: Path) -> None:
     for scene in (PONG, BREAKOUT, STACKED, DQN):
         recording = record(scene, policies, folder)
         maps = agentlens.explain(
-            recording, Perturbation(planes=scene.planes), steps=steps_around(scene)
+            recording,
+            Perturbation(planes=scene.planes, reference="blur"),
+            steps=steps_around(scene),
         )
         output = DOCS / "images" / "gallery" / f"{scene.name}.png"
         agentlens.still(recording, maps, output, step=scene.step, draw=Draw(scale=2), force=True)
