@@ -77,10 +77,20 @@ def observations(
 
 
 @pytest.mark.parametrize(
-    ("game", "noops"), [("Breakout", 7), ("Pong", 23), ("Freeway", 3), ("Qbert", 5)]
+    ("env_id", "noops"),
+    [
+        ("BreakoutNoFrameskip-v4", 7),
+        ("PongNoFrameskip-v4", 23),
+        ("FreewayNoFrameskip-v4", 3),
+        ("QbertNoFrameskip-v4", 5),
+        ("ALE/Breakout-v5", 7),  # 4 steps of 4 frames each
+        ("ALE/Qbert-v5", 3),
+    ],
 )
-def test_sb3(game: str, noops: int) -> None:
-    venv = VecFrameStack(make_atari_env(f"{game}NoFrameskip-v4", n_envs=1, seed=3), 4)
+def test_sb3(env_id: str, noops: int) -> None:
+    game = env_id.removeprefix("ALE/").removesuffix("-v5").removesuffix("NoFrameskip-v4")
+    still = {"repeat_action_probability": 0.0}
+    venv = VecFrameStack(make_atari_env(env_id, n_envs=1, seed=3, env_kwargs=still), 4)
     env = venv.unwrapped.envs[0]
     while not isinstance(env, NoopResetEnv):
         env = env.env
@@ -94,11 +104,11 @@ def test_sb3(game: str, noops: int) -> None:
         theirs.append(observation[0])
         ends.append(bool(done[0]))
     venv.close()
-    protocol = with_noops(resolve(f"{game}NoFrameskip-v4", preset="sb3-atari"), noops)
+    protocol = with_noops(resolve(env_id, preset="sb3-atari", environment=still), noops)
     ours, _, resets = observations(protocol, game, actions[: len(ends)])
     np.testing.assert_array_equal(ours, np.array(theirs).transpose(0, 3, 1, 2))
     np.testing.assert_array_equal(resets[1:], ends)
-    assert (game == "Breakout") <= (sum(ends) >= 2)
+    assert (env_id == "BreakoutNoFrameskip-v4") <= (sum(ends) >= 2)
 
 
 class GreyAfterResize(gymnasium.ObservationWrapper):
