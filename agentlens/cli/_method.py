@@ -97,13 +97,17 @@ def _method_flags(name: str, taken: set[str]) -> type[MethodFlags]:
     for option in _options(cls):
         flag = f"{name}-{option.name}" if option.name in taken else option.name
         details = tyro.conf.arg(
-            name=flag.replace("_", "-"), help=notes.get(option.name, ""), **_shown(hints, option)
+            name=flag.replace("_", "-"),
+            help=notes.get(option.name, ""),
+            metavar=_metavar(hints[option.name], option),
+            help_behavior_hint="" if option.default is None else None,
         )
         fields.append((option.name, Annotated[hints[option.name], details], _default(option)))
     flags = dataclasses.make_dataclass(
         f"{cls.__name__}Flags", fields, bases=(MethodFlags,), frozen=True, kw_only=True
     )
-    flags.__doc__ = f"{name}: {cls.summary} ({cls.paper}). Known weakness: {cls.weakness}."
+    paper = "" if cls.paper == "none" else f" ({cls.paper})"
+    flags.__doc__ = f"{name}: {cls.summary}{paper}. Known weakness: {cls.weakness}."
     return flags
 
 
@@ -117,14 +121,11 @@ def _default(option: dataclasses.Field[Any]) -> Any:
     return option.default
 
 
-def _shown(hints: dict[str, Any], option: dataclasses.Field[Any]) -> dict[str, str]:
+def _metavar(hint: Any, option: dataclasses.Field[Any]) -> str | None:
     """How a flag that may be left out is shown: without "None", which nobody types."""
     if option.default is not None:
-        return {}
-    (kind, *_) = (k for k in typing.get_args(hints[option.name]) if k is not type(None))
-    several = typing.get_origin(kind) is tuple
-    words = {float: "NUMBER", int: "INT", str: "NAME"}
-    return {
-        "metavar": "NAME ..." if several else words.get(kind, "VALUE"),
-        "help_behavior_hint": "",
-    }
+        return None
+    (kind, *_) = (k for k in typing.get_args(hint) if k is not type(None))
+    if typing.get_origin(kind) is tuple:
+        return "NAME ..."
+    return {float: "NUMBER", int: "INT", str: "NAME"}.get(kind, "VALUE")

@@ -15,8 +15,11 @@ from agentlens.saliency.references import parse_reference
 _NAMED_CHARACTERS = 48
 
 
-def configure(method: str | SaliencyMethod) -> SaliencyMethod:
+def configure(method: object) -> SaliencyMethod:
     """The method of a name with its defaults, or the given one with every option checked.
+
+    Args:
+        method: a name, or a method; anything else is refused.
 
     Raises:
         UnknownName: no such method.

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 def notes_of(cls: type) -> dict[str, str]:
     """The string below each field of a dataclass, by name: of the class that wrote it last."""
-    notes = {}
+    notes: dict[str, str] = {}
     for parent in reversed(cls.__mro__):
         if dataclasses.is_dataclass(parent):
             notes.update(_written_notes(parent))

@@ -65,7 +65,16 @@ def _section(name: str, method: Any, pictures: Path | None) -> str:
         if field.init
     ]
     lines += ["Options:", "", *options, ""] if options else []
-    for picture in sorted(pictures.glob(f"{name}-*.png")) if pictures else []:
+    for picture in _pictures_of(name, pictures):
         game = picture.stem.removeprefix(f"{name}-")
         lines += [f"![{name} on a state of {game}](images/methods/{picture.name})", ""]
     return "\n".join(lines)
+
+
+def _pictures_of(name: str, folder: Path | None) -> list[Path]:
+    """A method's own stills: those of "gradient-input" begin with "gradient", too."""
+    if folder is None:
+        return []
+    longer = tuple(f"{n}-" for n in METHODS.names() if n.startswith(f"{name}-"))
+    stills = sorted(folder.glob(f"{name}-*.png"))
+    return [still for still in stills if not longer or not still.name.startswith(longer)]

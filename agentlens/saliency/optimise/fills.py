@@ -23,7 +23,8 @@ import torch
 
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.optimise.problem import BANK, DRAWN_FILLS
-from agentlens.saliency.references import counted_generator, parse_reference
+from agentlens.saliency.references import parse_reference
+from agentlens.saliency.seeds import counted_generator
 
 if TYPE_CHECKING:
     from torch import Tensor

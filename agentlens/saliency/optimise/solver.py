@@ -21,7 +21,7 @@ from agentlens.saliency.optimise.loss import mask_loss
 from agentlens.saliency.optimise.problem import AUTO, MaskProblem
 from agentlens.saliency.optimise.relaxation import over_planes, relaxed, spread, start_logits
 from agentlens.saliency.question import Question, score_change
-from agentlens.saliency.references import counted_generator
+from agentlens.saliency.seeds import counted_generator
 from agentlens.spec import GridSpec
 
 CHUNK = 16
