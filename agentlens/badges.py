@@ -79,6 +79,26 @@ class Badges:
         """The badges in the order in which they are shown."""
         return (self.sanity, self.energy, self.invariance, self.causal)
 
+    @property
+    def measured(self) -> bool:
+        """Whether any of them was measured."""
+        return any(badge.verdict != "not measured" for badge in self.all)
+
+    @property
+    def verdicts(self) -> str:
+        """All in a line without their numbers: "sanity pass, energy weak, ..."."""
+        if not self.measured:
+            return "badges: not measured"
+        return ", ".join(f"{badge.name} {badge.verdict}" for badge in self.all)
+
+    @property
+    def tally(self) -> str:
+        """The same where there is no room: "badges: 3 of 4 pass"."""
+        if not self.measured:
+            return "not measured"
+        passed = sum(badge.verdict == "pass" for badge in self.all)
+        return f"badges: {passed} of {len(self.all)} pass"
+
     def __str__(self) -> str:
         """All on one line."""
         return "  ".join(map(str, self.all))

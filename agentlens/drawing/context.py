@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from agentlens.badges import Badges
 from agentlens.drawing.colour import subdued
 from agentlens.drawing.scale import Scale
 from agentlens.drawing.screens import moving_pixels
@@ -90,7 +91,8 @@ class Scene:
     planes K of the frame stack and their (H, W).
     ``control``: the maps' agent-free control. ``spread``, ``plane_spread``: from map cells to the
     pixels of the screen and of a plane, None without maps. ``pooled``: whether the agent sees the
-    maximum of two screens. ``has_boxes``, ``has_captions``: whether steps have any.
+    maximum of two screens. ``has_boxes``, ``has_captions``: whether steps have any. ``badges``:
+    how far to believe the maps, None without maps or for maps in memory.
     """
 
     theme: Theme
@@ -112,6 +114,7 @@ class Scene:
     frames: int
     has_boxes: bool = False
     has_captions: bool = False
+    badges: Badges | None = None
 
     def layer(self, target: str) -> Layer:
         """The drawn target of this name."""

@@ -26,6 +26,7 @@ from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND
 from agentlens.errors import InvalidArgument
 from agentlens.spec import TargetInfo
 from agentlens.store.map_set import MapSet, check_same_episode
+from agentlens.store.measures import badges_of
 from agentlens.store.recording import Episode, Recording
 
 
@@ -84,6 +85,7 @@ class Film:
             self._make_scene(recording, scales or {}, THEMES[theme]),
             has_boxes=self._notes.has_boxes,
             has_captions=self._notes.has_captions,
+            badges=None if maps is None else badges_of(maps.folder),
         )
 
     def __len__(self) -> int:

@@ -37,6 +37,7 @@ from agentlens.store.lock import LOCK_NAME, FolderLock
 from agentlens.store.map_pictures import picture_names, write_pictures
 from agentlens.store.map_set import MapHeader as MapHeader
 from agentlens.store.map_set import MapSet as MapSet
+from agentlens.store.measures import MEASURES
 from agentlens.store.sealed_json import read_document, write_document
 
 _JSON, _VALUES, _CHAIN = "maps.json", "values.f32", "values.chain"
@@ -158,7 +159,7 @@ class MapWriter:
         found = names_in(self.folder) - {LOCK_NAME}
         if not found:
             return None
-        ours = {_VALUES, _CHAIN} | picture_names(found)
+        ours = {_VALUES, _CHAIN, MEASURES} | picture_names(found)
         if _JSON not in found and not (force and found <= ours):
             raise AlreadyExists(
                 f"{self.folder} holds {sorted(found)[0]!r} but no map set: choose another folder."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentlens.badges import Figure
+from agentlens.badges import Badges, Figure, judge
 from agentlens.errors import Corrupt
 from agentlens.store.sealed_json import read_document, write_document
 
@@ -75,6 +75,21 @@ def read_measures(folder: Path) -> Measures | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Corrupt(f"{path}: not the measures expected: {error!r}.") from error
+
+
+def badges_of(folder: Path | None) -> Badges | None:
+    """The badges of a map set: "not measured" where its folder holds no measures.
+
+    Returns:
+        ``None`` for maps in memory.
+
+    Raises:
+        Corrupt, Incompatible: as ``read_measures``.
+    """
+    if folder is None:
+        return None
+    measures = read_measures(folder)
+    return judge({} if measures is None else measures.figures)
 
 
 def _number(value: Any) -> float:

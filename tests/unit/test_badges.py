@@ -9,7 +9,15 @@ import pytest
 
 from agentlens.badges import Figure, judge
 from agentlens.errors import Corrupt
-from agentlens.store.measures import MEASURES, Measures, read_measures, write_measures
+from agentlens.store.maps import MapWriter
+from agentlens.store.measures import (
+    MEASURES,
+    Measures,
+    badges_of,
+    read_measures,
+    write_measures,
+)
+from tests.store_samples import MAPS
 
 GOOD = {
     "randomisation": Figure(estimate=0.1, low=0.0, high=0.2),
@@ -48,6 +56,35 @@ def test_good_figures_pass() -> None:
 )
 def test_each_figure_decides_its_badge(name: str, figure: Figure, badge: str, verdict: str) -> None:
     assert getattr(judge({**GOOD, name: figure}), badge).verdict == verdict
+
+
+def test_the_line_says_verdicts_or_that_nothing_was_measured() -> None:
+    assert judge(GOOD).verdicts == "sanity pass, energy pass, invariance pass, causal pass"
+    assert judge(GOOD).tally == "badges: 4 of 4 pass"
+    assert judge({}).verdicts == "badges: not measured"
+
+
+def test_a_map_set_without_measures_is_not_measured_and_one_in_memory_has_no_badges(
+    tmp_path: Path,
+) -> None:
+    assert badges_of(None) is None
+    empty = badges_of(tmp_path)
+    assert empty is not None
+    assert not empty.measured
+    write_measures(tmp_path, Measures(figures=GOOD, states=4, units="x", provenance={}))
+    badges = badges_of(tmp_path)
+    assert badges is not None
+    assert badges.causal.verdict == "pass"
+
+
+def test_maps_that_are_replaced_lose_the_measures_of_the_old_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "maps"
+    MapWriter(folder, MAPS).close()
+    write_measures(folder, Measures(figures=GOOD, states=4, units="x", provenance={}))
+    MapWriter(folder, MAPS).close()
+    assert read_measures(folder) is not None
+    MapWriter(folder, MAPS, force=True).close()
+    assert read_measures(folder) is None
 
 
 def test_measures_come_back_and_notice_a_changed_bit(tmp_path: Path) -> None:

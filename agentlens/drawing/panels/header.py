@@ -10,14 +10,14 @@ import numpy as np
 from agentlens.drawing.caption import clock
 from agentlens.drawing.context import FrameContext, Scene
 from agentlens.drawing.pixels import canvas, fill
-from agentlens.drawing.text import SMALL, TITLE, draw_text
+from agentlens.drawing.text import SMALL, TITLE, draw_text, shortened
 
 HEIGHT = 54
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """Two lines over the whole width: agent and score, protocol and method."""
+    """Two lines over the whole width: agent, badges and score, protocol and method."""
 
     size: tuple[int, int]
 
@@ -36,12 +36,23 @@ class Header:
         )
         used = draw_text(picture, standing, width, 5, colour=theme.text, align="right")
         room = max(0, width - used - 24)
-        draw_text(picture, scene.title, 0, 0, size=TITLE, colour=theme.text, width=room)
+        title = draw_text(picture, scene.title, 0, 0, size=TITLE, colour=theme.text, width=room)
+        _draw_badges(picture, scene, width - used - 24, room - title - 24)
         line = partial(draw_text, picture, size=SMALL, colour=theme.muted)
         used = line(scene.method, width, 28, align="right", width=(width - 24) // 2)
         line(scene.facts, 0, 28, width=width - used - 24)
         fill(picture, 0, height - 8, width, 1, theme.line)
         return picture
+
+
+def _draw_badges(picture: np.ndarray, scene: Scene, right: int, room: int) -> None:
+    """Write the badges' verdicts, or their tally, where there is room for either."""
+    if scene.badges is None:
+        return
+    for text in (scene.badges.verdicts, scene.badges.tally):
+        if shortened(text, SMALL, max(room, 0)) == text:
+            draw_text(picture, text, right, 7, size=SMALL, colour=scene.theme.muted, align="right")
+            return
 
 
 PANEL = Header
