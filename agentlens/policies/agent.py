@@ -203,7 +203,7 @@ def _load_policy(spec: AgentSpec, folder: Path, trust_code: bool) -> Policy:
         return built
     if weights is None:
         raise ManifestError(f"agent.weights: missing, and format {spec.format!r} needs them.")
-    found = read_checkpoint(weights, spec.format, Hints(network=spec.network))
-    policy = build_policy(spec.network or found.network, spec.observation, spec.action)
-    load_tensors(policy, found.tensors)
+    contents = read_checkpoint(weights, spec.format, Hints(network=spec.network))
+    policy = build_policy(spec.network or contents.network, spec.observation, spec.action)
+    load_tensors(policy, contents.tensors)
     return policy

@@ -66,66 +66,66 @@ def describe_checkpoint(
     """
     recipe = _read_recipe(manifest)
     agent, settings = _table(recipe, "agent"), dict(_table(recipe, "environment"))
-    said = settings.pop("id", None)
-    if said is not None and not isinstance(said, str):
-        raise ManifestError(f"environment.id: expected text, got {said!r:.80}.")
-    env = env or said
+    recipe_env = settings.pop("id", None)
+    env = env or recipe_env
     preset = preset or agent.get("preset")
     format = format or agent.get("format") or detect_format(checkpoint)
     meanings = _table(recipe, "action").get("meanings", ())
-    if not isinstance(meanings, list | tuple):
-        raise ManifestError(f"action.meanings: expected a list of names, got {meanings!r:.80}.")
-    found = read_checkpoint(checkpoint, format, _hints(recipe, len(meanings), env))
-    env = env or found.env
+    contents = read_checkpoint(checkpoint, format, _hints(recipe, len(meanings), env))
+    env = env or contents.env
     if not env:
         raise InvalidArgument(
             f"{checkpoint}: does not say which environment it is for; give env, such as "
             "'ALE/Pong-v5'."
         )
-    settings = {**_stated_environment(found, env, preset), **settings}
-    resolved, assumed = _protocol(found, env, preset, settings, _table(recipe, "observation"))
-    action, environment = _actions(found, resolved, _table(recipe, "action"))
+    settings = {**_stated_environment(contents, env, preset), **settings}
+    resolved, assumed = _protocol(contents, env, preset, settings, _table(recipe, "observation"))
+    action, environment = _actions(contents, resolved, _table(recipe, "action"))
     if environment != resolved.environment:
-        assumed.append(f"environment.options = {environment.options}: {found.actions} outputs")
+        assumed.append(f"environment.options = {environment.options}: {contents.actions} outputs")
     spec = AgentSpec(
         name=name,
         format="safetensors",
         environment=environment,
         observation=resolved.observation,
         action=action,
-        network=found.network,
+        network=contents.network,
         weights=WEIGHTS,
-        algorithm=agent.get("algorithm") or found.algorithm,
+        algorithm=agent.get("algorithm") or contents.algorithm,
         licence=agent.get("licence", ""),
         source=agent.get("source") or _origin(checkpoint, format),
-        preset=preset or found.preset,
-        value=_value(recipe, found, preset or found.preset),
+        preset=preset or contents.preset,
+        value=_value(recipe, contents, preset or contents.preset),
         score=mapping.decode(ScoreSpec, recipe["score"], "score") if "score" in recipe else None,
-        assumed=(*found.assumed, *assumed),
+        assumed=(*contents.assumed, *assumed),
     )
-    policy = build_policy(found.network, spec.observation, spec.action)
-    load_tensors(policy, found.tensors)
+    return spec, _filled_policy(contents, spec, checkpoint)
+
+
+def _filled_policy(contents: Checkpoint, spec: AgentSpec, checkpoint: Path) -> ChainPolicy:
+    policy = build_policy(contents.network, spec.observation, spec.action)
+    load_tensors(policy, contents.tensors)
     check_outputs_finite(policy, spec.observation, str(checkpoint))
-    return spec, policy
+    return policy
 
 
-def _stated_environment(found: Checkpoint, env: str, preset: str | None) -> Mapping[str, Any]:
+def _stated_environment(contents: Checkpoint, env: str, preset: str | None) -> Mapping[str, Any]:
     """What the file says of its environment, as far as it holds for this one: nothing under another
     preset, and no frame skip under another id."""
-    if preset and preset != found.preset:
+    if preset and preset != contents.preset:
         return {}
-    elsewhere = found.env and env != found.env
+    elsewhere = contents.env and env != contents.env
     of_the_id = ("frame_skip", "step_frames")
-    return {k: v for k, v in found.environment.items() if k not in of_the_id or not elsewhere}
+    return {k: v for k, v in contents.environment.items() if k not in of_the_id or not elsewhere}
 
 
-def _value(recipe: Mapping[str, Any], found: Checkpoint, preset: str) -> ValueSpec:
+def _value(recipe: Mapping[str, Any], contents: Checkpoint, preset: str) -> ValueSpec:
     """What the critic was trained on: as the recipe says, else the file, else the preset."""
     if "value" in recipe:
         return mapping.decode(ValueSpec, recipe["value"], "value")
-    if found.value.reward == "unknown" and preset:
-        return dataclasses.replace(found.value, reward=protocols.presets()[preset].reward)
-    return found.value
+    if contents.value.reward == "unknown" and preset:
+        return dataclasses.replace(contents.value, reward=protocols.presets()[preset].reward)
+    return contents.value
 
 
 def _origin(checkpoint: Path, format: str) -> str:
@@ -142,6 +142,10 @@ def _read_recipe(path: Path | None) -> dict[str, Any]:
             raise ManifestError(
                 f"{path}: agent.{key}: a recipe may say {', '.join(_AGENT_KEYS)}, as text."
             )
+    if not isinstance(env := _table(recipe, "environment").get("id", ""), str):
+        raise ManifestError(f"{path}: environment.id: expected text, got {env!r:.80}.")
+    if not isinstance(names := _table(recipe, "action").get("meanings", []), list):
+        raise ManifestError(f"{path}: action.meanings: expected a list, got {names!r:.80}.")
     return recipe
 
 
@@ -173,45 +177,45 @@ def _hints(recipe: Mapping[str, Any], actions: int, env: str | None) -> Hints:
 
 
 def _protocol(
-    found: Checkpoint,
+    contents: Checkpoint,
     env: str,
     preset: str | None,
     environment: Mapping[str, Any],
     observation: Mapping[str, Any],
 ) -> tuple[protocols.Resolved, list[str]]:
     assumed = []
-    if not preset and found.preset:
-        preset = found.preset
-        if found.preset_assumed:
+    if not preset and contents.preset:
+        preset = contents.preset
+        if contents.preset_assumed:
             assumed.append(f"preset = {preset}: the file does not say how it was trained")
     resolved = protocols.resolve(
         env,
         preset=preset or None,
         environment=environment,
-        observation={**found.observation, **with_nones(ObservationSpec, observation)},
+        observation={**contents.observation, **with_nones(ObservationSpec, observation)},
     )
     return resolved, [*assumed, *resolved.assumed]
 
 
 def _actions(
-    found: Checkpoint, resolved: protocols.Resolved, table: Mapping[str, Any]
+    contents: Checkpoint, resolved: protocols.Resolved, table: Mapping[str, Any]
 ) -> tuple[ActionSpec, EnvironmentSpec]:
     """The action table, and the environment with as many actions as the policy has outputs."""
     environment = resolved.environment
     if "meanings" not in table:
-        environment = fitting_actions(environment, found.actions)
+        environment = fitting_actions(environment, contents.actions)
     known = action_meanings(environment)
-    said = {
+    stated = {
         "meanings": known,
-        "selection": found.selection,
-        "epsilon": found.epsilon,
-        "reason": found.reason,
+        "selection": contents.selection,
+        "epsilon": contents.epsilon,
+        "reason": contents.reason,
         **table,
     }
-    action = mapping.decode(ActionSpec, said, "action")
-    if len(action.meanings) != found.actions:
+    action = mapping.decode(ActionSpec, stated, "action")
+    if len(action.meanings) != contents.actions:
         raise InvalidArgument(
-            f"the policy has {found.actions} outputs, but {environment.id} has "
+            f"the policy has {contents.actions} outputs, but {environment.id} has "
             f"{len(action.meanings)} actions ({', '.join(action.meanings)}); give the right "
             "environment, or the meanings of the outputs in a manifest."
         )

@@ -144,7 +144,7 @@ def collect(
     Raises:
         WeightMismatch: a layer has no source, or its source lacks a tensor; names both.
     """
-    found = {}
+    renamed = {}
     for layer, parameter in _declared(network):
         if layer not in sources:
             raise WeightMismatch(f"layer {layer!r} has no source among the checkpoint's tensors.")
@@ -156,8 +156,8 @@ def collect(
                 f"tensor {origin!r}, wanted as {layer}.{parameter}, is not in the checkpoint; "
                 f"there is {there}."
             )
-        found[f"{layer}.{parameter}"] = tensors[origin]
-    return found
+        renamed[f"{layer}.{parameter}"] = tensors[origin]
+    return renamed
 
 
 def foreign_names(network: NetworkSpec, sources: Mapping[str, str]) -> Iterator[str]:

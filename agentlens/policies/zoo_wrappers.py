@@ -70,16 +70,16 @@ def _settings(arguments: Mapping[str, Any], where: str) -> WrapperSettings:
                 f"{where}: AtariWrapper's {str(key)[:60]} = {str(value)[:60]}; expected some of "
                 f"{', '.join(_DEFAULTS)} with numbers or truth values."
             )
-    said = {**_DEFAULTS, **arguments}
+    options = {**_DEFAULTS, **arguments}
     environment: dict[str, Any] = {}
-    noops, size, skip = int(said["noop_max"]), int(said["screen_size"]), int(said["frame_skip"])
+    noops, size, skip = (int(options[k]) for k in ("noop_max", "screen_size", "frame_skip"))
     if noops != _DEFAULTS["noop_max"]:
         start = list(PRESETS["sb3-atari"].environment["start"])
         environment["start"] = [
             *([{"action": "NOOP", "least": 1, "most": noops}] if noops else []),
             *start[1:],
         ]
-    if not said["terminal_on_life_loss"]:
+    if not options["terminal_on_life_loss"]:
         environment |= {
             "terminal_on_life_loss": False,
             "after_life_loss": [],
@@ -88,9 +88,9 @@ def _settings(arguments: Mapping[str, Any], where: str) -> WrapperSettings:
     return WrapperSettings(
         environment=environment,
         observation={} if size == _DEFAULTS["screen_size"] else {"resize": [size, size]},
-        reward="clipped" if said["clip_reward"] else "raw",
+        reward="clipped" if options["clip_reward"] else "raw",
         frame_skip=max(1, skip),
-        sticky=float(said["action_repeat_probability"]),
+        sticky=float(options["action_repeat_probability"]),
     )
 
 

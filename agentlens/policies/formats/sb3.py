@@ -109,15 +109,15 @@ def _observation(
         CheckpointError: planes that could be either, and nobody says which.
     """
     stated = {**zoo.observation, **read_observation(fields, planes, str(path))}
-    said, stack = hints.observation, zoo.frame_stack
+    owner, stack = hints.observation, zoo.frame_stack
     whole = stated.get("resize") == [*SCREEN_SHAPE]
-    colour = said.get("channels") == 3 or planes == 3 * (stack or 0) or (whole and planes % 3 == 0)
-    if "stack" in said and "channels" not in said:
+    colour = owner.get("channels") == 3 or planes == 3 * (stack or 0) or (whole and planes % 3 == 0)
+    if "stack" in owner and "channels" not in owner:
         return stated
     if colour and planes % 3 == 0:
         stated |= {"stack": planes // 3, "channels": 3, "grayscale": "none"}
         return stated | ({"pool": "none"} if whole else {})
-    if planes % 3 == 0 and "channels" not in said and stack != planes:
+    if planes % 3 == 0 and "channels" not in owner and stack != planes:
         raise CheckpointError(
             f"{path}: the first convolution reads {planes} planes: {planes // 3} colour frames, or "
             f"{planes} grey ones. Say channels = 3, or stack = {planes}, under [observation] in a "
