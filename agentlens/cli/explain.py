@@ -41,6 +41,7 @@ def run(options: Options) -> int:
     """Estimate, explain, print where the maps lie."""
     from agentlens.cli._agent import use_compute
     from agentlens.policies.agent import load_agent
+    from agentlens.saliency.map_run import prepare_maps
     from agentlens.store.recording import open_recording
     from agentlens.workflows.making_maps import completeness_lines, explain_aloud
 
@@ -51,17 +52,20 @@ def run(options: Options) -> int:
         trusted = load_agent(recording.folder / "agent", trust_code=True)
     episode = 0 if options.episode is None and options.span.around else options.episode
     with progress("explaining", "steps") as report:
-        maps = explain_aloud(
+        run = prepare_maps(
             recording,
             options.maps.configured(),
             steps=options.span.chosen(recording, episode or 0),
             episodes=None if episode is None else [episode],
             compute=compute,
             output=options.output,
+            agent=trusted,
+        )
+        maps = explain_aloud(
+            run,
             force=options.force,
             progress=report,
             say=lambda line: print(line, file=sys.stderr),
-            agent=trusted,
         )
     print(
         f"maps: {len(maps.steps)} steps, {', '.join(maps.targets)}; planes {', '.join(maps.planes)}"

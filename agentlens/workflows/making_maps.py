@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from agentlens.policies.agent import Agent
 from agentlens.progress import Progress, silent
 from agentlens.saliency.base import RecordingFacts, SaliencyMethod
 from agentlens.saliency.configure import configure
-from agentlens.saliency.map_run import finished_maps, make_maps, prepare_maps, seconds_a_map
+from agentlens.saliency.map_run import MapRun, finished_maps, make_maps, seconds_a_map
 from agentlens.store.maps import MapSet, open_maps
 from agentlens.store.recording import Recording
 
@@ -22,36 +22,22 @@ WORTH_SAYING_S = 10.0
 
 
 def explain_aloud(
-    recording: Recording,
-    method: str | SaliencyMethod,
+    run: MapRun,
     *,
-    steps: slice | Sequence[int] | None = None,
-    episodes: Sequence[int] | None = None,
-    compute: Compute = Compute(),
-    output: Path | None = None,
     force: bool = False,
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
-    agent: Agent | None = None,
 ) -> MapSet:
     """Explain, and say before it how long it will take, or that nothing is to do.
 
     Args:
-        recording, method, steps, episodes, compute, output, force, progress, agent: as ``explain``.
+        run: from ``prepare_maps``.
+        force, progress: as ``explain``.
         say: called with a line for the user.
 
     Raises:
         InvalidArgument: whatever ``explain`` raises.
     """
-    run = prepare_maps(
-        recording,
-        method,
-        steps=steps,
-        episodes=episodes,
-        compute=compute,
-        output=output,
-        agent=agent,
-    )
     if not force and finished_maps(run) is not None:
         say(f"nothing to do: the {len(run)} maps are there already")
     elif (estimate := seconds_a_map(run) * len(run)) > WORTH_SAYING_S:

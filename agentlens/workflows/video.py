@@ -18,6 +18,7 @@ from agentlens.progress import SILENT_STAGES, Progress, StageReporter, silent
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.base import SaliencyMethod
+from agentlens.saliency.map_run import prepare_maps
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
 from agentlens.workflows.making_maps import check_method, explain_aloud
@@ -83,14 +84,8 @@ def video(
             progress=progress,
         )
     with reporter.stage("explaining", "steps") as progress:
-        map_set = explain_aloud(
-            recording,
-            method,
-            compute=compute,
-            progress=progress,
-            say=reporter.say,
-            agent=agent,
-        )
+        run = prepare_maps(recording, method, compute=compute, agent=agent)
+        map_set = explain_aloud(run, progress=progress, say=reporter.say)
     path = Path(output) if output else fresh_path(folder, name, ".mp4")
     with reporter.stage("drawing", "frames") as progress:
         path = render(recording, map_set, path, draw=draw, force=force, progress=progress)
