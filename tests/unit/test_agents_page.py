@@ -21,6 +21,7 @@ from agentlens.policies.architectures import ARCHITECTURES
 from agentlens.policies.checkpoint import FORMATS
 from agentlens.policies.manifest import decode_network
 from agentlens.policies.networks import build_policy
+from agentlens.rollout.returns import Play
 from agentlens.spec import (
     ActionSpec,
     AgentSpec,
@@ -33,6 +34,7 @@ from agentlens.spec import (
     ScoreSpec,
     ValueSpec,
 )
+from agentlens.workflows.video import video
 
 PAGE = (Path(__file__).parents[2] / "docs" / "agents.md").read_text("utf-8")
 SPECS = (
@@ -105,3 +107,5 @@ def test_a_class_written_from_the_page_alone_plays(
     assert output.preferences.shape == (3, 6)
     assert output.value is not None
     assert not any(p.requires_grad for p in agent.policy.parameters())
+    done = video(agent, tmp_path / "v.gif", play=Play(max_steps=2), method="gradient")
+    assert len(done.maps.steps) == 2
