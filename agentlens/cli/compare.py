@@ -14,7 +14,7 @@ from agentlens.cli._options import ComputeFlags
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location, Name, Whole
 
-_NUMBERS = ("episodes", "states", "map_states", "moments", "video_steps")
+_NUMBERS = ("episodes", "states", "map_states", "moments", "video_steps", "word_steps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,9 @@ class Options:
     """Stills of each kind, for each pair and side: 3."""
     video_steps: Whole = None
     """Decisions in each video: 240; 0 for no videos."""
+    word_steps: Whole = None
+    """States of the first agent on which all are described by the objects that they act for: none;
+    300 take a few minutes. For games whose objects are known."""
     own_scales: bool = False
     """Draw each agent's heat on its own scale instead of one for all."""
     seed_twin: Name = None

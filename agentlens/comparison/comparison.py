@@ -1,4 +1,4 @@
-"""What a comparison found: figures and tables, with nothing drawn yet."""
+"""What a comparison says: figures and tables, with nothing drawn yet."""
 
 from __future__ import annotations
 
@@ -54,6 +54,22 @@ class BurnIn:
     total_variation: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class ObjectEffect:
+    """How much of an agent's choices depends on one group of objects on the screen.
+
+    ``effect``: its share of the change when each group is erased alone, 0 to 1; ``cited``: share
+    of the ``steps`` states in which it is cited as what the agent acts for.
+    """
+
+    agent: str
+    states_of: str
+    object: str
+    effect: float
+    cited: float
+    steps: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
     """Two or more agents compared on the same seeds and on the same states.
@@ -63,8 +79,8 @@ class Comparison:
 
     Attributes:
         games: the episodes that returns come from. returns, biases, differences, behaviours,
-        similarities, burn_ins, shifts, moments: see their classes. notes: what a reader must
-        know before believing any of it. made: seeds, counts, method and versions.
+        similarities, burn_ins, shifts, moments, objects: see their classes. notes: what a reader
+        must know before believing any of it. made: seeds, counts, method and versions.
         folder: where the report lies, or None.
     """
 
@@ -80,6 +96,7 @@ class Comparison:
     moments: tuple[Moment, ...]
     notes: tuple[str, ...]
     made: Mapping[str, Any]
+    objects: tuple[ObjectEffect, ...] = ()
     folder: Path | None = None
 
     @property
@@ -110,6 +127,7 @@ class Comparison:
             "behaviour": table(self.behaviours),
             "similarity": table(self.similarities),
             "burn_in": table(self.burn_ins),
+            "objects": table(self.objects),
             "moments": table(self.moments),
         }
         return {name: columns for name, columns in tables.items() if columns}

@@ -25,6 +25,7 @@ from agentlens.comparison.page_tables import (
     bias_table,
     differences_table,
     maps_table,
+    objects_table,
     returns_table,
 )
 from agentlens.comparison.style import STYLE
@@ -86,6 +87,7 @@ def _sections(comparison: Comparison, drawn: Drawn) -> list[tuple[str, str, Html
         ("returns", "Returns", _returns(comparison, drawn)),
         ("order", "In the order given", training_section(drawn)),
         ("actions", "Actions on shared states", actions_section(comparison)),
+        ("objects", "What they act for", objects_table(comparison)),
         ("maps", "What they look at", _maps(comparison, drawn)),
         ("moments", "Moments", moments_section(drawn)),
         ("methods", "How this was measured", _methods(comparison)),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from agentlens.comparison.behaviour import Behaviour
-from agentlens.comparison.comparison import Comparison
+from agentlens.comparison.comparison import Comparison, ObjectEffect
 from agentlens.comparison.html_parts import (
     Html,
     cell,
@@ -19,7 +19,7 @@ from agentlens.comparison.html_parts import (
 )
 from agentlens.comparison.measure import Measure, Subject, measures_of
 from agentlens.comparison.similarity import Similarity
-from agentlens.comparison.words import number, verdict_text
+from agentlens.comparison.words import number, percent, verdict_text
 
 R = TypeVar("R", Behaviour, Similarity)
 _ACTIONS = (
@@ -125,6 +125,31 @@ def maps_table(comparison: Comparison) -> Html:
             ]
             tables.append(_pair_table(pair, headings, measures, rows, of=f": maps of the {role}"))
     return join([element("p", _MAPS), _folded_after_two(tables)])
+
+
+def objects_table(comparison: Comparison) -> Html:
+    """Which objects each agent acts for; nothing where nobody was asked."""
+    if not comparison.objects:
+        return Html("")
+    agents = list(dict.fromkeys(o.agent for o in comparison.objects))
+    shares = {(o.agent, o.object): o for o in comparison.objects}
+    names = sorted({o.object for o in comparison.objects}, key=lambda n: -_largest(shares, n))
+    rows = []
+    for name in names:
+        known = [shares.get((agent, name)) for agent in agents]
+        cells = [
+            small(percent(o.effect), f"cited in {percent(o.cited)}") if o else "-" for o in known
+        ]
+        rows.append((name, *cells))
+    first = comparison.objects[0]
+    caption = (
+        f"Share of the effect of erasing each object, {first.steps} of {first.states_of}'s states"
+    )
+    return columns_table(caption, ("", *agents), rows)
+
+
+def _largest(shares: Mapping[tuple[str, str], ObjectEffect], name: str) -> float:
+    return max(o.effect for (_, of), o in shares.items() if of == name)
 
 
 def _by_pair(rows: Sequence[R]) -> dict[tuple[str, str], list[R]]:

@@ -24,6 +24,7 @@ from agentlens.store.recording import Recording
 from agentlens.workflows.compare_checks import (
     check_comparable,
     check_maps,
+    check_objects,
     check_seeds,
     few_pairs,
     same_cadence,
@@ -36,6 +37,7 @@ from agentlens.workflows.compare_plan import (
     agent_summary,
     own_recordings,
 )
+from agentlens.workflows.compare_words import object_effects
 from agentlens.workflows.participants import AgentLike, load_participants
 from agentlens.workflows.report_folder import whole_folder
 from agentlens.workflows.revisits import Revisits, pairs_of, revisit_all
@@ -80,6 +82,8 @@ def compare(
     participants, rest = everybody[: len(agents)], everybody[len(agents) :]
     notes = check_comparable(everybody, force=force)
     check_seeds(participants, plan)
+    if plan.word_steps:
+        check_objects(participants[0].spec)
     if plan.map_states:
         check_maps(everybody, method, compute)
     for note in (*notes, *few_pairs(participants, plan)):
@@ -182,6 +186,8 @@ def _on_shared_states(
     )
     window = disagreement(shared, len(labels) - 1, plan.video_steps)
     gallery = replace(gallery, revisits=revisits, disagreement=window)
+    if plan.word_steps:
+        comparison = replace(comparison, objects=object_effects(run, gallery))
     if plan.map_states == 0:
         return comparison, gallery
     steps = shared_steps(run, gallery)

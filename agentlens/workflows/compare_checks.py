@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agentlens.comparison.words import few_pairs_note
 from agentlens.compute import Compute
+from agentlens.envs.atari.objects import OBJECTS
 from agentlens.errors import InvalidArgument
+from agentlens.policies.base import Policy
 from agentlens.saliency.base import SaliencyMethod
 from agentlens.spec import SCREEN_SHAPE, AgentSpec
 from agentlens.workflows.compare_plan import ComparisonPlan
@@ -117,6 +120,20 @@ def check_maps(
             )
 
 
+def check_objects(spec: AgentSpec) -> None:
+    """Refuse to describe a game of whose objects nothing is known.
+
+    Raises:
+        InvalidArgument: names the games that are known.
+    """
+    game = spec.environment.game
+    known = [name.replace("-", "_") for name in OBJECTS.names()]
+    if game not in known:
+        raise InvalidArgument(
+            f"nothing is known of the objects of {game}: --word-steps is for {', '.join(known)}."
+        )
+
+
 def few_pairs(participants: Sequence[Participant], plan: ComparisonPlan) -> tuple[str, ...]:
     """A line where so few games cannot tell any difference, however they end."""
     counts = [
@@ -134,8 +151,9 @@ def same_cadence(first: AgentSpec, second: AgentSpec) -> bool:
 
 def _same_weights(participants: Sequence[Participant]) -> Iterator[str]:
     """That two agents are one network, and everything that differs in what they are fed."""
+    digests = {p.label: weights_digest(p.agent.policy) for p in participants}
     for first, second in itertools.combinations(participants, 2):
-        if not first.spec.sha256 or first.spec.sha256 != second.spec.sha256:
+        if not digests[first.label] or digests[first.label] != digests[second.label]:
             continue
         differences = [
             difference
@@ -149,8 +167,18 @@ def _same_weights(participants: Sequence[Participant]) -> Iterator[str]:
         )
         yield (
             f"{first.label} and {second.label} are the same weights "
-            f"(SHA-256 {first.spec.sha256[:16]}){told}."
+            f"(SHA-256 {digests[first.label][:16]}){told}."
         )
+
+
+def weights_digest(policy: Policy) -> str:
+    """SHA-256 of a policy's tensors with their names; "" where it has none."""
+    tensors = policy.state_dict()
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest() if tensors else ""
 
 
 def _starts(participant: Participant) -> set[tuple[int, ...]] | None:

@@ -17,7 +17,7 @@ from agentlens.store.recording import Recording
 from agentlens.workflows.participants import AgentLike, CheckpointOptions, Participant
 from agentlens.workflows.summary import protocol_text
 
-_LEAST = {"episodes": 1, "states": 0, "map_states": 0, "moments": 0, "video_steps": 0}
+_COUNTS = ("states", "map_states", "moments", "video_steps", "word_steps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,9 @@ class ComparisonPlan:
     """Stills of each kind, for each pair and side."""
     video_steps: int = 240
     """Decisions in each video; 0 for no videos."""
+    word_steps: int = 0
+    """States of the first agent on which every agent is described by the objects that it acts
+    for; 0 for none. Only for games whose objects are known."""
     own_scales: bool = False
     """Draw each agent's heat on its own scale instead of one for all."""
     method: SaliencyMethod | str = "perturbation"
@@ -50,7 +53,7 @@ class ComparisonPlan:
     """How checkpoint files are read."""
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
+        for name, least in (("episodes", 1), *((name, 0) for name in _COUNTS)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")

@@ -22,6 +22,7 @@ from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.store.tables import read_table
 from agentlens.workflows.compare import compare
+from agentlens.workflows.compare_checks import check_objects
 from agentlens.workflows.compare_plan import ComparisonPlan
 from tests.rollout_agents import tiny_agent
 
@@ -191,6 +192,28 @@ def test_six_agents_meet_their_neighbours_and_the_command_says_what_was_found(
     assert all(b["states"] == 40 for b in data["behaviours"])  # one whole episode each
     assert main(["compare", own, "--output", str(tmp_path / "x")]) == 1
     assert "1 agent to compare: expected two or more" in capsys.readouterr().err
+
+
+def test_agents_are_told_apart_by_the_objects_that_they_act_for(
+    tmp_path: Path, shipped: Agent
+) -> None:
+    own, early = (
+        short(tmp_path, name, agent, 1)
+        for name, agent in (("own", shipped), ("early", load_agent("pong-ppo-early")))
+    )
+    plan = dataclasses.replace(QUICK, map_states=0, moments=0, video_steps=0, word_steps=4)
+    comparison = compare([own, early], output=tmp_path / "report", plan=plan)
+    assert {o.agent for o in comparison.objects} == {"pong-ppo", "pong-ppo-early"}
+    for agent in comparison.labels:
+        effects = [o for o in comparison.objects if o.agent == agent]
+        assert {o.steps for o in effects} == {4}
+        assert sum(o.effect for o in effects) == pytest.approx(1.0, abs=1e-6)
+    assert "What they act for" in (tmp_path / "report" / "report.html").read_text()
+    assert "effect" in read_table(tmp_path / "report" / "tables" / "objects")[0]
+    rules = dataclasses.replace(shipped.spec.environment, game="breakout2")
+    unknown = dataclasses.replace(shipped.spec, environment=rules)
+    with pytest.raises(InvalidArgument, match="nothing is known of the objects of breakout2"):
+        check_objects(unknown)
 
 
 def test_another_frame_skip_by_force_compares_returns_alone(tmp_path: Path, shipped: Agent) -> None:

@@ -20,7 +20,12 @@ from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.spec import SCREEN_SHAPE
 from agentlens.store.maps import open_maps
 from agentlens.workflows.compare import compare, run_comparison
-from agentlens.workflows.compare_checks import check_comparable, check_maps, few_pairs
+from agentlens.workflows.compare_checks import (
+    check_comparable,
+    check_maps,
+    few_pairs,
+    weights_digest,
+)
 from agentlens.workflows.compare_plan import ComparisonPlan, ComparisonRun
 from agentlens.workflows.map_sizes import fitted_method, footprint
 from agentlens.workflows.participants import Participant
@@ -151,7 +156,7 @@ def test_seeds_that_cannot_meet_are_refused_before_a_game(tmp_path: Path) -> Non
 
 def test_the_same_weights_on_other_planes_are_said_with_every_difference(tmp_path: Path) -> None:
     agent = tiny_agent(tmp_path / "tiny")
-    spec = dataclasses.replace(agent.spec, sha256="ab" * 32)
+    spec, digest = agent.spec, weights_digest(agent.policy)[:16]
     greys = dataclasses.replace(spec.observation, pool="grey", grayscale="ale")
     rules = dataclasses.replace(spec.environment, max_frames=18_000)
     other = dataclasses.replace(spec, observation=greys, environment=rules)
@@ -161,11 +166,11 @@ def test_the_same_weights_on_other_planes_are_said_with_every_difference(tmp_pat
     ]
     assert check_comparable(participants, force=False) == (
         "a and b play under different protocols: the longest game 108000 and 18000.",
-        "a and b are the same weights (SHA-256 abababababababab); what differs is how they are "
+        f"a and b are the same weights (SHA-256 {digest}); what differs is how they are "
         "run: the longest game 108000 and 18000; pool rgb and grey; grey cv2 and ale.",
-        "a and c are the same weights (SHA-256 abababababababab), and they are run alike, so that "
+        f"a and c are the same weights (SHA-256 {digest}), and they are run alike, so that "
         "they can differ by chance alone.",
-        "b and c are the same weights (SHA-256 abababababababab); what differs is how they are "
+        f"b and c are the same weights (SHA-256 {digest}); what differs is how they are "
         "run: the longest game 18000 and 108000; pool grey and rgb; grey ale and cv2.",
     )
 

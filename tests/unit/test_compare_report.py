@@ -27,7 +27,7 @@ from tests.compare_report_samples import comparison
 from tests.compare_samples import SCREEN
 
 CHROMIUM = Path("/usr/bin/chromium")
-HOSTILE = '</title><script>document.title="owned"</script><img src=x onerror=alert(1)>&"\'ünï\n'
+HOSTILE = '</title><script>document.title="owned"</script><img src=x onerror=alert(1)>&"\'ünï'
 
 
 @pytest.fixture(scope="module")
