@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from agentlens.arrays import scale_planes, stack_planes
-from agentlens.envs.atari.objects import RecordedObjects
+from agentlens.envs.atari.objects import RecordedObjects, ram_of
 from agentlens.envs.preprocess import Preprocessor
 from agentlens.errors import InvalidArgument, OutputMismatch
 from agentlens.palette import Palette
@@ -90,7 +90,7 @@ class ObjectEraser:
     def _memory(self, episode: Episode) -> np.ndarray:
         """The RAM of an episode's steps, read once while it is the one that is worked on."""
         if id(episode) not in self._ram:
-            self._ram = {id(episode): episode.ram}
+            self._ram = {id(episode): ram_of(episode)}
         return self._ram[id(episode)]
 
     def stack(self, episode: Episode, step: int, sets: Sequence[int]) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from agentlens.envs.alike import merge_groups
-from agentlens.envs.atari.objects import boxes_of, objects_of
+from agentlens.envs.atari.objects import GameObjects, boxes_of, objects_of, ram_of, recorded_objects
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent
 from agentlens.saliency.base import FrameBatch
@@ -99,10 +99,28 @@ class Describer:
         changes the observation, of objects above the floor alone.
     """
 
-    def __init__(self, recording: Recording, agent: Agent, options: DescribeOptions) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        agent: Agent,
+        options: DescribeOptions = DEFAULTS,
+        facts: GameObjects | None = None,
+    ) -> None:
+        """Prepare for one recording.
+
+        Args:
+            recording: what is described.
+            agent: that played it.
+            options: how effects are measured and when an object is cited.
+            facts: of a world that has no file of them; the game's own if not given.
+
+        Raises:
+            InvalidArgument: the recording holds no step, or its screens are in colour.
+        """
         header = recording.header
         self._recording, self._policy, self._options = recording, agent.policy, options
-        self._found = objects_of(recording)
+        found = objects_of(recording) if facts is None else recorded_objects(recording, facts)
+        self._found = found
         self._eraser = ObjectEraser(recording, self._found)
         self._patches = PatchEraser(
             self._eraser,
@@ -130,7 +148,7 @@ class Describer:
             orders=options.orders,
             seed=options.seed,
         )
-        facts = self._found.facts
+        facts = found.facts
         self.own = facts.own if facts else ""
         self.threats = facts.threats if facts else ()
         self._axis = facts.axis if facts else ""
@@ -202,7 +220,7 @@ class Describer:
         first, stop = int(steps[0]), int(steps[-1]) + 1
         before = min(first, 1)
         screens = episode.screens.indices[first - before : stop]
-        boxes = boxes_of(screens, episode.ram[first - before : stop], self._found.finder)
+        boxes = boxes_of(screens, ram_of(episode)[first - before : stop], self._found.finder)
         whole = attributes_of(boxes, self.own)
         return whole.after(before)
 

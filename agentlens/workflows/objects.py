@@ -18,6 +18,7 @@ from agentlens.envs.atari.objects import (
     boxes_of,
     check_boxes,
     objects_of,
+    ram_of,
     regions,
 )
 from agentlens.errors import InvalidArgument
@@ -90,7 +91,7 @@ def objects(
         for start in range(0, len(episode), _BLOCK):
             stop = min(start + _BLOCK, len(episode))
             screens = episode.screens.indices[start:stop]
-            ram = episode.ram[start:stop]
+            ram = ram_of(episode)[start:stop]
             block = boxes_of(screens, ram, found.finder)
             boxes.append(block)
             rams.append(ram)

@@ -16,7 +16,7 @@ from agentlens.envs.atari.objects._finders import (
     ObjectFinder,
     colour_finder,
 )
-from agentlens.envs.atari.objects._recorded import RecordedObjects, recorded_objects
+from agentlens.envs.atari.objects._recorded import RecordedObjects, ram_of, recorded_objects
 from agentlens.envs.atari.objects._regions import Region, regions
 from agentlens.registry import Registry
 from agentlens.store.recording import Recording
@@ -48,6 +48,7 @@ __all__ = [
     "colour_finder",
     "facts_of",
     "objects_of",
+    "ram_of",
     "recorded_objects",
     "regions",
 ]

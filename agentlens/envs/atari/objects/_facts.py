@@ -140,7 +140,8 @@ class ObjectFact:
 class GameObjects:
     """The objects of one game, and where the facts come from.
 
-    ``objects`` in the order in which they claim pixels. ``own``: the group that the agent moves.
+    ``objects`` in the order in which they claim pixels. ``own``: the group that the agent moves, ""
+    for none.
     ``threats``: groups that come at it, of which sentences say whether they approach.
     ``backdrop``: palette index behind objects that are never seen elsewhere, such as bricks.
     ``sources``: where addresses, offsets and sizes come from. ``notes``: what is not covered.
@@ -159,7 +160,7 @@ class GameObjects:
         if len(set(names)) != len(names) or len(names) > 254:
             raise InvalidArgument(f"objects of {self.game}: expected 1 to 254 different names.")
         for group in (self.own, *self.threats):
-            if group not in self.groups:
+            if group and group not in self.groups:
                 raise InvalidArgument(
                     f"objects of {self.game}: {group!r} is none of its groups "
                     f"({', '.join(self.groups)})."

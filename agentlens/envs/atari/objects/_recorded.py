@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from agentlens.envs.atari.objects._background import background_picture
-from agentlens.envs.atari.objects._facts import GameObjects
+from agentlens.envs.atari.objects._facts import RAM_BYTES, GameObjects
 from agentlens.envs.atari.objects._finders import (
     FactFinder,
     ObjectFinder,
     colour_finder,
 )
 from agentlens.errors import InvalidArgument
-from agentlens.store.recording import Recording
+from agentlens.store.recording import Episode, Recording
 
 SAMPLED_SCREENS = 256
 """The background of a recording is taken over this many screens, evenly spread."""
@@ -72,7 +72,7 @@ def sampled_screens(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
     """Screens spread over a recording: palette indices uint8 [n, Y, X], and RAM uint8 [n, 128].
 
     Raises:
-        InvalidArgument: the recording holds no step.
+        InvalidArgument: the recording holds no step, or its screens are in colour.
     """
     total = sum(map(len, recording.episodes))
     if total == 0:
@@ -82,5 +82,18 @@ def sampled_screens(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
     for episode in recording.episodes:
         steps = range(0, len(episode), every)
         screens += [episode.screens.indices[step] for step in steps]
-        rams.append(episode.ram[list(steps)])
+        rams.append(ram_of(episode)[list(steps)])
+    if screens[0].ndim != 2:
+        raise InvalidArgument(
+            "objects are found on screens of palette indices, and this recording's are in colour: "
+            "use a method that masks places, such as perturbation."
+        )
     return np.stack(screens), np.concatenate(rams)
+
+
+def ram_of(episode: Episode) -> np.ndarray:
+    """The RAM of an episode's steps, uint8 [T, 128]; zeros in a world that has none."""
+    try:
+        return episode.ram
+    except InvalidArgument:
+        return np.zeros((len(episode), RAM_BYTES), np.uint8)
