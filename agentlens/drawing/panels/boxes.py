@@ -75,11 +75,10 @@ def _outline(picture: np.ndarray, box: ObjectBox, factor: float, colour: Colour)
         return
     above = top - line_height(SMALL)
     place = above if above >= 0 else bottom
-    on_left = right > picture.shape[1] // 2
-    align = "right" if on_left else "left"
-    draw_text(
-        picture, box.name, right if on_left else left, place, size=SMALL, colour=colour, align=align
-    )
+    if right > picture.shape[1] // 2:
+        draw_text(picture, box.name, right, place, size=SMALL, colour=colour, align="right")
+    else:
+        draw_text(picture, box.name, left, place, size=SMALL, colour=colour)
 
 
 PANEL = BoxedGame
