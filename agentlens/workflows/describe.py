@@ -117,6 +117,22 @@ def describe(
                 done += len(part.steps)
                 progress(done, total)
     folder = Path(output) if output is not None else recording.folder / FOLDER
+    _write(folder, recording, describer, options, parts)
+    meanings = recording.header.agent.action.meanings
+    pairs: tuple[str, ...] = ()
+    if options.pairs:
+        pairs = report_pairs([part for _, part in parts], describer.groups, meanings).lines()
+    return replace(_result(folder, describer, parts), pair_lines=pairs)
+
+
+def _write(
+    folder: Path,
+    recording: Recording,
+    describer: Describer,
+    options: DescribeOptions,
+    parts: Sequence[tuple[Episode, Description]],
+) -> None:
+    """Both tables."""
     about = {
         "recording": recording.header.identity,
         "found_by": describer.by,
@@ -126,11 +142,6 @@ def describe(
     }
     write_table(folder / "attributes", _attribute_columns(parts), about)
     write_table(folder / "sentences", _sentence_columns(parts), about)
-    meanings = recording.header.agent.action.meanings
-    pairs: tuple[str, ...] = ()
-    if options.pairs:
-        pairs = report_pairs([part for _, part in parts], describer.groups, meanings).lines()
-    return replace(_result(folder, describer, parts), pair_lines=pairs)
 
 
 def _span(episode: Episode, steps: slice | None) -> tuple[int, int]:
