@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -76,6 +76,13 @@ class FrameBatch:
         return replace(self, steps=steps)
 
 
+class LearnedArtefact(NamedTuple):
+    """What was learned for an agent beforehand: settings and figures, and float32 tensors."""
+
+    about: Mapping[str, Any]
+    tensors: Mapping[str, np.ndarray]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RecordingFacts:
     """What a recording gives a method beside its steps.
@@ -84,12 +91,14 @@ class RecordingFacts:
     "mean" [H, W], "frames" [N, K, H, W] (observations of the recording, evenly spread).
     ``action_groups``: actions that do the same in this game, as indices into the policy's; None
     where nobody knows. They are merged where the method says so. ``object_names``: what can be
-    erased, where ``pictures`` asks for "objects".
+    erased, where ``pictures`` asks for "objects". ``artefact``: what was learned for this agent,
+    where the method names a folder of one.
     """
 
     pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
     action_groups: tuple[tuple[int, ...], ...] | None = None
     object_names: tuple[str, ...] = ()
+    artefact: LearnedArtefact | None = None
 
 
 class MapBatch(NamedTuple):
@@ -158,6 +167,12 @@ class SaliencyMethod(abc.ABC):
     def past_steps(self) -> int:
         """How many steps before each explained one it needs."""
         return 0
+
+    @property
+    def artefact(self) -> tuple[str, str] | None:
+        """The purpose and the folder of what was learned for the agent beforehand; None for
+        nothing."""
+        return None
 
     def rescaled(self, factor: float) -> Self:
         """The method for observations ``factor`` times as large, over the same game.

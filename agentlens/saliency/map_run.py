@@ -17,19 +17,20 @@ import torch
 
 from agentlens.compute import Compute
 from agentlens.envs.atari.objects import objects_of
-from agentlens.errors import Corrupt, DeviceError, Interrupted, ShapeError
+from agentlens.errors import Corrupt, DeviceError, Interrupted, InvalidArgument, ShapeError
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.base import Policy
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress
 from agentlens.provenance import provenance
-from agentlens.saliency.base import Explainer, FrameBatch, MapBatch, RecordingFacts, SaliencyMethod
+from agentlens.saliency.base import Explainer, FrameBatch, LearnedArtefact, MapBatch, RecordingFacts, SaliencyMethod
 from agentlens.saliency.checks import check_maps, check_outputs, measure_noise
 from agentlens.saliency.chosen_steps import choose_steps
 from agentlens.saliency.configure import configure, folder_name, method_name, options_of
 from agentlens.saliency.engine.settings import device_of, exact_float32, torch_threads
 from agentlens.saliency.frames import read_frames, recording_facts
 from agentlens.saliency.objects import ObjectEraser
+from agentlens.store.artefacts import read_artefact
 from agentlens.store.maps import MapHeader, MapSet, MapWriter, open_maps, read_map_header
 from agentlens.store.recording import Episode, Recording
 
@@ -135,6 +136,8 @@ def prepare_maps(
     if "objects" in configured.pictures:
         eraser = ObjectEraser(recording, objects_of(recording))
         facts = dataclasses.replace(facts, object_names=eraser.names)
+    if configured.artefact is not None:
+        facts = dataclasses.replace(facts, artefact=_learned(configured.artefact, agent))
     explainer = configured.bind(policy, compute, facts)
     _log.info("%s on %s, engine %s", method_name(configured), device_of(policy), explainer.engine)
     return MapRun(
@@ -161,6 +164,24 @@ def finished_maps(run: MapRun) -> MapSet | None:
     there = set(zip(maps.episodes.tolist(), maps.steps.tolist(), strict=True))
     asked = {(episode, int(step)) for episode, steps in run.steps.items() for step in steps}
     return maps if asked <= there else None
+
+
+def _learned(named: tuple[str, str], agent: Agent) -> LearnedArtefact:
+    """What was learned for this agent, from its folder.
+
+    Raises:
+        InvalidArgument: it was learned for another agent.
+        Corrupt, Incompatible: it cannot be read.
+    """
+    purpose, folder = named
+    artefact = read_artefact(folder, purpose)
+    if artefact.agent != agent.spec.sha256:
+        raise InvalidArgument(
+            f"{folder}: the {purpose} was learned for other weights "
+            f"({artefact.agent:.12}..., this agent has {agent.spec.sha256:.12}...): learn one for "
+            "this agent."
+        )
+    return LearnedArtefact(artefact.about, artefact.tensors)
 
 
 def make_maps(run: MapRun, *, force: bool, progress: Progress) -> MapSet:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from agentlens.saliency.optimise.options import LearnedMaskOptions
-from agentlens.saliency.optimise.problem import AUTO, MaskProblem
+from agentlens.saliency.optimise.problem import AUTO, MASK_NETWORK, MaskProblem
+
+if TYPE_CHECKING:
+    from agentlens.compute import Compute
+    from agentlens.policies.base import Policy
+    from agentlens.saliency.base import Explainer, RecordingFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,23 @@ class Lan(LearnedMaskOptions):
     """Weight of the mask's mean, in nats; auto: by ``kept``."""
     kept: float = 0.95
     """Share of decisions that an automatic beta keeps."""
+
+    network: str | None = None
+    """Folder of a mask network learned for this agent (agentlens train-lan): one pass a frame
+    instead of an optimisation; beta, kept, steps, fill and cell_px are then the network's."""
+
+    @property
+    def artefact(self) -> tuple[str, str] | None:
+        """The mask network, where one is named."""
+        return None if self.network is None else (MASK_NETWORK, self.network)
+
+    def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
+        """Prepare for one policy; see ``SaliencyMethod``."""
+        if facts.artefact is None:
+            return super().bind(policy, compute, facts)
+        from agentlens.saliency.optimise.amortised import network_explainer
+
+        return network_explainer(policy, self, facts)
 
     @property
     def problem(self) -> MaskProblem:

@@ -16,6 +16,9 @@ from torch.nn.functional import interpolate, relu
 
 from agentlens.errors import InvalidArgument, WeightMismatch
 
+LIMIT = 6.0
+"""Logits stay within this: a mask that is 1 everywhere must still feel what it hides."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MaskNetworkSpec:
@@ -71,7 +74,8 @@ class MaskNetwork(nn.Module):
             mixed = mixed + self.memory(state)
         features = relu(self.around(features) + mixed[:, :, None, None])
         logits = self.outwards(features)
-        return interpolate(logits, self.spec.cells, mode="bilinear", align_corners=False)
+        logits = interpolate(logits, self.spec.cells, mode="bilinear", align_corners=False)
+        return LIMIT * torch.tanh(logits / LIMIT)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The weights by name, float32, on the CPU."""

@@ -12,6 +12,9 @@ from agentlens.saliency.references import parse_reference
 Goal = Literal["preserve", "destroy"]
 Relaxation = Literal["sigmoid", "concrete"]
 
+MASK_NETWORK = "mask network"
+"""Purpose of the artefact that holds one."""
+
 AUTO: Literal["auto"] = "auto"
 """As an area weight: found for each frame, by how many decisions are to survive."""
 

@@ -5,12 +5,13 @@ Shape letters: F frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import FrameBatch
@@ -20,6 +21,10 @@ from agentlens.saliency.optimise.network import MaskNetwork
 from agentlens.saliency.optimise.problem import AUTO
 from agentlens.saliency.optimise.relaxation import spread
 from agentlens.saliency.optimise.solver import MaskTask, hidden_outputs, kept_share, task_score
+
+_START_LOGIT, _START_WEIGHT = -2.0, 0.1
+"""A network begins with little hidden and a small weight: from everything hidden it does not find
+back."""
 
 _WEIGHT_RATE = 0.05
 """How fast an automatic area weight follows the share of kept decisions."""
@@ -33,17 +38,22 @@ class TrainingPlan:
         InvalidArgument: a number out of range.
     """
 
-    updates: int = 600
-    """Steps of Adam."""
+    teacher_frames: int = 480
+    """Steps whose perturbation maps teach the network first; 0 for none."""
+    teacher_updates: int = 500
+    """Steps of Adam with the teacher."""
+    updates: int = 100
+    """Steps of Adam with the masks' own loss."""
     batch: int = 32
     """Frames a step."""
     learning_rate: float = 2e-3
-    """Of Adam; it falls to 0 linearly."""
+    """Of Adam with the teacher, a quarter of it afterwards; it falls to 0 linearly."""
     seed: int = 0
     """Of weights, batches and fills."""
 
     def __post_init__(self) -> None:
-        for name, least in (("updates", 1), ("batch", 1), ("seed", 0)):
+        whole = (("teacher_frames", 0), ("teacher_updates", 0), ("updates", 1), ("batch", 1))
+        for name, least in (*whole, ("seed", 0)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")
@@ -92,12 +102,42 @@ def start_training(task: MaskTask, network: MaskNetwork, plan: TrainingPlan) -> 
             else:
                 parameter.zero_()
         network.outwards.weight.mul_(0.1)
+        assert network.outwards.bias is not None  # built with one
+        network.outwards.bias.fill_(_START_LOGIT)
     weight = task.problem.area_weight
     return TrainingState(
         network=network.train().requires_grad_(True),
         optimiser=torch.optim.Adam(network.parameters(), lr=plan.learning_rate),
-        weight=1.0 if weight == AUTO else float(weight),
+        weight=_START_WEIGHT if weight == AUTO else float(weight),
     )
+
+
+def teach(
+    state: TrainingState, plan: TrainingPlan, frames: Sequence[FrameBatch], shares: Tensor
+) -> Iterator[float]:
+    """Learn to give a teacher's maps, the loss an update; ``state`` is changed in place.
+
+    Args:
+        state: a run before its first update.
+        plan: how long.
+        frames: batches of F steps in all.
+        shares: [F, P, gy, gx] in [0, 1], what the network's map (1 less the mask) is to be.
+    """
+    generator = np.random.default_rng([plan.seed, 1])
+    observations = torch.cat([batch.observations for batch in frames])
+    states = [batch.states for batch in frames if batch.states is not None]
+    memory = torch.cat(states) if states else None
+    for update in range(plan.teacher_updates):
+        rate = plan.learning_rate * (1 - update / plan.teacher_updates)
+        for group in state.optimiser.param_groups:
+            group["lr"] = rate
+        rows = generator.integers(0, len(observations), min(plan.batch, len(observations)))
+        logits = state.network(observations[rows], None if memory is None else memory[rows])
+        loss: Tensor = binary_cross_entropy_with_logits(-logits, shares[rows].to(logits))
+        state.optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        state.optimiser.step()
+        yield float(loss.detach())
 
 
 def train(
@@ -122,7 +162,8 @@ def train(
 def _update(
     task: MaskTask, state: TrainingState, plan: TrainingPlan, frames: FrameBatch
 ) -> TrainingRow:
-    rate = plan.learning_rate * (1 - state.update / plan.updates)
+    taught = plan.teacher_frames and plan.teacher_updates
+    rate = plan.learning_rate * (0.25 if taught else 1) * (1 - state.update / plan.updates)
     for group in state.optimiser.param_groups:
         group["lr"] = rate
     with torch.no_grad():

@@ -1,0 +1,88 @@
+"""agentlens train-lan: learn a network that makes an agent's masks at video speed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from agentlens.cli._console import progress, table
+from agentlens.cli._options import DeviceFlags
+from agentlens.cli._verb import Verb
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Learn a mask network from recordings of one agent, and measure it on held-out steps.
+
+    The folder then serves `agentlens explain RECORDING --method lan --network FOLDER`, for this
+    agent alone. An interrupted run goes on with --resume.
+
+    Example: agentlens train-lan recordings/pong-ppo --output masks/pong-ppo
+    """
+
+    recordings: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="RECORDING ...")
+    ]
+    """Folders of recordings of one agent."""
+    output: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
+    """Folder of the mask network."""
+    compute: DeviceFlags
+    planes: Literal["all", "newest", "each"] = "all"
+    """One mask for the whole stack, for the newest frame alone, or one for each."""
+    fill: str = "median"
+    """What stands in the hidden part: see method lan."""
+    kept: float = 0.95
+    """Share of decisions that the masks are to keep."""
+    teacher_frames: int = 480
+    """Steps whose perturbation maps teach the network first; 0 for none."""
+    updates: int = 100
+    """Steps of learning with the masks' own loss."""
+    batch: int = 32
+    """Frames a step."""
+    seed: int = 0
+    """Of weights, batches and fills."""
+    resume: bool = False
+    """Go on with what an interrupted run left."""
+
+
+def run(options: Options) -> int:
+    """Learn, print the figures and the verdict."""
+    from agentlens.cli._agent import use_compute
+    from agentlens.saliency.methods.lan import Lan
+    from agentlens.saliency.optimise.training import TrainingPlan
+    from agentlens.workflows.train_masks import train_masks
+
+    use_compute(options.compute)
+    plan = TrainingPlan(
+        teacher_frames=options.teacher_frames,
+        updates=options.updates,
+        batch=options.batch,
+        seed=options.seed,
+    )
+    method = Lan(planes=options.planes, fill=options.fill, kept=options.kept, seed=options.seed)
+    with progress("learning", "updates") as report:
+        trained = train_masks(
+            options.recordings,
+            options.output,
+            method=method,
+            plan=plan,
+            compute=options.compute.compute,
+            resume=options.resume,
+            progress=report,
+        )
+    last, gate = trained.rows[-1], trained.gate
+    print(f"learned: loss {last.loss:.3f}, {last.area:.1%} of a frame stays, {last.kept:.1%} kept")
+    rows = [(name, f"{row.kept:.1%}", f"{row.score:.3f}") for name, row in gate.rows.items()]
+    table(("strongest tenth of", "decisions kept", "score"), rows)
+    for check, holds in gate.checks.items():
+        print(f"{'pass' if holds else 'FAIL'}: {check}")
+    print(f"rank correlation {gate.rank:.2f}; {gate.speedup:.0f} times the perturbation engine")
+    print(f"gate {'passed' if gate.passed else 'FAILED'} on {gate.frames} held-out steps")
+    print(f"mask network: {trained.folder}")
+    return 0
+
+
+VERB = Verb(summary="learn masks at video speed for an agent", options=Options, run=run, order=44)

@@ -1,0 +1,114 @@
+"""Maps from a mask network that was learned beforehand: one small pass a frame.
+
+Shape letters: F frames, P plane selections, gy gx mask cells.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from agentlens.errors import InvalidArgument
+from agentlens.mapping import decode
+from agentlens.policies.base import Policy
+from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
+from agentlens.saliency.engine.settings import device_of, dtype_of
+from agentlens.saliency.masks import plane_selections
+from agentlens.saliency.optimise.network import MaskNetwork, MaskNetworkSpec, build_network
+from agentlens.saliency.optimise.options import LearnedMaskOptions
+from agentlens.saliency.optimise.training import network_masks
+from agentlens.saliency.question import Question, ask
+from agentlens.saliency.targets import TARGETS
+from agentlens.spec import GridSpec, TargetInfo
+
+_ROWS = 8
+"""Frames of every pass; fewer are filled up, so that a map does not depend on company."""
+
+
+class NetworkExplainer:
+    """A mask network beside its policy; an ``Explainer``.
+
+    Notes:
+        One pass of the network and one of the policy a step.
+    """
+
+    forward_passes = 2
+
+    def __init__(self, network: MaskNetwork, question: Question, about: Mapping[str, Any]) -> None:
+        self._network, self._question = network, question
+        spec = network.spec
+        self.planes = tuple(str(name) for name in about["planes"])
+        self.grid = _grid(spec)
+        passed = about.get("gate", {}).get("passed")
+        verdict = {True: "passed", False: "FAILED"}.get(passed, "was not measured")
+        self.engine = f"mask network: its fidelity gate {verdict}"
+        self.targets = (_described(str(about["target"]), verdict),)
+
+    @torch.no_grad()
+    def __call__(self, frames: FrameBatch) -> MapBatch:
+        """Explain F steps; see ``Explainer``."""
+        shown = []
+        for start in range(0, len(frames), _ROWS):
+            rows = np.minimum(start + np.arange(_ROWS), len(frames) - 1)
+            count = min(_ROWS, len(frames) - start)
+            shown.append(1 - network_masks(self._network, frames.rows(rows))[:count])
+        explained = frames.actions
+        if self._question.action != "taken":
+            policy = self._question.policy
+            base = policy(frames.observations, frames.states)
+            explained = self._question.explained(base, frames.actions)
+        return MapBatch(torch.cat(shown)[:, None].float(), explained)
+
+
+def network_explainer(
+    policy: Policy, asked: LearnedMaskOptions, facts: RecordingFacts
+) -> NetworkExplainer:
+    """The explainer of a learned mask network.
+
+    Raises:
+        InvalidArgument: it was learned for other observations, planes or scores than are asked.
+        ManifestError, WeightMismatch: its description or tensors are not what they should be.
+    """
+    artefact = facts.artefact
+    assert artefact is not None  # the caller saw it
+    spec = decode(MaskNetworkSpec, artefact.about.get("network", {}), "network")
+    if spec.observation != policy.observation_shape or spec.state != policy.state_size:
+        raise InvalidArgument(
+            f"the mask network is for observations {spec.observation} and a state of {spec.state}; "
+            f"this agent sees {policy.observation_shape} and has {policy.state_size}."
+        )
+    names, _ = plane_selections(asked.planes, policy.observation_shape[0])
+    if tuple(artefact.about.get("planes", ())) != names:
+        raise InvalidArgument(
+            f"the mask network knows planes {artefact.about.get('planes')}, asked were {names}: "
+            "learn one for them."
+        )
+    target = artefact.about.get("target")
+    if target not in TARGETS or asked.targets not in (None, (target,)):
+        raise InvalidArgument(f"the mask network was learned from {target!r}, not {asked.targets}.")
+    network = build_network(spec, artefact.tensors)
+    network.to(device_of(policy), dtype_of(policy))
+    return NetworkExplainer(network, ask(policy, asked, facts), artefact.about)
+
+
+def _grid(spec: MaskNetworkSpec) -> GridSpec:
+    height, width = spec.observation[1:]
+    lines = [
+        tuple((i + 0.5) * size / count - 0.5 for i in range(count))
+        for size, count in zip((height, width), spec.cells, strict=True)
+    ]
+    return GridSpec(rows=lines[0], columns=lines[1], observation=(height, width))
+
+
+def _described(target: str, verdict: str) -> TargetInfo:
+    return dataclasses.replace(
+        TARGETS[target],
+        signed=False,
+        unit="share kept",
+        display="identity",
+        meaning=f"approximate: this place must stay, or {target} rises; fidelity gate {verdict}",
+    )
