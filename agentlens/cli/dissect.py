@@ -1,0 +1,65 @@
+"""agentlens dissect: which object or attribute each unit stands for, and what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentlens.cli._console import progress, table
+from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._verb import Verb
+from agentlens.workflows.options import Location
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Match every unit of an agent with the objects of its game, beside an untrained twin.
+
+    Spatial places are matched with object masks (IoU), vectors and memory with attributes (AUC).
+    The excess is what a unit has over the same unit of an untrained network and over the masks of
+    other steps; the score alone means little. KL: the policy's change with the unit silenced.
+
+    Example: agentlens dissect recordings/pong-ppo --places torso.5 torso.8
+    """
+
+    recording: RecordingFolder
+    """Folder of a recording."""
+    compute: DeviceFlags
+    places: tuple[str, ...] = ()
+    """Names such as torso.5 (agentlens network lists them); the usual ones if not given."""
+    best: int = 5
+    """Units to print for each place; all are in the table."""
+    output: Location = None
+    """Table to write, without a suffix; `units` in the recording's folder if not given."""
+
+
+def run(options: Options) -> int:
+    """Print the best units of each place and where the table lies."""
+    from agentlens.cli._agent import use_compute
+    from agentlens.workflows.dissect import dissect
+
+    compute = use_compute(options.compute)
+    with progress("dissecting", "places") as report:
+        result = dissect(
+            options.recording,
+            places=options.places or None,
+            compute=compute,
+            output=options.output,
+            progress=report,
+        )
+    rows = []
+    for part in result.places:
+        order = sorted(zip(part.matches, part.kl, strict=True), key=lambda row: -row[0].excess)
+        for match, kl in order[: options.best]:
+            name = f"{part.place.name}.unit.{match.unit}"
+            scores = (f"{v:.2f}" for v in (match.score, match.twin, match.shuffled, match.excess))
+            rows.append((name, match.concept, *scores, f"{kl:.4f}"))
+    heads = ("unit", "stands for", "score", "untrained", "other steps", "excess", "KL silenced")
+    table(heads, rows)
+    for part in result.places:
+        if part.dead:
+            print(f"{part.place.name}: {part.dead:.0%} of the units never change")
+    print(f"{result.steps} steps; table: {result.path}.parquet and .csv")
+    return 0
+
+
+VERB = Verb(summary="say which object each unit stands for", options=Options, run=run, order=49)
