@@ -23,7 +23,14 @@ from agentlens.policies.base import Policy
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress
 from agentlens.provenance import provenance
-from agentlens.saliency.base import Explainer, FrameBatch, LearnedArtefact, MapBatch, RecordingFacts, SaliencyMethod
+from agentlens.saliency.base import (
+    Explainer,
+    FrameBatch,
+    LearnedArtefact,
+    MapBatch,
+    RecordingFacts,
+    SaliencyMethod,
+)
 from agentlens.saliency.checks import check_maps, check_outputs, measure_noise
 from agentlens.saliency.chosen_steps import choose_steps
 from agentlens.saliency.configure import configure, folder_name, method_name, options_of

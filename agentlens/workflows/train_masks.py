@@ -176,7 +176,14 @@ def _material(recordings: Sequence[Recording], method: Lan, compute: Compute) ->
     else:
         learn = tuple((e, np.arange(len(e))) for e in episodes[:-1])
         held_out = (episodes[-1], np.arange(len(episodes[-1])))
-    return _Material(recording=recordings[0], agent=agent, method=method, facts=facts, learn=learn, held_out=held_out)
+    return _Material(
+        recording=recordings[0],
+        agent=agent,
+        method=method,
+        facts=facts,
+        learn=learn,
+        held_out=held_out,
+    )
 
 
 def _task(material: _Material) -> MaskTask:
@@ -219,9 +226,7 @@ def _held_out_frames(material: _Material, count: int = 64) -> FrameBatch:
     return read_frames(episode, chosen, material.agent.policy, material.method)
 
 
-def _teach(
-    state: TrainingState, plan: TrainingPlan, task: MaskTask, material: _Material
-) -> None:
+def _teach(state: TrainingState, plan: TrainingPlan, task: MaskTask, material: _Material) -> None:
     """Begin with what perturbation maps say: a place's score over itself plus a tenth of the
     largest of a usual frame."""
     parts = [
