@@ -50,8 +50,8 @@ def write_artefact(folder: Path | str, artefact: Artefact, *, force: bool = Fals
         DiskError: full, read-only or failing disk.
     """
     path = checked_folder(folder)
-    if (path / DOCUMENT).exists() and not force:
-        raise AlreadyExists(f"{path}: an artefact is there already; choose another folder.")
+    if not force:
+        refuse_existing(path)
     make_folder(path)
     data = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in artefact.tensors.items()})
     write_file(path / TENSORS, data)
@@ -63,6 +63,24 @@ def write_artefact(folder: Path | str, artefact: Artefact, *, force: bool = Fals
     }
     write_document(path / DOCUMENT, _KIND, content)
     return path
+
+
+def refuse_existing(folder: Path) -> None:
+    """Say so before hours of work that a folder is taken.
+
+    Raises:
+        AlreadyExists: it holds an artefact.
+    """
+    if (folder / DOCUMENT).exists():
+        raise AlreadyExists(f"{folder}: an artefact is there already; choose another folder.")
+
+
+def remove_artefact(folder: Path) -> None:
+    """Remove an artefact's two files, and its folder where nothing else is in it."""
+    for name in (DOCUMENT, TENSORS):
+        (folder / name).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def read_artefact(folder: Path | str, purpose: str) -> Artefact:

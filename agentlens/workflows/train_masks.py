@@ -43,7 +43,13 @@ from agentlens.saliency.optimise.training import (
     train,
 )
 from agentlens.saliency.question import ask
-from agentlens.store.artefacts import Artefact, read_artefact, write_artefact
+from agentlens.store.artefacts import (
+    Artefact,
+    read_artefact,
+    refuse_existing,
+    remove_artefact,
+    write_artefact,
+)
 from agentlens.store.recording import Episode, Recording, open_recording
 from agentlens.workflows.mask_gate import MaskGate, measure_gate
 
@@ -51,6 +57,9 @@ CHECKPOINT = "unfinished mask network"
 """Purpose of the artefact that a run which is not done leaves in FOLDER/unfinished."""
 
 _CHECKPOINT_EVERY = 50
+_HALF = 0.3
+"""A place with this share of the largest score of its frame is to have a map of a half."""
+
 _HELD_OUT = 0.2
 """The share of the last recording's last episode that is kept from learning, where it is alone."""
 
@@ -117,6 +126,7 @@ def train_masks(
     material = _material([open_recording(r) for r in recordings], method, compute)
     task = _task(material)
     folder = Path(output)
+    refuse_existing(folder)
     spec = MaskNetworkSpec(
         observation=task.policy.observation_shape,
         state=task.policy.state_size,
@@ -124,6 +134,7 @@ def train_masks(
         cells=task.grid.shape,
     )
     network = MaskNetwork(spec).to(choose_device(compute.device))
+    network.background.copy_(torch.from_numpy(_background(material)))
     state = start_training(task, network, plan)
     about = _about(material, task, spec, plan)
     if not resume and plan.teacher_frames and plan.teacher_updates:
@@ -150,6 +161,7 @@ def train_masks(
         tensors=network.tensors(),
     )
     write_artefact(folder, artefact)
+    remove_artefact(folder / "unfinished")
     return TrainedMasks(folder=folder, rows=tuple(rows), gate=gate)
 
 
@@ -184,6 +196,11 @@ def _material(recordings: Sequence[Recording], method: Lan, compute: Compute) ->
         learn=learn,
         held_out=held_out,
     )
+
+
+def _background(material: _Material) -> np.ndarray:
+    """The median plane of the first recording: float32 [H, W]."""
+    return recording_facts(material.recording, Lan(fill="median")).pictures["median"]
 
 
 def _task(material: _Material) -> MaskTask:
@@ -227,8 +244,8 @@ def _held_out_frames(material: _Material, count: int = 64) -> FrameBatch:
 
 
 def _teach(state: TrainingState, plan: TrainingPlan, task: MaskTask, material: _Material) -> None:
-    """Begin with what perturbation maps say: a place's score over itself plus a tenth of the
-    largest of a usual frame."""
+    """Begin with what perturbation maps say: the square root of a place's score over itself plus
+    0.3 of the largest in its frame."""
     parts = [
         material.batch(10_000_000 + number, 16, plan.seed)
         for number in range(-(-plan.teacher_frames // 16))
@@ -239,8 +256,9 @@ def _teach(state: TrainingState, plan: TrainingPlan, task: MaskTask, material: _
     enlarge = plane_upsampler(explainer.grid)
     pixels = torch.from_numpy(np.stack([enlarge(m) for m in swept.cpu().numpy()]))
     cells = adaptive_avg_pool2d(pixels[:, None], task.grid.shape)
-    usual = 0.1 * float(cells.amax((1, 2, 3)).mean())
-    shares = (cells / (cells + max(usual, 1e-12))).expand(-1, len(task.selections), -1, -1)
+    largest = cells.amax((1, 2, 3), keepdim=True)
+    shares = cells / (cells + _HALF * largest + 1e-12)
+    shares = shares.expand(-1, len(task.selections), -1, -1)
     with torch.inference_mode(False), torch.enable_grad():
         for _ in teach(state, plan, parts, shares):
             pass
@@ -256,7 +274,12 @@ def _save_state(folder: Path, state: TrainingState, about: dict[str, Any], agent
     artefact = Artefact(
         purpose=CHECKPOINT,
         agent=agent.spec.sha256,
-        about={**about, "update": state.update, "weight": state.weight},
+        about={
+            **about,
+            "update": state.update,
+            "weight": state.weight,
+            "adam_steps": int(moments[0]["step"]),
+        },
         tensors=tensors,
     )
     write_artefact(folder, artefact, force=True)
@@ -280,7 +303,7 @@ def _load_state(state: TrainingState, artefact: Artefact, about: dict[str, Any])
     moments = {}
     for index, _ in enumerate(state.network.parameters()):
         moments[index] = {
-            "step": torch.tensor(float(state.update)),
+            "step": torch.tensor(float(artefact.about["adam_steps"])),
             **{
                 name: torch.tensor(artefact.tensors[f"adam.{index}.{name}"])
                 for name in ("exp_avg", "exp_avg_sq")

@@ -23,8 +23,8 @@ from agentlens.saliency.optimise.relaxation import spread
 from agentlens.saliency.optimise.solver import MaskTask, hidden_outputs, kept_share, task_score
 
 _START_LOGIT, _START_WEIGHT = -2.0, 0.1
-"""A network begins with little hidden and a small weight: from everything hidden it does not find
-back."""
+"""Without a teacher a network begins with little hidden and a small weight: from everything hidden
+it does not find back."""
 
 _WEIGHT_RATE = 0.05
 """How fast an automatic area weight follows the share of kept decisions."""
@@ -40,7 +40,7 @@ class TrainingPlan:
 
     teacher_frames: int = 480
     """Steps whose perturbation maps teach the network first; 0 for none."""
-    teacher_updates: int = 500
+    teacher_updates: int = 400
     """Steps of Adam with the teacher."""
     updates: int = 100
     """Steps of Adam with the masks' own loss."""
@@ -94,6 +94,7 @@ class TrainingState:
 def start_training(task: MaskTask, network: MaskNetwork, plan: TrainingPlan) -> TrainingState:
     """A run before its first update, with fresh weights drawn from the plan's seed."""
     torch_generator = torch.Generator().manual_seed(plan.seed)
+    taught = plan.teacher_frames and plan.teacher_updates
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim > 1:
@@ -101,9 +102,10 @@ def start_training(task: MaskTask, network: MaskNetwork, plan: TrainingPlan) -> 
                 parameter.normal_(0, (2 / fan_in) ** 0.5, generator=torch_generator)
             else:
                 parameter.zero_()
-        network.outwards.weight.mul_(0.1)
-        assert network.outwards.bias is not None  # built with one
-        network.outwards.bias.fill_(_START_LOGIT)
+        if not taught:
+            network.outwards.weight.mul_(0.1)
+            assert network.outwards.bias is not None  # built with one
+            network.outwards.bias.fill_(_START_LOGIT)
     weight = task.problem.area_weight
     return TrainingState(
         network=network.train().requires_grad_(True),

@@ -1,0 +1,101 @@
+"""A mask network learned on a real agent: its gate, its resumption, and whose it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import agentlens
+from agentlens.errors import AlreadyExists, Corrupt, InvalidArgument
+from agentlens.saliency.methods.lan import Lan
+from agentlens.saliency.optimise.training import TrainingPlan
+from agentlens.store.artefacts import DOCUMENT, TENSORS, read_artefact
+from agentlens.store.recording import Recording
+from agentlens.workflows import train_masks as workflow
+from agentlens.workflows.train_masks import train_masks
+
+SHIPPED = Path(__file__).resolve().parents[2] / "agents" / "pong-ppo" / "masks"
+QUICK = TrainingPlan(teacher_frames=16, teacher_updates=3, updates=4, batch=8)
+METHOD = Lan(steps=3)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    folder = tmp_path_factory.mktemp("masks") / "recording"
+    play = agentlens.Play(episodes=1, seed=5, max_steps=130)
+    return agentlens.record(agentlens.load_agent("pong-ppo"), output=folder, play=play)
+
+
+def test_the_shipped_network_passed_its_gate_and_shows_the_ball(recording: Recording) -> None:
+    about = read_artefact(SHIPPED, "mask network").about
+    assert about["gate"]["passed"] is True
+    maps = agentlens.explain(
+        recording, Lan(network=str(SHIPPED)), steps=range(60, 130), output=recording.folder / "m"
+    )
+    values = maps.values[:, 0, 0]
+    assert values.shape == (70, 21, 21)
+    assert 0 <= values.min() <= values.max() <= 1
+    assert values.mean() < 0.3  # little must stay
+    assert np.ptp(values.reshape(70, -1), axis=1).mean() > 0.5  # and that little is clear
+    assert "gate passed" in maps.header.targets[0].meaning
+
+
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+    recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow, "_CHECKPOINT_EVERY", 2)
+    whole = train_masks([recording], tmp_path / "whole", method=METHOD, plan=QUICK)
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_masks([recording], tmp_path / "parts", method=METHOD, plan=QUICK, progress=stop)
+    resumed = train_masks([recording], tmp_path / "parts", method=METHOD, plan=QUICK, resume=True)
+    assert [row.update for row in resumed.rows] == [3, 4]
+    assert resumed.rows[-1] == whole.rows[-1]
+    assert (tmp_path / "parts" / TENSORS).read_bytes() == (
+        tmp_path / "whole" / TENSORS
+    ).read_bytes()
+    assert not (tmp_path / "parts" / "unfinished").exists()
+    with pytest.raises(AlreadyExists, match="another folder"):
+        train_masks([recording], tmp_path / "parts", method=METHOD, plan=QUICK)
+
+
+def test_a_network_is_refused_by_another_agent_and_when_altered(
+    recording: Recording, tmp_path: Path
+) -> None:
+    early = agentlens.record(
+        agentlens.load_agent("pong-ppo-early"),
+        output=tmp_path / "early",
+        play=agentlens.Play(episodes=1, seed=1, max_steps=5),
+    )
+    with pytest.raises(InvalidArgument, match="other weights"):
+        agentlens.explain(early, Lan(network=str(SHIPPED)))
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in (DOCUMENT, TENSORS):
+        (copy / name).write_bytes((SHIPPED / name).read_bytes())
+    data = bytearray((copy / TENSORS).read_bytes())
+    data[-1] ^= 1
+    (copy / TENSORS).write_bytes(data)
+    with pytest.raises(Corrupt, match="digest"):
+        agentlens.explain(recording, Lan(network=str(copy)), steps=[3])
+    document = json.loads((copy / DOCUMENT).read_text())
+    document["purpose"] = "something else"
+    (copy / DOCUMENT).write_text(json.dumps(document))
+    with pytest.raises(Corrupt):
+        read_artefact(copy, "mask network")
+
+
+def test_other_planes_and_scores_than_it_learned_are_refused(recording: Recording) -> None:
+    for method in (
+        Lan(network=str(SHIPPED), planes="each"),
+        Lan(network=str(SHIPPED), targets=("value_l2",)),
+    ):
+        with pytest.raises(InvalidArgument, match="learn"):
+            agentlens.explain(recording, method, steps=[3])
