@@ -27,7 +27,7 @@ def configure(method: object) -> SaliencyMethod:
     """
     if isinstance(method, str):
         return METHODS.load(method)()
-    if not (isinstance(method, SaliencyMethod) and dataclasses.is_dataclass(method)):
+    if not isinstance(method, SaliencyMethod) or not hasattr(method, "__dataclass_fields__"):
         raise InvalidArgument(
             f"method {method!r}: expected a name, or a method such as "
             "agentlens.methods.Perturbation(radius=3)."
