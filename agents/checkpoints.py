@@ -71,14 +71,14 @@ class RunFolder:
 
     def newest(self) -> tuple[Path, int] | None:
         """Return the newest checkpoint and its decision count, or None where there is none."""
-        found = [
+        checkpoints = [
             (int(match[1]), path)
             for path in self.path.glob("checkpoint-*.zip")
             if (match := re.fullmatch(r"checkpoint-(\d+)\.zip", path.name))
         ]
-        if not found:
+        if not checkpoints:
             return None
-        decisions, path = max(found)
+        decisions, path = max(checkpoints)
         return path, decisions
 
     def save(self, model: BaseAlgorithm) -> Path:

@@ -137,13 +137,13 @@ def load_features(model: BaseAlgorithm, zip_path: Path) -> None:
     """
     _, tensors, _ = load_from_zip_file(zip_path, load_data=False, device=model.device)
     prefix = "features_extractor."
-    found = {
+    features = {
         k.removeprefix(prefix): v for k, v in tensors["policy"].items() if k.startswith(prefix)
     }
     for module in model.policy.modules():
         if isinstance(module, BaseFeaturesExtractor):
             own = module.state_dict()
-            module.load_state_dict({key: _fitted(found[key], own[key]) for key in own})
+            module.load_state_dict({key: _fitted(features[key], own[key]) for key in own})
 
 
 def _fitted(tensor: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
@@ -282,7 +282,7 @@ def recipe_path(agent: str) -> Path:
     here = Path(__file__).parent
     path = here / agent / "train.toml"
     if not path.is_file():
-        known = sorted(found.parent.name for found in here.glob("*/train.toml"))
+        known = sorted(recipe.parent.name for recipe in here.glob("*/train.toml"))
         raise RecipeError(
             f"got the agent {agent!r}, expected one of {', '.join(known)}, or a train.toml; "
             "name one of them"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -180,6 +182,21 @@ def test_a_run_stops_at_its_aim(tmp_path: Path) -> None:
     rows = checkpoints.read_curve(folder.curve_path)
     assert rows[-1].window == 100
     assert all(row.window < 100 for row in rows[:-1])
+
+
+def test_the_script_trains_what_is_named_and_packs_it(tmp_path: Path) -> None:
+    options = f"--envs {ENVS} --steps {STEPS} --batch-size 16 --threads 1 --device cpu"
+    subprocess.run(
+        ["bash", AGENTS / "train_on_gpu.sh", tmp_path / "out", "0.001", "", "pong-recurrent"],
+        env=os.environ
+        | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        | {"FAST_PPO_OPTIONS": options, "TMPDIR": str(tmp_path)},
+        check=True,
+    )
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["log.txt", "pong-recurrent.tar"]
+    with tarfile.open(tmp_path / "out" / "pong-recurrent.tar") as archive:
+        assert f"pong-recurrent/checkpoint-{ENVS * STEPS:09d}.zip" in archive.getnames()
 
 
 def test_other_algorithms_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
