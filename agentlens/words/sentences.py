@@ -150,7 +150,7 @@ def shares_line(shares: Sequence[tuple[str, float]], rest: float) -> str:
         "ball 71 %, own paddle 24 %, rest 5 % of the policy's effect"
     """
     parts = [f"{name} {100 * share:.0f} %" for name, share in shares]
-    if rest > 0:
+    if round(100 * rest) > 0:
         parts.append(f"rest {100 * rest:.0f} %")
     return ", ".join(parts) + " of the policy's effect"
 
