@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from agentlens.workflows.score import score as score
     from agentlens.workflows.video import video as video
     from agentlens.workflows.watch import watch as watch
+    from agentlens.workflows.whynot import whynot as whynot
 
 _HOMES = {
     "ActionSpec": "spec",
@@ -90,6 +91,7 @@ _HOMES = {
     "verify": "rollout.replay",
     "video": "workflows.video",
     "watch": "workflows.watch",
+    "whynot": "workflows.whynot",
 }
 
 _MODULES = {"methods"}
