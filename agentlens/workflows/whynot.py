@@ -203,7 +203,8 @@ def _places(
         row, column = np.unravel_index(left.argmax(), left.shape)
         near = np.maximum(np.abs(rows - row), np.abs(columns - column)) <= _APART_PX
         hidden = states.erase(near[None].astype(np.float32), np.zeros(1, np.int64))[0]
-        on_screen = spec.to_screen(float(row), float(column))
+        screen = (recording.header.screen_shape[0], recording.header.screen_shape[1])
+        on_screen = spec.to_screen(float(row), float(column), screen)
         places.append(
             SpeakingPlace(
                 row=on_screen[0],
