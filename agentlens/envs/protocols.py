@@ -88,13 +88,8 @@ def resolve(
     if type(said_environment["frame_skip"]) is int:
         said_environment["frame_skip"] = (said_environment["frame_skip"],) * 2
     assumed = [
-        f"{section}.{field} = {mapping.encode(value)!r}"
-        for section, said, defaults in (
-            ("environment", said_environment, world.environment_defaults),
-            ("observation", said_observation, world.observation_defaults),
-        )
-        for field, value in defaults.items()
-        if field not in said
+        *_unsaid("environment", said_environment, world.environment_defaults),
+        *_unsaid("observation", said_observation, world.observation_defaults),
     ]
     return Resolved(
         environment=mapping.decode(
@@ -109,6 +104,15 @@ def resolve(
         ),
         assumed=(*assumed, *notes),
     )
+
+
+def _unsaid(section: str, said: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """What is taken from defaults, a line each."""
+    return [
+        f"{section}.{field} = {mapping.encode(value)!r}"
+        for field, value in defaults.items()
+        if field not in said
+    ]
 
 
 def usual_preset(env_id: str) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from agentlens.store.recording import (
     Episode,
     EpisodeWriter,
     Recording,
+    RecordingHeader,
     RecordingWriter,
     open_recording,
 )
@@ -84,15 +86,7 @@ def revisit(
     )
     check_same_world(recording.header, player)
     made = provenance(device=str(where), revisits=recording.header.identity)
-    play = Play(
-        seed=recording.header.seed,
-        episodes=max(episode.index for episode in chosen) + 1,
-        max_steps=recording.header.max_steps,
-    )
-    header = recording_header(player, play, made, revisited=played.name)
-    header = dataclasses.replace(
-        header, agent=dataclasses.replace(agent.spec, environment=player.spec.environment)
-    )
+    header = _header(recording, agent, player, chosen, made)
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder, Interruption() as interruption:
         files = agent_files(agent, Path(folder))
         with RecordingWriter(Path(output), header, agent_files=files, force=force) as writer:
@@ -101,6 +95,25 @@ def revisit(
             if len(chosen) == header.episodes_wanted:
                 writer.complete()
     return open_recording(output)
+
+
+def _header(
+    recording: Recording,
+    agent: Agent,
+    player: Player,
+    episodes: Sequence[Episode],
+    made: Mapping[str, Any],
+) -> RecordingHeader:
+    """The header of the revisit: the guest's spec under the rules of the original."""
+    play = Play(
+        seed=recording.header.seed,
+        episodes=max(episode.index for episode in episodes) + 1,
+        max_steps=recording.header.max_steps,
+    )
+    name = recording.header.agent.name
+    header = recording_header(player, play, made, revisited=name)
+    spec = dataclasses.replace(agent.spec, environment=player.spec.environment)
+    return dataclasses.replace(header, agent=spec)
 
 
 def _visit_all(
