@@ -201,6 +201,8 @@ def _text(run: ComparisonRun, gallery: Gallery) -> str:
     """How the maps were made, for the methods paragraph."""
     screen = gallery.recordings[0].header.screen_shape
     header = gallery.maps[0, 0].header
+    reference = header.options.get("reference")
+    hidden = f" (hidden places filled by {reference})" if reference else ""
     targets = ", ".join(f"{t.name} ({t.unit})" for t in header.targets if t.role != "control")
     sizes = {
         p.label: footprint(_method(run, gallery, p.spec), p.spec, screen) for p in run.participants
@@ -209,7 +211,7 @@ def _text(run: ComparisonRun, gallery: Gallery) -> str:
         f"{label} {rows:.1f} x {columns:.1f}" for label, (rows, columns) in sizes.items()
     )
     return (
-        f"Saliency maps: {header.method}, {targets}, on {run.plan.map_states} evenly spread states "
-        f"of each agent; mask radius on the screen (rows x columns, pixels): {masks}; maps are "
-        "compared at the same places of the screen."
+        f"Saliency maps: {header.method}{hidden}, {targets}, on {run.plan.map_states} evenly "
+        "spread states of each agent; mask radius on the screen (rows x columns, pixels): "
+        f"{masks}; maps are compared at the same places of the screen."
     )
