@@ -51,12 +51,12 @@ def run(options: Options) -> int:
     if options.trust_code:
         trusted = load_agent(recording.folder / "agent", trust_code=True)
     episode = 0 if options.episode is None and options.span.around else options.episode
+    steps = options.span.chosen(recording, episode or 0)
     with progress("explaining", "steps") as report:
         run = prepare_maps(
             recording,
             options.maps.configured(),
-            steps=options.span.chosen(recording, episode or 0),
-            episodes=None if episode is None else [episode],
+            steps=steps if episode is None else {episode: steps or slice(None)},
             compute=compute,
             output=options.output,
             agent=trusted,

@@ -9,50 +9,63 @@ import numpy as np
 from agentlens.arrays import check_whole
 from agentlens.errors import InvalidArgument
 
+Steps = slice | Sequence[int]
+"""Steps of one episode: a slice as Python reads it, or numbers."""
+
 
 def choose_steps(
-    lengths: Mapping[int, int],
-    steps: slice | Sequence[int] | None,
-    episodes: Sequence[int] | None,
+    lengths: Mapping[int, int], steps: Steps | Mapping[int, Steps] | None
 ) -> dict[int, np.ndarray]:
     """Step numbers, ascending, by episode index.
 
     Args:
         lengths: steps of each episode of the recording, by its index.
-        steps: of each episode: a slice as Python reads it, or numbers that at least one of the
-            episodes has; all if not given.
-        episodes: indices; all if not given.
+        steps: of every episode, numbers that at least one of them has; or by episode; all if not
+            given.
 
     Raises:
         InvalidArgument: an episode or step that is not there or no whole number, or no steps.
 
     Example:
-        >>> choose_steps({0: 9, 1: 4}, [6, 2], None)
+        >>> choose_steps({0: 9, 1: 4}, [6, 2])
         {0: array([2, 6]), 1: array([2])}
+        >>> choose_steps({0: 9, 1: 4}, {1: slice(2, None)})
+        {1: array([2, 3])}
     """
-    for index in episodes if episodes is not None else ():
+    if not isinstance(steps, Mapping):
+        return _chosen(lengths, steps)
+    chosen_by_episode: dict[int, np.ndarray] = {}
+    for index in sorted(steps):
         if index not in lengths:
             raise InvalidArgument(
                 f"episode {index}: the recording has {', '.join(map(str, lengths)) or 'none'}."
             )
-    chosen = sorted(set(lengths if episodes is None else episodes))
-    longest = max((lengths[index] for index in chosen), default=0)
+        chosen_by_episode |= _chosen({index: lengths[index]}, steps[index])
+    if not chosen_by_episode:
+        raise InvalidArgument("no steps to explain: the mapping names no episode.")
+    return chosen_by_episode
+
+
+def _chosen(lengths: Mapping[int, int], steps: Steps | None) -> dict[int, np.ndarray]:
+    """The same steps of each of these episodes."""
+    longest = max(lengths.values(), default=0)
     chosen_by_episode: dict[int, np.ndarray] = {}
     if steps is None or isinstance(steps, slice):
-        for index in chosen:
-            chosen_by_episode[index] = np.sort(np.arange(lengths[index])[steps or slice(None)])
+        for index, length in lengths.items():
+            chosen_by_episode[index] = np.sort(np.arange(length)[steps or slice(None)])
     else:
         check_whole("step", steps)
         outside = [step for step in steps if not 0 <= step < longest]
         if outside:
             raise InvalidArgument(f"step {outside[0]}: expected 0 to {longest - 1}.")
-        for index in chosen:
-            inside = [step for step in steps if step < lengths[index]]
+        for index, length in lengths.items():
+            inside = [step for step in steps if step < length]
             chosen_by_episode[index] = np.unique(np.array(inside, np.int64))
     if not any(map(len, chosen_by_episode.values())):
+        count = len(lengths)
         raise InvalidArgument(
-            f"no steps to explain: of {_described(steps)} there is none in {len(chosen)} "
-            f"episode{'s' if len(chosen) != 1 else ''} of at most {longest} steps."
+            f"no steps to explain: of {_described(steps)} there is none in {count} "
+            f"episode{'s' if count != 1 else ''} of at most {longest} steps."
         )
     return chosen_by_episode
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from agentlens.compute import Compute
 from agentlens.policies.agent import Agent
 from agentlens.progress import Progress, silent
 from agentlens.saliency.base import SaliencyMethod
+from agentlens.saliency.chosen_steps import Steps
 from agentlens.saliency.map_run import make_maps, prepare_maps, seconds_a_map
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording, open_recording
@@ -18,8 +19,7 @@ def explain(
     recording: Recording | Path | str,
     method: str | SaliencyMethod = "perturbation",
     *,
-    steps: slice | Sequence[int] | None = None,
-    episodes: Sequence[int] | None = None,
+    steps: Steps | Mapping[int, Steps] | None = None,
     compute: Compute = Compute(),
     output: Path | str | None = None,
     force: bool = False,
@@ -37,8 +37,8 @@ def explain(
         recording: or its folder; explained as far as it goes.
         method: a name, which stands for that method's defaults, or a method with its options, such
             as ``agentlens.methods.Perturbation(radius=3, reference="median")``.
-        steps: of each episode: a slice, or step numbers; all if not given.
-        episodes: indices; all if not given.
+        steps: of every episode: a slice, or step numbers; by episode where a mapping says so, such
+            as ``{0: range(100, 200)}``; all if not given.
         compute: device, threads, engine and memory; each chosen by itself if not given.
         output: folder; if not given, ``maps/METHOD`` in the recording, with what differs from the
             method's defaults in its name.
@@ -56,7 +56,6 @@ def explain(
         open_recording(recording),
         method,
         steps=steps,
-        episodes=episodes,
         compute=compute,
         output=output,
         agent=agent,
@@ -68,8 +67,7 @@ def estimate_seconds(
     recording: Recording | Path | str,
     method: str | SaliencyMethod = "perturbation",
     *,
-    steps: slice | Sequence[int] | None = None,
-    episodes: Sequence[int] | None = None,
+    steps: Steps | Mapping[int, Steps] | None = None,
     compute: Compute = Compute(),
     agent: Agent | None = None,
 ) -> float:
@@ -81,7 +79,6 @@ def estimate_seconds(
         open_recording(recording),
         method,
         steps=steps,
-        episodes=episodes,
         compute=compute,
         agent=agent,
     )

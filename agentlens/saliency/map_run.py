@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ from agentlens.saliency.base import (
     SaliencyMethod,
 )
 from agentlens.saliency.checks import check_maps, check_outputs, measure_noise
-from agentlens.saliency.chosen_steps import choose_steps
+from agentlens.saliency.chosen_steps import Steps, choose_steps
 from agentlens.saliency.configure import configure, folder_name, method_name, options_of
 from agentlens.saliency.engine.settings import device_of, exact_float32, torch_threads
 from agentlens.saliency.frames import read_frames, recording_facts
@@ -117,8 +117,7 @@ def prepare_maps(
     recording: Recording,
     method: str | SaliencyMethod,
     *,
-    steps: slice | Sequence[int] | None = None,
-    episodes: Sequence[int] | None = None,
+    steps: Steps | Mapping[int, Steps] | None = None,
     compute: Compute = Compute(),
     output: Path | str | None = None,
     agent: Agent | None = None,
@@ -129,7 +128,7 @@ def prepare_maps(
     """
     configured = configure(method)
     lengths = {episode.index: len(episode) for episode in recording.episodes}
-    chosen = choose_steps(lengths, steps, episodes)
+    chosen = choose_steps(lengths, steps)
     if agent is None:
         agent = load_agent(recording.folder / "agent")
     policy = agent.to(choose_device(compute.device)).policy

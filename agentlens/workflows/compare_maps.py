@@ -125,8 +125,7 @@ def _explain(
             maps = explain(
                 recording,
                 _method(run, gallery, participant.spec),
-                steps=list(numbers),
-                episodes=[episode],
+                steps={episode: list(numbers)},
                 compute=run.compute,
                 output=run.folder / "maps" / name,
                 progress=after(report, done, total),

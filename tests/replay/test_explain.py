@@ -51,8 +51,7 @@ def test_maps_say_what_they_are(recording: Recording) -> None:
     maps = explain(
         recording,
         COARSE,
-        steps=slice(3, 9),
-        episodes=[1],
+        steps={1: slice(3, 9)},
         progress=lambda d, t: seen.append((d, t)),
         compute=ONE,
     )
@@ -83,13 +82,15 @@ def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(recording: Recording
         if done > 8:
             raise Stop
 
-    whole = explain(recording, COARSE, output=recording.folder / "whole", episodes=[0], compute=ONE)
+    whole = explain(
+        recording, COARSE, output=recording.folder / "whole", steps={0: slice(None)}, compute=ONE
+    )
     with pytest.raises(Stop):
         explain(
             recording,
             COARSE,
             output=recording.folder / "parts",
-            episodes=[0],
+            steps={0: slice(None)},
             progress=stop,
             compute=ONE,
         )
@@ -97,11 +98,12 @@ def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(recording: Recording
         recording,
         COARSE,
         output=recording.folder / "parts",
-        steps=[20, 3, 21],
-        episodes=[0],
+        steps={0: [20, 3, 21]},
         compute=ONE,
     )
-    parts = explain(recording, COARSE, output=recording.folder / "parts", episodes=[0], compute=ONE)
+    parts = explain(
+        recording, COARSE, output=recording.folder / "parts", steps={0: slice(None)}, compute=ONE
+    )
     assert (parts.steps == whole.steps).all()
     assert parts.values.tobytes() == whole.values.tobytes()
 
@@ -111,8 +113,7 @@ def test_engines_agree_within_the_stored_noise_floor(recording: Recording) -> No
         engine: explain(
             recording,
             Perturbation(stride=20, targets=("kl", "value_l2", "sarfa")),
-            steps=[10, 25],
-            episodes=[0],
+            steps={0: [10, 25]},
             compute=Compute(threads=1, engine=engine),
             output=recording.folder / engine,
         )
@@ -149,7 +150,7 @@ def test_weights_that_are_not_numbers_are_found_before_any_map(recording: Record
         ({"steps": [-1]}, "step -1"),
         ({"steps": slice(40, 50)}, "of the steps from 40 to before 50 there is none in 2 episodes"),
         ({"steps": []}, "no steps"),
-        ({"episodes": [2]}, "episode 2: the recording has 0, 1"),
+        ({"steps": {2: slice(None)}}, "episode 2: the recording has 0, 1"),
         ({"method": Perturbation(radius=-1.0)}, "sigma -1"),
         ({"method": Perturbation(stride=85)}, "stride 85"),
         ({"method": Perturbation(stride="5")}, "stride: expected int, got str '5'"),
@@ -192,8 +193,7 @@ def test_other_options_go_to_another_folder_and_finished_maps_stay(
     again = explain(
         recording,
         COARSE,
-        steps=[2],
-        episodes=[1],
+        steps={1: [2]},
         compute=ONE,
         progress=lambda done, total: told.append((done, total)),
     )
@@ -220,7 +220,7 @@ def test_what_is_asked_about_an_action_is_explained(recording: Recording) -> Non
 @pytest.mark.parametrize("reference", ["median", "mean", "previous", "noise:1", "constant:0.2"])
 def test_references_that_need_the_recording(recording: Recording, reference: str) -> None:
     method = Perturbation(stride=20, reference=reference)
-    maps = explain(recording, method, steps=[0, 5], episodes=[0], compute=ONE)
+    maps = explain(recording, method, steps={0: [0, 5]}, compute=ONE)
     assert np.isfinite(maps.values).all()
     assert maps.values[1].max() > 0
     if reference == "previous":
@@ -235,7 +235,7 @@ def test_an_action_by_name_and_each_plane(recording: Recording) -> None:
         action="LEFT",
         contrast="RIGHT",
     )
-    maps = explain(recording, method, steps=[4], episodes=[0])
+    maps = explain(recording, method, steps={0: [4]})
     assert maps.planes == ("plane 0", "plane 1", "plane 2", "plane 3")
     assert maps.explained_actions.tolist() == [3]
     assert maps.header.action == "LEFT"
@@ -244,7 +244,7 @@ def test_an_action_by_name_and_each_plane(recording: Recording) -> None:
 
 
 def test_the_estimate_is_a_number_of_seconds(recording: Recording) -> None:
-    one = estimate_seconds(recording, COARSE, steps=[4], episodes=[0], compute=ONE)
+    one = estimate_seconds(recording, COARSE, steps={0: [4]}, compute=ONE)
     assert 0 < one < 60
     with pytest.raises(UnknownName):
         estimate_seconds(recording, "perturb")
@@ -252,7 +252,7 @@ def test_the_estimate_is_a_number_of_seconds(recording: Recording) -> None:
 
 def test_actions_that_do_the_same_can_be_merged(recording: Recording) -> None:
     apart = Perturbation(stride=20, targets=("kl", "log_probability"))
-    options = {"steps": [4, 9], "episodes": [0], "compute": ONE}
+    options = {"steps": {0: [4, 9]}, "compute": ONE}
     plain = explain(recording, apart, output=recording.folder / "plain", **options)
     together = dataclasses.replace(apart, merge_actions=True)
     merged = explain(recording, together, output=recording.folder / "merged", **options)
@@ -265,7 +265,9 @@ def test_actions_that_do_the_same_can_be_merged(recording: Recording) -> None:
 def test_a_lost_device_keeps_the_maps_before_and_the_rest_follows(
     recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = explain(recording, COARSE, output=recording.folder / "whole", episodes=[0], compute=ONE)
+    whole = explain(
+        recording, COARSE, output=recording.folder / "whole", steps={0: slice(None)}, compute=ONE
+    )
     call, calls = PerturbationExplainer.__call__, 0
 
     def lost(self: PerturbationExplainer, frames: FrameBatch) -> MapBatch:
@@ -278,8 +280,8 @@ def test_a_lost_device_keeps_the_maps_before_and_the_rest_follows(
     with monkeypatch.context() as patch:
         patch.setattr(PerturbationExplainer, "__call__", lost)
         with pytest.raises(DeviceError, match=r"episode 0, step .* to go on"):
-            explain(recording, COARSE, episodes=[0], compute=ONE)
-    again = explain(recording, COARSE, episodes=[0], compute=ONE)
+            explain(recording, COARSE, steps={0: slice(None)}, compute=ONE)
+    again = explain(recording, COARSE, steps={0: slice(None)}, compute=ONE)
     assert again.values.tobytes() == whole.values.tobytes()
 
 
@@ -296,7 +298,7 @@ def test_a_map_that_is_not_finite_stops_with_step_and_target(
 
     monkeypatch.setattr(PerturbationExplainer, "__call__", broken)
     with pytest.raises(NotFinite, match="step 5: the map of 'value_l2'"):
-        explain(recording, COARSE, steps=slice(0, 8), episodes=[0], compute=ONE)
+        explain(recording, COARSE, steps={0: slice(0, 8)}, compute=ONE)
 
 
 def test_options_of_single_methods_reach_them_and_the_header(recording: Recording) -> None:
