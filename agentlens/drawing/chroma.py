@@ -7,6 +7,7 @@ import numpy as np
 
 
 def padded_even(frame: np.ndarray) -> np.ndarray:
+    """The frame, uint8 [H, W, 3], with its last row or column once more where they are odd."""
     height, width = frame.shape[:2]
     if height % 2 or width % 2:
         frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

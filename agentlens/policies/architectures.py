@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agentlens.errors import UnknownName
-from agentlens.spec import ChainSpec, LayerSpec, NetworkSpec
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 
 RELU = LayerSpec(kind="relu")
 FLATTEN = LayerSpec(kind="flatten")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from agentlens.errors import ManifestError
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.policies.base import Preference
 from agentlens.policies.layers import (
     COMBINATIONS,
@@ -15,7 +16,7 @@ from agentlens.policies.layers import (
     build_combination,
     build_layer,
 )
-from agentlens.spec import ChainSpec, LayerSpec, NetworkSpec, ObservationSpec
+from agentlens.spec import ObservationSpec
 
 OBSERVATION = "observation"
 """What a chain reads that reads no other chain."""

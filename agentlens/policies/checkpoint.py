@@ -11,11 +11,12 @@ from typing import Any, Literal
 from torch import Tensor
 
 from agentlens.errors import CheckpointError, InvalidArgument, UnsafeCheckpoint
+from agentlens.layer_spec import NetworkSpec
 from agentlens.policies.base import Policy
 from agentlens.policies.foreign import foreign_file
 from agentlens.policies.signature import Signature, read_signature
 from agentlens.registry import Registry
-from agentlens.spec import AgentSpec, NetworkSpec, ValueSpec
+from agentlens.spec import AgentSpec, ValueSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from agentlens.errors import ManifestError
-from agentlens.spec import LayerSpec
+from agentlens.layer_spec import LayerSpec
 
 MAX_PARAMETERS = 1 << 28
 """A declared network with more parameters than this (1 GiB as float32) is refused unbuilt."""

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from agentlens.envs.atari.presets import PRESETS
 from agentlens.errors import CheckpointError, WeightMismatch
+from agentlens.layer_spec import NetworkSpec
 from agentlens.policies.architectures import architecture
 from agentlens.policies.checkpoint import Checkpoint, Hints
 from agentlens.policies.state_dicts import plain_names, select
 from agentlens.policies.torchfile import TorchFile
 from agentlens.policies.weights import collect, foreign_names, output_count, rows
-from agentlens.spec import NetworkSpec, ValueSpec
+from agentlens.spec import ValueSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,15 +22,10 @@ from typing import Any
 from agentlens import mapping
 from agentlens.envs import protocols
 from agentlens.errors import CheckpointError, ManifestError
+from agentlens.layer_spec import NetworkSpec
 from agentlens.policies.architectures import architecture
 from agentlens.policies.toml import write_toml
-from agentlens.spec import (
-    ActionSpec,
-    AgentSpec,
-    EnvironmentSpec,
-    NetworkSpec,
-    ObservationSpec,
-)
+from agentlens.spec import ActionSpec, AgentSpec, EnvironmentSpec, ObservationSpec
 
 MANIFEST = "agent.toml"
 MAX_MANIFEST_BYTES = 1 << 18

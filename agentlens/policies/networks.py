@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from agentlens.arrays import check_shape
 from agentlens.errors import ShapeError
+from agentlens.layer_spec import ChainSpec, NetworkSpec
 from agentlens.policies.base import ConvolutionTrunk, Policy, PolicyOutput, Projection
 from agentlens.policies.cells import step_from_input
 from agentlens.policies.chains import OBSERVATION, build_chain, check_heads, input_shape
@@ -33,7 +34,7 @@ from agentlens.policies.trunk import (
     fold_batch_norm,
     reading_chain,
 )
-from agentlens.spec import ActionSpec, ChainSpec, NetworkSpec, ObservationSpec
+from agentlens.spec import ActionSpec, ObservationSpec
 
 
 def build_policy(

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from agentlens.errors import WeightMismatch
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.policies.architectures import linear, nature_layers
 from agentlens.policies.layers import ACTIVATIONS
 from agentlens.policies.weights import rows
-from agentlens.spec import ChainSpec, LayerSpec, NetworkSpec
 
 _TORSO = ((0, 32, 8), (2, 64, 4), (4, 64, 3))
 """Index in the Sequential, channels and kernel of NatureCNN's convolutions."""

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.policies.chains import OBSERVATION
 from agentlens.policies.layers import ACTIVATIONS
-from agentlens.spec import ChainSpec, LayerSpec, NetworkSpec
 
 
 def reading_chain(network: NetworkSpec) -> ChainSpec | None:

@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from agentlens.errors import CheckpointError, NotFinite, UnsafeCheckpoint, WeightMismatch
+from agentlens.layer_spec import NetworkSpec
 from agentlens.policies.chains import returns_by_action
 from agentlens.policies.layers import PARAMETERS
 from agentlens.policies.networks import ChainPolicy
-from agentlens.spec import NetworkSpec
 
 MAX_BYTES = 1 << 30
 """A weight file larger than this (1 GiB) is refused unread."""

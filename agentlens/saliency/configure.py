@@ -15,6 +15,11 @@ from agentlens.saliency.references import parse_reference
 _NAMED_CHARACTERS = 48
 
 
+_EXPECTED = (
+    "method {!r}: expected a name, or a method such as agentlens.methods.Perturbation(radius=3)."
+)
+
+
 def configure(method: object) -> SaliencyMethod:
     """The method of a name with its defaults, or the given one with every option checked.
 
@@ -27,14 +32,19 @@ def configure(method: object) -> SaliencyMethod:
     """
     if isinstance(method, str):
         return METHODS.load(method)()
-    if not isinstance(method, SaliencyMethod) or not hasattr(method, "__dataclass_fields__"):
-        raise InvalidArgument(
-            f"method {method!r}: expected a name, or a method such as "
-            "agentlens.methods.Perturbation(radius=3)."
-        )
-    given = {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.init}
+    unknown: object = method
+    if not isinstance(unknown, SaliencyMethod):
+        raise InvalidArgument(_EXPECTED.format(method))
+    return _checked(unknown)
+
+
+def _checked(method: SaliencyMethod) -> SaliencyMethod:
+    """The method with each option of the kind that its field says."""
+    if not dataclasses.is_dataclass(method):
+        raise InvalidArgument(_EXPECTED.format(method))
+    options = {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.init}
     try:
-        return decode(type(method), given, method_name(method))
+        return decode(type(method), options, method_name(method))
     except ManifestError as error:
         if isinstance(error.__cause__, InvalidArgument):
             raise error.__cause__ from None

@@ -227,7 +227,7 @@ def _inside(truth: _Truth) -> np.ndarray:
     side = np.arange(truth.cells * CELL) // CELL
     row, column = np.divmod(truth.cause, truth.cells)
     down, across = side == row[:, None], side == column[:, None]
-    return down[:, :, None] & across[:, None, :]
+    return np.asarray(down[:, :, None] & across[:, None, :])
 
 
 def _area(pixels: np.ndarray, inside: np.ndarray) -> np.ndarray:

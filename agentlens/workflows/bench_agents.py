@@ -9,13 +9,35 @@ from agentlens.envs.causes.kind import WORLDS
 from agentlens.envs.causes.mosaic import CELL, GLYPH, MEANINGS, foreground
 from agentlens.envs.protocols import resolve
 from agentlens.errors import UnknownName
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.policies.agent import Agent
 from agentlens.policies.networks import build_policy
-from agentlens.spec import ActionSpec, AgentSpec, ChainSpec, LayerSpec, NetworkSpec
+from agentlens.spec import ActionSpec, AgentSpec
 
 GAIN, LEAK = 30.0, 0.05
 """Of the response to a glyph in the logits; what every cell passes on with no glyph in it, so that
 all of them stay in play as in a trained network."""
+
+
+_TEMPLATES = NetworkSpec(
+    chains=(
+        ChainSpec(
+            name="templates",
+            layers=(
+                LayerSpec(kind="conv", out=len(MEANINGS), kernel=CELL, stride=CELL),
+                LayerSpec(kind="relu"),
+                LayerSpec(kind="flatten"),
+            ),
+        ),
+        ChainSpec(
+            name="actor",
+            reads="templates",
+            layers=(LayerSpec(kind="linear", out=len(MEANINGS)),),
+            output="logits",
+        ),
+    )
+)
+"""One template an action, compared with every cell; what passes counts for its action."""
 
 
 def mosaic_agent(world: str) -> Agent:
@@ -35,24 +57,6 @@ def mosaic_agent(world: str) -> Agent:
     if world not in WORLDS:
         raise UnknownName("world whose cause is known", world, WORLDS)
     resolved = resolve(world)
-    network = NetworkSpec(
-        chains=(
-            ChainSpec(
-                name="templates",
-                layers=(
-                    LayerSpec(kind="conv", out=len(MEANINGS), kernel=CELL, stride=CELL),
-                    LayerSpec(kind="relu"),
-                    LayerSpec(kind="flatten"),
-                ),
-            ),
-            ChainSpec(
-                name="actor",
-                reads="templates",
-                layers=(LayerSpec(kind="linear", out=len(MEANINGS)),),
-                output="logits",
-            ),
-        )
-    )
     spec = AgentSpec(
         name=f"planted-{world.removesuffix('-v0').lower()}",
         format="safetensors",
@@ -65,9 +69,9 @@ def mosaic_agent(world: str) -> Agent:
         action=ActionSpec(
             meanings=MEANINGS, selection="greedy", reason="its logits are a reading, not a policy"
         ),
-        network=network,
+        network=_TEMPLATES,
     )
-    policy = build_policy(network, spec.observation, spec.action)
+    policy = build_policy(_TEMPLATES, spec.observation, spec.action)
     cells = WORLDS[world]["cells"] ** 2
     templates, actor = (
         module
@@ -76,12 +80,17 @@ def mosaic_agent(world: str) -> Agent:
     )
     with torch.no_grad():
         templates.weight.zero_()
-        templates.bias.fill_(LEAK)
+        torch.nn.init.constant_(_bias(templates), LEAK)
         actor.weight.zero_()
-        actor.bias.fill_(-GAIN * LEAK * cells)
+        torch.nn.init.constant_(_bias(actor), -GAIN * LEAK * cells)
         for action in range(len(MEANINGS)):
             glyph = foreground(action)
             share = torch.from_numpy((glyph / np.abs(glyph).sum()).astype(np.float32))
             templates.weight[action, 0, GLYPH, GLYPH] = share
             actor.weight[action, action * cells : (action + 1) * cells] = GAIN
     return Agent(spec=spec, policy=policy)
+
+
+def _bias(layer: torch.nn.Conv2d | torch.nn.Linear) -> torch.Tensor:
+    assert layer.bias is not None  # both are declared with one
+    return layer.bias

@@ -97,8 +97,8 @@ def recording_lines(recording: Recording) -> list[str]:
 def maps_lines(maps: MapSet) -> list[str]:
     """A map set: the method with its options, the steps, and what each target means."""
     header, folder = maps.header, maps.folder
-    scalars = str | int | float | list | tuple
-    given = {k: v for k, v in header.options.items() if isinstance(v, scalars) and v is not False}
+    shown = (str, int, float, list, tuple)
+    given = {k: v for k, v in header.options.items() if isinstance(v, shown) and v is not False}
     options = ", ".join(f"{name} {value}" for name, value in given.items())
     rows, columns = maps.grid.shape
     lines = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -90,14 +91,19 @@ def measure(
     if output is not None:
         write_table(output, result.columns(), made)
     if maps is not None:
-        measures = Measures(
-            figures=result.figures(result.methods[0]),
-            states=len(states),
-            units=result.units,
-            provenance=made,
-        )
-        write_measures(Path(maps), measures)
+        _store(Path(maps), result, states, made)
     return result
+
+
+def _store(maps: Path, result: MeasureResult, states: States, made: Mapping[str, Any]) -> None:
+    """Put the first method's measures beside its maps."""
+    measures = Measures(
+        figures=result.figures(result.methods[0]),
+        states=len(states),
+        units=result.units,
+        provenance=made,
+    )
+    write_measures(maps, measures)
 
 
 def _metrics(plan: MeasurePlan) -> dict[str, Metric]:

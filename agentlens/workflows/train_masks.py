@@ -127,16 +127,9 @@ def train_masks(
     task = _task(material)
     folder = Path(output)
     refuse_existing(folder)
-    spec = MaskNetworkSpec(
-        observation=task.policy.observation_shape,
-        state=task.policy.state_size,
-        selections=len(task.selections),
-        cells=task.grid.shape,
-    )
-    network = MaskNetwork(spec).to(choose_device(compute.device))
-    network.background.copy_(torch.from_numpy(_background(material)))
+    network = _fresh_network(material, task, compute)
     state = start_training(task, network, plan)
-    about = _about(material, task, spec, plan)
+    about = _about(material, task, network.spec, plan)
     if not resume and plan.teacher_frames and plan.teacher_updates:
         _teach(state, plan, task, material)
     if resume:
@@ -149,15 +142,11 @@ def train_masks(
             _save_state(folder / "unfinished", state, about, material.agent)
     network = state.network.eval().requires_grad_(False)
     gate = measure_gate(task, network, material.facts, _held_out_frames(material))
+    measured = {"gate": gate.as_json(), "last": dataclasses.asdict(rows[-1])}
     artefact = Artefact(
         purpose=MASK_NETWORK,
         agent=material.agent.spec.sha256,
-        about={
-            **about,
-            "gate": gate.as_json(),
-            "last": dataclasses.asdict(rows[-1]),
-            **provenance(),
-        },
+        about={**about, **measured, **provenance()},
         tensors=network.tensors(),
     )
     write_artefact(folder, artefact)
@@ -196,6 +185,19 @@ def _material(recordings: Sequence[Recording], method: Lan, compute: Compute) ->
         learn=learn,
         held_out=held_out,
     )
+
+
+def _fresh_network(material: _Material, task: MaskTask, compute: Compute) -> MaskNetwork:
+    """A network of the right shape that knows the recording's background."""
+    spec = MaskNetworkSpec(
+        observation=task.policy.observation_shape,
+        state=task.policy.state_size,
+        selections=len(task.selections),
+        cells=task.grid.shape,
+    )
+    network = MaskNetwork(spec).to(choose_device(compute.device))
+    network.background.copy_(torch.from_numpy(_background(material)))
+    return network
 
 
 def _background(material: _Material) -> np.ndarray:

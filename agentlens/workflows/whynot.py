@@ -5,7 +5,7 @@ Shape letters: gy gx grid, H W observation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,24 +133,14 @@ def whynot(
     recording = open_recording(recording)
     spec, played = recording.header.agent, _episode(recording, episode, step)
     meanings = spec.action.meanings
-    if other not in meanings:
-        raise UnknownName("action", other, meanings)
-    taken = meanings[int(played.actions[step])]
-    if other == taken:
-        raise InvalidArgument(f"step {step}: {other} is what it took; name another action.")
+    taken = _taken(played, step, meanings, other)
     method = Perturbation(targets=(TARGET,), action=taken, contrast=other)
     folder = Path(output or recording.folder / "maps" / f"whynot-{episode}-{step}-{other.lower()}")
-    maps = explain(
-        recording, method, steps=[step], episodes=[episode], compute=compute, output=folder
-    )
+    maps = explain(recording, method, steps={episode: [step]}, compute=compute, output=folder)
     agent = load_agent(recording.folder / "agent")
     frames = frames_of(played, [step])
-    states = States(
-        policy=agent.policy,
-        frames=frames,
-        median=median_picture(recording),
-        explained=frames.actions.numpy(),
-    )
+    median, explained = median_picture(recording), frames.actions.numpy()
+    states = States(policy=agent.policy, frames=frames, median=median, explained=explained)
     pair = (meanings.index(taken), meanings.index(other))
     row = int(np.flatnonzero((maps.steps == step) & (maps.episodes == episode))[0])
     pixels = to_pixels(maps.values[row, 0, :1].astype(np.float64), maps.grid)[0]
@@ -167,6 +157,16 @@ def whynot(
         contra=_places(pixels, -1.0, recording, states, pair),
         maps=maps,
     )
+
+
+def _taken(played: Episode, step: int, meanings: Sequence[str], other: str) -> str:
+    """The action that was taken, once it is clear that the other is another."""
+    if other not in meanings:
+        raise UnknownName("action", other, meanings)
+    taken = meanings[int(played.actions[step])]
+    if other == taken:
+        raise InvalidArgument(f"step {step}: {other} is what it took; name another action.")
+    return taken
 
 
 def _episode(recording: Recording, index: int, step: int) -> Episode:
@@ -197,7 +197,7 @@ def _places(
     signed, largest = sign * pixels, float(np.abs(pixels).max())
     spec, logits = recording.header.agent.observation, states.policy.kind == "logits"
     rows, columns = np.indices(pixels.shape)
-    places = []
+    places: list[SpeakingPlace] = []
     left = signed.copy()
     while len(places) < PLACES and largest > 0 and left.max() >= _SHARE * largest:
         row, column = np.unravel_index(left.argmax(), left.shape)

@@ -16,6 +16,7 @@ from agentlens.envs import protocols
 from agentlens.envs.atari.options import AtariOptions
 from agentlens.envs.atari.presets import PRESETS
 from agentlens.errors import CheckpointError, UnsafeCheckpoint
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.policies.agent import load_agent
 from agentlens.policies.architectures import ARCHITECTURES
 from agentlens.policies.checkpoint import FORMATS
@@ -25,10 +26,7 @@ from agentlens.rollout.returns import Play
 from agentlens.spec import (
     ActionSpec,
     AgentSpec,
-    ChainSpec,
     EnvironmentSpec,
-    LayerSpec,
-    NetworkSpec,
     ObservationSpec,
     Phase,
     ScoreSpec,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from agentlens.envs.protocols import resolve
 from agentlens.errors import ManifestError
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.policies.agent import Agent
 from agentlens.policies.chains import returns_by_action
 from agentlens.policies.distributions import categorical_returns
@@ -19,14 +20,7 @@ from agentlens.policies.layers import ACTIVATIONS
 from agentlens.policies.manifest import read_manifest
 from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.policies.weights import collect, load_tensors
-from agentlens.spec import (
-    ActionSpec,
-    AgentSpec,
-    ChainSpec,
-    LayerSpec,
-    NetworkSpec,
-    ObservationSpec,
-)
+from agentlens.spec import ActionSpec, AgentSpec, ObservationSpec
 
 ACTIONS = ActionSpec(meanings=("NOOP", "RIGHT", "LEFT"), selection="greedy")
 OBSERVATION = ObservationSpec(

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from agentlens.errors import ManifestError, NotFinite, ShapeError, UnknownName, WeightMismatch
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.policies.architectures import ARCHITECTURES, architecture
 from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.policies.weights import collect, load_tensors, policy_tensors
-from agentlens.spec import ActionSpec, ChainSpec, LayerSpec, NetworkSpec, ObservationSpec
+from agentlens.spec import ActionSpec, ObservationSpec
 
 ACTIONS = ActionSpec(meanings=("NOOP", "RIGHT", "LEFT"), selection="sample")
 

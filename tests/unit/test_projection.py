@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.policies.architectures import architecture
 from agentlens.policies.networks import build_policy
-from agentlens.spec import ActionSpec, ChainSpec, LayerSpec, NetworkSpec, ObservationSpec
+from agentlens.spec import ActionSpec, ObservationSpec
 
 OBSERVATION = ObservationSpec(
     pool="none", grayscale="cv2", resize=(20, 16), interpolation="cv2-area", stack=2

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from agentlens.errors import CheckpointError, InvalidArgument, UnsafeCheckpoint
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.policies.agent import load_agent
 from agentlens.policies.checkpoint import Hints, detect_format, read_checkpoint
 from agentlens.policies.state_dicts import plain_names
 from agentlens.policies.torchfile import read_torch_bytes
-from agentlens.spec import ChainSpec, LayerSpec, NetworkSpec
 from tests.contracts.test_formats import SAMPLES, torch_file
 
 

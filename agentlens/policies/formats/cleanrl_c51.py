@@ -8,13 +8,14 @@ from pathlib import Path
 from torch import Tensor
 
 from agentlens.errors import CheckpointError, WeightMismatch
+from agentlens.layer_spec import ChainSpec, NetworkSpec
 from agentlens.policies.architectures import linear, nature_layers
 from agentlens.policies.checkpoint import Checkpoint, Format, Hints
 from agentlens.policies.signature import Signature
 from agentlens.policies.state_dicts import select
 from agentlens.policies.torchfile import Plain, TorchFile, read_torch_file
 from agentlens.policies.weights import collect, rows
-from agentlens.spec import ChainSpec, NetworkSpec, ValueSpec
+from agentlens.spec import ValueSpec
 
 _SOURCES = {**{f"torso.{i}": f"network.{i}" for i in (0, 2, 4, 7)}, "q.0": "network.9"}
 
@@ -65,7 +66,7 @@ def _atoms(file: TorchFile, tensors: Mapping[str, Tensor]) -> tuple[int, tuple[f
     """How many returns, and the lowest and the highest of them, as the script was told."""
     count = file.plain.get("args.n_atoms")
     bounds = [file.plain.get(f"args.{name}") for name in ("v_min", "v_max")]
-    numbers = [float(b) for b in bounds if type(b) in (int, float) and abs(b) < 1e9]  # type: ignore[arg-type]
+    numbers = [float(b) for b in bounds if isinstance(b, int | float) and abs(b) < 1e9]
     if type(count) is not int or not 2 <= count <= 10_000 or len(numbers) != 2:
         raise CheckpointError(
             f"{file.name}: its args say n_atoms {count!r}, v_min and v_max {bounds!r}; expected "
