@@ -40,9 +40,10 @@ def configure(method: object) -> SaliencyMethod:
 
 def _checked(method: SaliencyMethod) -> SaliencyMethod:
     """The method with each option of the kind that its field says."""
-    if not dataclasses.is_dataclass(method):
+    fields = getattr(type(method), "__dataclass_fields__", None)
+    if fields is None:
         raise InvalidArgument(_EXPECTED.format(method))
-    options = {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.init}
+    options = {name: getattr(method, name) for name, option in fields.items() if option.init}
     try:
         return decode(type(method), options, method_name(method))
     except ManifestError as error:
