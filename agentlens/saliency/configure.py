@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
+from typing import Any
 
 from agentlens.errors import InvalidArgument, ManifestError
 from agentlens.mapping import decode
@@ -40,10 +41,10 @@ def configure(method: object) -> SaliencyMethod:
 
 def _checked(method: SaliencyMethod) -> SaliencyMethod:
     """The method with each option of the kind that its field says."""
-    fields = getattr(type(method), "__dataclass_fields__", None)
-    if fields is None:
+    cls: Any = type(method)
+    if not dataclasses.is_dataclass(cls):
         raise InvalidArgument(_EXPECTED.format(method))
-    options = {name: getattr(method, name) for name, option in fields.items() if option.init}
+    options = {f.name: getattr(method, f.name) for f in dataclasses.fields(cls) if f.init}
     try:
         return decode(type(method), options, method_name(method))
     except ManifestError as error:
