@@ -81,13 +81,15 @@ class SampledSteps:
     """Some steps of a recording with what was in sight.
 
     ``observations``: float32 [T, K, H, W]. ``states``: [T, S] or None. ``masks``: by object bool
-    [T, H, W] of the newest frame. ``attributes``: by name bool [T].
+    [T, H, W] of the newest frame. ``attributes``: by name bool [T]. ``coordinates``: by name
+    float64 [T], the middle of an object in screen pixels, NaN where it is not drawn.
     """
 
     observations: np.ndarray
     states: np.ndarray | None
     masks: dict[str, np.ndarray]
     attributes: dict[str, np.ndarray]
+    coordinates: dict[str, np.ndarray]
 
 
 def dissect(
@@ -122,7 +124,7 @@ def dissect(
             "this policy is code of its own: no untrained twin can be made of it, and without one "
             "a match means nothing. Declare its layers in agent.toml."
         )
-    chosen = [find_place(policy, name) for name in places or _usual_places(policy)]
+    chosen = [find_place(policy, name) for name in places or usual_places(policy)]
     twin = build_policy(policy.network, agent.spec.observation, agent.spec.action, seed=TWIN_SEED)
     steps = sample_steps(recording)
     parts = []
@@ -174,6 +176,7 @@ def sample_steps(recording: Recording, most: int = MOST_STEPS) -> SampledSteps:
         states=np.concatenate(states) if states else None,
         masks=box_masks(np.concatenate(edges), np.concatenate(drawn), objects.names, spec),
         attributes=box_attributes(np.concatenate(edges), np.concatenate(drawn), objects.names),
+        coordinates=box_coordinates(np.concatenate(edges), np.concatenate(drawn), objects.names),
     )
 
 
@@ -229,7 +232,24 @@ def box_attributes(
     return {name: held for name, held in attributes.items() if 0.05 <= held.mean() <= 0.95}
 
 
-def _usual_places(policy: Policy) -> list[str]:
+def box_coordinates(
+    edges: np.ndarray, drawn: np.ndarray, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Row and column of each object's middle: float64 [T] each, screen pixels, NaN out of sight.
+
+    Coordinates that never change are left out.
+    """
+    coordinates = {}
+    for index, name in enumerate(names):
+        for word, ends in (("row", slice(0, 2)), ("column", slice(2, 4))):
+            middle = edges[:, index, ends].mean(-1)
+            values = np.where(drawn[:, index], middle, np.nan)
+            if len(np.unique(values[drawn[:, index]])) > 1:
+                coordinates[f"{name} {word}"] = values
+    return coordinates
+
+
+def usual_places(policy: Policy) -> list[str]:
     """What follows each convolution and dense layer, and the memory; not the heads."""
     places = list_places(policy)
     heads = {p.name.rpartition(".")[0] for p in places if p.units <= len(policy.action_meanings)}

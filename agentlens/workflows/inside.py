@@ -1,0 +1,156 @@
+"""An agent on some steps of its recording, beside its untrained twin: what looks inside needs.
+
+Shape letters: T steps, C units of a place, A actions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from agentlens.compute import Compute
+from agentlens.errors import InvalidArgument
+from agentlens.network.edits import Edit, EditedPolicy
+from agentlens.network.places import Place, find_place
+from agentlens.network.taps import CHUNK, tap
+from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.base import Policy
+from agentlens.policies.device import choose_device
+from agentlens.policies.networks import ChainPolicy, build_policy
+from agentlens.store.recording import Recording, open_recording
+from agentlens.workflows.dissect import TWIN_SEED, SampledSteps, sample_steps
+
+LEARNED_SHARE = 0.8
+"""The first steps, from which something is learned; figures are of the rest."""
+
+LEAST_STEPS = 25
+"""Steps with an object in sight, fewer of which show nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inside:
+    """An agent, the same network untrained, and sampled steps of a recording.
+
+    ``preferences``: float32 [T, A], the policy's logits on the steps.
+    """
+
+    recording: Recording
+    agent: Agent
+    twin: Policy
+    steps: SampledSteps
+    preferences: np.ndarray
+
+    @property
+    def learned(self) -> slice:
+        """The steps that something is learned from."""
+        return slice(0, int(LEARNED_SHARE * len(self.preferences)))
+
+    @property
+    def held(self) -> slice:
+        """The steps after them, which figures are of."""
+        return slice(self.learned.stop, len(self.preferences))
+
+    def vector_place(self, name: str) -> Place:
+        """The place of this name, which must be a vector or memory.
+
+        Raises:
+            UnknownName, InvalidArgument: no such place, or a spatial one.
+        """
+        place = find_place(self.agent.policy, name)
+        if place.kind == "spatial":
+            raise InvalidArgument(
+                f"place {name!r} is spatial ({' x '.join(map(str, place.shape))}): expected a "
+                "vector or memory; agentlens network AGENT lists them."
+            )
+        return place
+
+    def layer(self, place: Place, *, untrained: bool = False) -> np.ndarray:
+        """What a place gives on the steps: float32 [T, C] or [T, C, h, w]."""
+        policy = self.twin if untrained else self.agent.policy
+        values = tap(policy, [place], self.steps.observations, self.steps.states)
+        return values[place.name].astype(np.float32)
+
+
+def look_inside(
+    recording: Recording | Path | str, *, compute: Compute, most: int, agent: Agent | None = None
+) -> Inside:
+    """Load a recording's agent, make its untrained twin and sample steps.
+
+    Args:
+        recording: or its folder, of an Atari game.
+        compute: where.
+        most: steps at most, evenly spread over those with an object in sight.
+        agent: another copy of the recording's own.
+
+    Raises:
+        InvalidArgument: the network is not declared, it has no logits, or too few steps show an
+            object.
+    """
+    recording = open_recording(recording)
+    agent = agent if agent is not None else load_agent(recording.folder / "agent")
+    agent = agent.to(choose_device(compute.device))
+    policy = agent.policy
+    if not isinstance(policy, ChainPolicy):
+        raise InvalidArgument(
+            "this policy is code of its own: no untrained twin can be made of it, and without one "
+            "a match means nothing. Declare its layers in agent.toml."
+        )
+    if policy.kind != "logits":
+        raise InvalidArgument(
+            f"this agent gives {policy.kind}: expected logits, as the change of a policy is "
+            "measured as KL of action probabilities."
+        )
+    steps = sample_steps(recording, most)
+    if len(steps.observations) < LEAST_STEPS:
+        raise InvalidArgument(
+            f"{len(steps.observations)} steps show an object, expected {LEAST_STEPS} or more: "
+            "record a longer game."
+        )
+    twin = build_policy(policy.network, agent.spec.observation, agent.spec.action, seed=TWIN_SEED)
+    return Inside(
+        recording=recording,
+        agent=agent,
+        twin=twin,
+        steps=steps,
+        preferences=preferences_of(policy, steps, slice(None)),
+    )
+
+
+@torch.no_grad()
+def preferences_of(policy: Policy, steps: SampledSteps, rows: slice) -> np.ndarray:
+    """A policy's preferences on some of the steps: float32 [rows, A]."""
+    device = next(policy.parameters()).device
+    states = None if steps.states is None else steps.states[rows]
+    observations, parts = steps.observations[rows], []
+    for start in range(0, len(observations), CHUNK):
+        part = slice(start, start + CHUNK)
+        state = None if states is None else torch.from_numpy(states[part]).to(device)
+        observation = torch.from_numpy(observations[part]).to(device)
+        parts.append(policy(observation, state).preferences.float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def patched_preferences(inside: Inside, place: Place, values: np.ndarray) -> np.ndarray | None:
+    """The policy's preferences on the held steps with a place's values put in: float32 [T, A].
+
+    Args:
+        inside: the agent and its steps.
+        place: where.
+        values: [T, C], a row for each held step.
+
+    Returns:
+        None for memory: what is put there is read at the next step only.
+    """
+    if place.kind == "memory":
+        return None
+    units, parts = tuple(range(place.units)), []
+    edited = EditedPolicy(inside.agent.policy, [])
+    for start in range(0, len(values), CHUNK):
+        part = torch.from_numpy(values[start : start + CHUNK].astype(np.float32))
+        edited.edits = (Edit(place=place, units=units, operation="patch", values=part),)
+        first = inside.held.start + start
+        parts.append(preferences_of(edited, inside.steps, slice(first, first + len(part))))
+    return np.concatenate(parts)

@@ -1,0 +1,101 @@
+"""What looks inside an agent on its recording: planted features, numbers and units are named."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from agentlens.errors import InvalidArgument
+from agentlens.network.places import find_place
+from agentlens.policies.networks import build_policy
+from agentlens.spec import ActionSpec, ChainSpec, LayerSpec, NetworkSpec, ObservationSpec
+from agentlens.workflows.dissect import SampledSteps, box_coordinates
+from agentlens.workflows.features import feature_matches
+from agentlens.workflows.inside import Inside, patched_preferences, preferences_of
+
+ACTIONS = ActionSpec(meanings=("NOOP", "RIGHT", "LEFT"), selection="sample")
+OBSERVATION = ObservationSpec(
+    pool="none", grayscale="cv2", resize=(12, 10), interpolation="cv2-area", stack=2
+)
+NETWORK = NetworkSpec(
+    chains=(
+        ChainSpec(
+            name="torso",
+            layers=(
+                LayerSpec(kind="conv", out=3, kernel=3, stride=1, padding=1),
+                LayerSpec(kind="relu"),
+                LayerSpec(kind="flatten"),
+                LayerSpec(kind="linear", out=8),
+                LayerSpec(kind="relu"),
+                LayerSpec(kind="linear", out=3),
+            ),
+            output="logits",
+        ),
+    )
+)
+
+
+def inside(steps: int = 100) -> Inside:
+    """A small untrained agent on noise."""
+    generator = np.random.default_rng(0)
+    policy = build_policy(NETWORK, OBSERVATION, ACTIONS, seed=1)
+    twin = build_policy(NETWORK, OBSERVATION, ACTIONS, seed=2)
+    sampled = SampledSteps(
+        observations=generator.random((steps, 2, 12, 10), np.float32),
+        states=None,
+        masks={},
+        attributes={},
+        coordinates={},
+    )
+    return Inside(
+        recording=cast(Any, None),
+        agent=cast(Any, SimpleNamespace(policy=policy)),
+        twin=twin,
+        steps=sampled,
+        preferences=preferences_of(policy, sampled, slice(None)),
+    )
+
+
+def test_patching_in_what_was_there_changes_next_to_nothing() -> None:
+    agent = inside()
+    place = agent.vector_place("torso.4")
+    layer = agent.layer(place)
+    assert (agent.learned, agent.held) == (slice(0, 80), slice(80, 100))
+    given = patched_preferences(agent, place, layer[agent.held])
+    assert given is not None
+    np.testing.assert_allclose(given, agent.preferences[agent.held], atol=2e-3)  # float16 taps
+    other = patched_preferences(agent, place, layer[agent.held][::-1])
+    assert other is not None
+    assert np.abs(other - agent.preferences[agent.held]).max() > 0.01
+    assert not np.allclose(layer, agent.layer(place, untrained=True))
+
+
+def test_a_spatial_place_is_refused() -> None:
+    agent = inside()
+    assert find_place(agent.agent.policy, "torso.1").kind == "spatial"
+    with pytest.raises(InvalidArgument, match="3 x 12 x 10"):
+        agent.vector_place("torso.1")
+
+
+def test_a_planted_feature_is_named_and_noise_is_not() -> None:
+    generator = np.random.default_rng(1)
+    own, twin = generator.normal(size=(2, 300, 20)).clip(0)
+    above = np.sin(np.arange(300) / 5) > 0
+    own[:, 4] = above * generator.uniform(1, 2, 300)
+    matches = feature_matches(own, twin, {"above": above, "left": generator.random(300) > 0.5})
+    best = max(matches, key=lambda match: match.excess)
+    assert (best.unit, best.concept) == (4, "above")
+    assert best.score > 0.99
+    assert best.excess > 0.3
+    assert sum(match.excess > 0.05 for match in matches) == 1
+
+
+def test_coordinates_are_middles_and_missing_out_of_sight() -> None:
+    edges = np.array([[[10, 14, 20, 22]], [[12, 16, 20, 22]], [[0, 0, 0, 0]]], float)
+    drawn = np.array([[True], [True], [False]])
+    coordinates = box_coordinates(edges, drawn, ["ball"])
+    assert list(coordinates) == ["ball row"]  # the column never changes
+    np.testing.assert_array_equal(coordinates["ball row"], [12, 14, np.nan])
