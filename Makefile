@@ -1,6 +1,6 @@
 # make setup   .venv with the locked dependencies and agentlens itself
 # make demo    record the shipped Pong agent, explain every step, write the video
-# make test    lint, types, import contracts, tests
+# make test    lint, types, import contracts, examples in docstrings, tests
 # make gpu     maps, captum, recording and the tests that need it, on a GPU (about two minutes)
 # make fuzz    20,000 altered store files and 100,000 altered checkpoints a format (hours)
 # make bench   all benchmarks (some minutes on an idle machine) and docs/performance.md
@@ -28,6 +28,7 @@ lint: setup
 	$(BIN)/lint-imports --no-cache
 
 test: lint
+	$(BIN)/python -m pytest --doctest-modules agentlens
 	$(BIN)/python -m pytest
 
 gpu: setup

@@ -20,8 +20,8 @@ SHORTER = {
 }
 """Added to a command, so that it plays seconds instead of whole games."""
 
-LONG = {"score", "compare"}
-"""Whole games only: their own tests run them on small agents."""
+LONG = {"score", "compare", "intervene", "measure", "bench", "dissect", "train-lan"}
+"""Whole games, or minutes: their own tests run them on small agents."""
 
 
 def code_blocks(language: str) -> list[str]:
