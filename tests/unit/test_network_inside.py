@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from agentlens.errors import InvalidArgument
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.network.places import find_place
 from agentlens.policies.networks import build_policy
-from agentlens.spec import ActionSpec, ChainSpec, LayerSpec, NetworkSpec, ObservationSpec
+from agentlens.spec import ActionSpec, ObservationSpec
 from agentlens.workflows.dissect import SampledSteps, box_coordinates
 from agentlens.workflows.features import feature_matches
 from agentlens.workflows.inside import Inside, patched_preferences, preferences_of
