@@ -117,6 +117,33 @@ def learn_embedding(layer: np.ndarray, preferences: np.ndarray, plan: EmbeddingP
     return model.eval().requires_grad_(False)
 
 
+def learn_head(numbers: np.ndarray, preferences: np.ndarray, plan: EmbeddingPlan) -> nn.Linear:
+    """A linear map from given numbers to the policy's preferences, learned as an embedding's.
+
+    The control of an embedding: what as many principal components say of the policy.
+
+    Args:
+        numbers: [T, E], each of about the same spread.
+        preferences: [T, A], the policy's logits on the same steps.
+        plan: how long.
+    """
+    data = torch.from_numpy(np.asarray(numbers, np.float32))
+    wanted = torch.from_numpy(np.asarray(preferences, np.float32)).log_softmax(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        head = nn.Linear(data.shape[1], wanted.shape[1])
+    optimiser = torch.optim.Adam(head.parameters(), lr=plan.learning_rate)
+    for update, rows in enumerate(_batches(len(data), plan)):
+        for group in optimiser.param_groups:
+            group["lr"] = plan.learning_rate * (1 - update / plan.updates)
+        given, target = head(data[rows]).log_softmax(1), wanted[rows]
+        loss = (target.exp() * (target - given)).sum(1).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return head.eval().requires_grad_(False)
+
+
 def pull_away(numbers: Tensor, weight: Tensor) -> Tensor:
     """The mean squared cosine between the numbers' centred contributions: 0 where orthogonal.
 

@@ -10,10 +10,12 @@ import pytest
 
 from agentlens.errors import InvalidArgument
 from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
+from agentlens.network.concepts import EmbeddingPlan, learn_head, policy_kl
 from agentlens.network.places import find_place
 from agentlens.policies.networks import build_policy
 from agentlens.spec import ActionSpec, ObservationSpec
 from agentlens.workflows.dissect import SampledSteps, box_coordinates
+from agentlens.workflows.embedding import name_numbers, principal_numbers
 from agentlens.workflows.features import feature_matches
 from agentlens.workflows.inside import Inside, patched_preferences, preferences_of
 
@@ -100,3 +102,31 @@ def test_coordinates_are_middles_and_missing_out_of_sight() -> None:
     coordinates = box_coordinates(edges, drawn, ["ball"])
     assert list(coordinates) == ["ball row"]  # the column never changes
     np.testing.assert_array_equal(coordinates["ball row"], [12, 14, np.nan])
+
+
+def test_a_number_that_follows_a_coordinate_is_named_and_a_constant_one_is_not() -> None:
+    generator = np.random.default_rng(2)
+    row, column = generator.uniform(0, 160, (2, 200))
+    row[::4] = np.nan
+    noise = generator.normal(size=200)
+    numbers = np.stack([-np.nan_to_num(row) + noise, np.ones(200)], 1)
+    first, second = name_numbers(numbers, {"ball column": column, "ball row": row})
+    assert (first.number, first.coordinate) == (0, "ball row")
+    assert first.correlation < -0.99
+    assert first.rolled < 0.3
+    assert np.isnan(second.correlation)
+    with pytest.raises(InvalidArgument, match="longer game"):
+        name_numbers(numbers, {})
+
+
+def test_a_linear_policy_of_two_components_is_learned_by_its_head() -> None:
+    generator = np.random.default_rng(3)
+    layer = generator.normal(size=(400, 2)) @ generator.normal(size=(2, 6)) + 3
+    numbers = principal_numbers(layer, layer, 2)
+    np.testing.assert_allclose(numbers.std(0), 1, atol=1e-5)
+    np.testing.assert_allclose(numbers.T @ numbers / 400, np.eye(2), atol=1e-4)
+    wanted = numbers @ generator.normal(size=(2, 3))
+    head = learn_head(numbers, wanted, EmbeddingPlan(numbers=2, updates=400, learning_rate=0.03))
+    given = numbers @ head.weight.numpy().T + head.bias.numpy()
+    assert policy_kl(wanted, given) < 0.005
+    assert policy_kl(wanted, np.zeros_like(wanted)) > 0.1

@@ -1,0 +1,237 @@
+"""A few numbers of a layer that keep the policy, beside as many principal components.
+
+Shape letters: T steps, C units of the layer, E numbers, A actions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from agentlens.compute import Compute
+from agentlens.errors import InvalidArgument
+from agentlens.network.concepts import (
+    Embedding,
+    EmbeddingPlan,
+    learn_embedding,
+    learn_head,
+    orthogonality,
+    policy_kl,
+)
+from agentlens.provenance import provenance
+from agentlens.store.artefacts import Artefact, refuse_existing, write_artefact
+from agentlens.store.recording import Recording
+from agentlens.store.tables import write_table
+from agentlens.workflows.inside import Inside, look_inside
+
+PURPOSE = "embedding"
+"""What the artefact says that it is."""
+
+MOST_STEPS = 2000
+"""Steps that numbers are learned and measured on."""
+
+_LEAST_IN_SIGHT = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedNumber:
+    """The coordinate of an object that one number follows best.
+
+    ``correlation``: Pearson's, over the steps where the object is drawn; NaN where the number is
+    constant. ``rolled``: the largest absolute correlation with any coordinate, the steps rolled
+    by half of them: what a name is worth that means nothing.
+    """
+
+    number: int
+    coordinate: str
+    correlation: float
+    rolled: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumbersFit:
+    """How well some numbers say the policy, on held-out steps.
+
+    ``kl``: nats, from the policy to the one that the numbers give. ``orthogonality``: 1 less the
+    mean absolute correlation between them. ``named``: one a number.
+    """
+
+    kl: float
+    orthogonality: float
+    named: tuple[NamedNumber, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConceptResult:
+    """What ``find_concepts`` wrote and measured.
+
+    ``path``: of the table, without a suffix, and of the artefact's folder. ``learned``, ``held``:
+    how many steps. ``components``: as many principal components with a linear map to the
+    preferences. ``constant_kl``: of the mean policy, which needs no number at all.
+    """
+
+    path: Path
+    learned: int
+    held: int
+    embedding: NumbersFit
+    components: NumbersFit
+    constant_kl: float
+
+
+def find_concepts(
+    recording: Recording | Path | str,
+    place: str,
+    plan: EmbeddingPlan | None = None,
+    *,
+    compute: Compute = Compute(),
+    output: Path | str | None = None,
+    force: bool = False,
+) -> ConceptResult:
+    """Learn numbers on the first four fifths of the steps, measure them on the rest.
+
+    Args:
+        recording: or its folder, of an Atari game.
+        place: a vector or memory, such as "torso.8".
+        plan: how many numbers, how long; 5 if not given.
+        compute: where.
+        output: path without a suffix; ``concepts-PLACE`` in the recording's folder if not given.
+        force: replace what is there already.
+
+    Raises:
+        UnknownName, InvalidArgument: no such place, more numbers than units, or what
+            ``look_inside`` refuses.
+        AlreadyExists: an embedding lies there, and ``force`` was not given.
+    """
+    plan = plan or EmbeddingPlan()
+    inside = look_inside(recording, compute=compute, most=MOST_STEPS)
+    where = inside.vector_place(place)
+    if plan.numbers > min(where.units, inside.learned.stop):
+        raise InvalidArgument(
+            f"{plan.numbers} numbers of {where.units} units on {inside.learned.stop} steps: "
+            "expected at most as many."
+        )
+    path = Path(output) if output is not None else inside.recording.folder / f"concepts-{place}"
+    if not force:
+        refuse_existing(path)
+    layer, wanted = inside.layer(where), inside.preferences
+    learned, held = inside.learned, inside.held
+    model = learn_embedding(layer[learned], wanted[learned], plan)
+    components = principal_numbers(layer, layer[learned], plan.numbers)
+    head = learn_head(components[learned], wanted[learned], plan)
+    with torch.no_grad():
+        numbers = model.embed(torch.from_numpy(layer[held]))
+        given = model.outputs(numbers).numpy()
+        dense = head(torch.from_numpy(components[held])).numpy()
+    coordinates = {name: v[held] for name, v in inside.steps.coordinates.items()}
+    result = ConceptResult(
+        path=path,
+        learned=len(wanted[learned]),
+        held=len(wanted[held]),
+        embedding=_fit(wanted[held], given, numbers.numpy(), coordinates),
+        components=_fit(wanted[held], dense, components[held], coordinates),
+        constant_kl=policy_kl(wanted[held], _mean_policy(wanted[learned], len(wanted[held]))),
+    )
+    _write(result, model, inside, place)
+    return result
+
+
+def principal_numbers(layer: np.ndarray, fitted_on: np.ndarray, count: int) -> np.ndarray:
+    """The first principal components of a layer, each of spread 1: float32 [T, E].
+
+    Args:
+        layer: [T, C].
+        fitted_on: [N, C], the steps that components and spreads are taken from.
+        count: components, at most N and C.
+    """
+    centre = fitted_on.mean(0, dtype=np.float64)
+    _, sizes, directions = np.linalg.svd(fitted_on - centre, full_matrices=False)
+    spread = np.maximum(sizes[:count] / np.sqrt(len(fitted_on)), 1e-6)
+    return np.asarray((layer - centre) @ directions[:count].T / spread, np.float32)
+
+
+def name_numbers(
+    numbers: np.ndarray, coordinates: Mapping[str, np.ndarray]
+) -> tuple[NamedNumber, ...]:
+    """The coordinate that each number [T, E] follows best, by absolute correlation.
+
+    Args:
+        numbers: [T, E].
+        coordinates: by name [T], NaN where the object is not drawn.
+
+    Raises:
+        InvalidArgument: no coordinate changes.
+    """
+    if not coordinates:
+        raise InvalidArgument("no object moves in these steps: record a longer game.")
+    named = []
+    for number, values in enumerate(numbers.T):
+        own = {name: _correlation(values, given) for name, given in coordinates.items()}
+        rolled = [
+            _correlation(np.roll(values, len(values) // 2), given) for given in coordinates.values()
+        ]
+        best = max(own, key=lambda name: np.nan_to_num(abs(own[name]), nan=-1.0))
+        largest = float(np.max(np.abs(np.nan_to_num(rolled))))
+        named.append(
+            NamedNumber(number=number, coordinate=best, correlation=own[best], rolled=largest)
+        )
+    return tuple(named)
+
+
+def _correlation(values: np.ndarray, given: np.ndarray) -> float:
+    seen = np.isfinite(given)
+    if seen.sum() < _LEAST_IN_SIGHT or values[seen].std() == 0 or given[seen].std() == 0:
+        return float("nan")
+    return float(np.corrcoef(values[seen].astype(np.float64), given[seen])[0, 1])
+
+
+def _fit(
+    wanted: np.ndarray,
+    given: np.ndarray,
+    numbers: np.ndarray,
+    coordinates: Mapping[str, np.ndarray],
+) -> NumbersFit:
+    return NumbersFit(
+        kl=policy_kl(wanted, given),
+        orthogonality=orthogonality(numbers),
+        named=name_numbers(numbers, coordinates),
+    )
+
+
+def _mean_policy(preferences: np.ndarray, count: int) -> np.ndarray:
+    """The logits of the mean action probabilities, for ``count`` steps: [count, A]."""
+    mean = torch.from_numpy(preferences).double().softmax(1).mean(0).clamp_min(1e-12)
+    return np.tile(mean.log().numpy(), (count, 1))
+
+
+def _write(result: ConceptResult, model: Embedding, inside: Inside, place: str) -> None:
+    """The table of numbers, and the network as an artefact."""
+    rows = [
+        {"kind": kind, **dataclasses.asdict(named)}
+        for kind, fit in (("embedding", result.embedding), ("components", result.components))
+        for named in fit.named
+    ]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    about = {
+        "recording": inside.recording.header.identity,
+        "place": place,
+        "plan": dataclasses.asdict(model.plan),
+        "learned_steps": result.learned,
+        "held_steps": result.held,
+        "kl": result.embedding.kl,
+        "orthogonality": result.embedding.orthogonality,
+        "kl_components": result.components.kl,
+        "orthogonality_components": result.components.orthogonality,
+        "kl_constant": result.constant_kl,
+        **provenance(),
+    }
+    tensors = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
+    artefact = Artefact(
+        purpose=PURPOSE, agent=inside.agent.spec.sha256, about=about, tensors=tensors
+    )
+    write_artefact(result.path, artefact, force=True)
+    write_table(result.path, columns, about)
