@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 
 from agentlens.errors import InvalidArgument
 from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
@@ -15,6 +17,7 @@ from agentlens.network.places import find_place
 from agentlens.policies.networks import build_policy
 from agentlens.spec import ActionSpec, ObservationSpec
 from agentlens.workflows.dissect import SampledSteps, box_coordinates
+from agentlens.workflows.edit import edit_changes, read_units
 from agentlens.workflows.embedding import name_numbers, principal_numbers
 from agentlens.workflows.features import feature_matches
 from agentlens.workflows.inside import Inside, patched_preferences, preferences_of
@@ -130,3 +133,38 @@ def test_a_linear_policy_of_two_components_is_learned_by_its_head() -> None:
     given = numbers @ head.weight.numpy().T + head.bias.numpy()
     assert policy_kl(wanted, given) < 0.005
     assert policy_kl(wanted, np.zeros_like(wanted)) > 0.1
+
+
+def test_the_only_unit_that_is_used_moves_the_policy_and_the_sham_does_not() -> None:
+    agent = inside()
+    head = agent.agent.policy.chains[0][5]
+    head.weight.zero_()
+    head.weight[:, 3] = torch.tensor([2.0, -2.0, 1.0])
+    dense = agent.agent.policy.chains[0][3]
+    dense.bias[3] = 1.0  # the unit is on in every step
+    dense.weight[3] *= 5
+    agent = dataclasses.replace(
+        agent, preferences=preferences_of(agent.agent.policy, agent.steps, slice(None))
+    )
+    chosen = read_units(agent.agent.policy, ["torso.4.unit.3"])
+    changes = edit_changes(agent, chosen, find_place(agent.agent.policy, "torso.1"))
+    named = [change for change in changes if change.arm == "named"]
+    random = [change for change in changes if change.arm == "random"]
+    sham = [change for change in changes if change.arm == "sham"]
+    assert (len(named), len(random), len(sham)) == (1, 20, 1)
+    assert named[0].units == "torso.4.unit.3"
+    assert named[0].kl > 1e-4
+    assert {change.kl for change in random} == {0.0}
+    assert all("unit.3" not in change.units for change in random)
+    assert (sham[0].kl, sham[0].total_variation) == (0.0, 0.0)
+
+
+def test_more_than_half_of_a_layer_and_no_units_are_refused() -> None:
+    agent = inside()
+    policy = agent.agent.policy
+    chosen = read_units(policy, ["torso.4.unit.3", "torso.4.unit.1", "torso.4.unit.3"])
+    assert chosen == {"torso.4": (1, 3)}
+    with pytest.raises(InvalidArgument, match="at most half"):
+        edit_changes(agent, {"torso.4": (0, 1, 2, 3, 4)}, find_place(policy, "torso.1"))
+    with pytest.raises(InvalidArgument, match="no units"):
+        read_units(policy, [])
