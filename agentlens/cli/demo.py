@@ -49,7 +49,7 @@ def run(options: Options) -> int:
 
     began = time.monotonic()
     agent, compute = load_chosen(AgentChoice(agent=AGENT), options.compute)
-    recording, maps = explained(agent, compute, fresh_path(RECORDINGS, f"{AGENT}-seed{SEED}"))
+    recording, maps = explained(agent, compute, fresh_path(RECORDINGS, "demo"))
     video, picture = drawn(recording, maps)
     print(recording_summary(recording))
     print(discovery(recording, maps))
