@@ -2,10 +2,11 @@
 
     python docs/make_pictures.py readme
     python docs/make_pictures.py gallery --policies FOLDER
-    python docs/make_pictures.py methods --policies FOLDER
+    python docs/make_pictures.py methods [--names lan extremal]
 
-FOLDER holds the public checkpoints named below; they are not part of this repository (their
-origins are in docs/gallery.md).
+FOLDER holds the public checkpoints named below, which only the gallery needs; they are not part of
+this repository (their origins are in docs/gallery.md). ``--names`` makes some pictures only: scenes
+of the gallery, or methods.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ class Scene:
 
 
 PONG = Scene(name="pong", agent="pong-ppo", step=124, seed=2, planes="each")
-BREAKOUT = Scene(
+BREAKOUT = Scene(name="breakout-ppo", agent="breakout-ppo", step=150, seed=3)
+INVADERS = Scene(name="spaceinvaders-ppo", agent="spaceinvaders-ppo", step=150, seed=3)
+RECURRENT = Scene(name="pong-recurrent", agent="pong-recurrent", step=124, seed=2)
+CROPPED = Scene(
     name="breakout",
     agent="baby-a3c/breakout/model.80.tar",
     step=150,
@@ -67,16 +71,9 @@ STACKED = Scene(
     planes="each",
 )
 
-RECURRENT = Scene(
-    name="pong-baby-a3c",
-    agent="baby-a3c/pong/model.80.tar",
-    step=150,
-    seed=3,
-    env="Pong-v4",
-    format="baby-a3c",
-)
-GAMES = {"pong": (PONG, RECURRENT), "breakout": (BREAKOUT, STACKED)}
-"""For the methods: an agent of each game, and one for what does not suit the first."""
+GALLERY = (PONG, BREAKOUT, INVADERS, CROPPED, STACKED, DQN)
+GAMES = {"pong": (PONG, RECURRENT), "breakout": (BREAKOUT,), "space-invaders": (INVADERS,)}
+"""For the methods: agents of each game, the next where a method does not suit the first."""
 
 
 def record(scene: Scene, policies: Path, folder: Path) -> agentlens.Recording:
@@ -97,9 +94,9 @@ def steps_around(scene: Scene) -> range:
     return range(scene.step - scene.span, scene.step + scene.span)
 
 
-def gallery(policies: Path, folder: Path) -> None:
+def gallery(policies: Path, folder: Path, names: list[str]) -> None:
     """One still an agent."""
-    for scene in (PONG, BREAKOUT, STACKED, DQN):
+    for scene in (scene for scene in GALLERY if not names or scene.name in names):
         recording = record(scene, policies, folder)
         maps = agentlens.explain(
             recording,
@@ -111,11 +108,11 @@ def gallery(policies: Path, folder: Path) -> None:
         print(output)
 
 
-def methods(policies: Path, folder: Path) -> None:
-    """One still a method on one Pong and one Breakout state, of the first agent that it suits."""
+def methods(policies: Path, folder: Path, names: list[str]) -> None:
+    """One still a method on one state of each game, of the first agent that it suits."""
     for game, scenes in GAMES.items():
         recordings = [record(scene, policies, folder) for scene in scenes]
-        for name in METHODS.names():
+        for name in names or METHODS.names():
             output = DOCS / "images" / "methods" / f"{name}-{game}.png"
             for scene, recording in zip(scenes, recordings, strict=True):
                 few = range(scene.step - 3, scene.step + 3)
@@ -137,7 +134,7 @@ def methods(policies: Path, folder: Path) -> None:
                 break
 
 
-def readme(policies: Path, folder: Path) -> None:
+def readme(policies: Path, folder: Path, names: list[str]) -> None:
     """The README's picture, which is the demo's."""
     recording, maps = demo.explained(
         agentlens.load_agent(demo.AGENT), agentlens.Compute(), folder / "demo"
@@ -152,12 +149,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["readme", "gallery", "methods"])
     parser.add_argument("--policies", type=Path, default=Path("policies"))
+    parser.add_argument("--names", nargs="+", default=[])
     options = parser.parse_args()
     if options.what != "readme":
         (DOCS / "images" / options.what).mkdir(parents=True, exist_ok=True)
     make = {"readme": readme, "gallery": gallery, "methods": methods}[options.what]
     with tempfile.TemporaryDirectory() as folder:
-        make(options.policies, Path(folder))
+        make(options.policies, Path(folder), options.names)
 
 
 if __name__ == "__main__":
