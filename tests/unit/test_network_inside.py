@@ -137,10 +137,10 @@ def test_a_linear_policy_of_two_components_is_learned_by_its_head() -> None:
 
 def test_the_only_unit_that_is_used_moves_the_policy_and_the_sham_does_not() -> None:
     agent = inside()
-    head = agent.agent.policy.chains[0][5]
+    head = cast(Any, agent.agent.policy).chains[0][5]
     head.weight.zero_()
     head.weight[:, 3] = torch.tensor([2.0, -2.0, 1.0])
-    dense = agent.agent.policy.chains[0][3]
+    dense = cast(Any, agent.agent.policy).chains[0][3]
     dense.bias[3] = 1.0  # the unit is on in every step
     dense.weight[3] *= 5
     agent = dataclasses.replace(
