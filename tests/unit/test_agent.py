@@ -93,7 +93,8 @@ def test_a_wheel_carries_the_shipped_agents_and_no_others() -> None:
     root = Path(__file__).resolve().parents[2]
     lines = (root / ".gitignore").read_text().splitlines()
     shipped = {line.strip("!/") for line in lines if line.startswith("!agents/")}
-    there = {name for name in shipped if (root / name / "agent.toml").is_file()}
+    folders = [folder for pattern in shipped for folder in root.glob(pattern)]
+    there = {f.relative_to(root).as_posix() for f in folders if (f / "agent.toml").is_file()}
     project = tomllib.loads((root / "pyproject.toml").read_text())
     packed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert packed == {name: name.replace("agents/", "agentlens/_agents/") for name in there}
