@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from agentlens.cli import entry
 
-from agentlens.cli import main
-
-sys.exit(main())
+entry()

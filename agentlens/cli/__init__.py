@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from agentlens.errors import AgentlensError, Corrupt, Interrupted
 
@@ -41,6 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.filename is None:
             _drop_output()
         return _fail(f"{error.filename or 'the output'}: {error.strerror or error}.")
+
+
+def entry() -> NoReturn:
+    """Run one command and leave at once: what the console script and ``python -m`` call.
+
+    The computing libraries are not torn down one by one: on some machines their threads then end
+    the process with an abort after all the work was done.
+    """
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _ready_streams() -> bool:

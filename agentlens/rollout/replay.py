@@ -148,7 +148,7 @@ def _differences(player: Player, episode: Episode) -> Iterator[tuple[int, str, s
 
 
 def _replayed(row: StepRow, field: str) -> Any:
-    if field == "fingerprint":
+    if field in ("ram", "fingerprint"):
         return row.told
     if field == "screen_before" and row.screen_before is None:
         return row.screen
@@ -162,7 +162,7 @@ def _columns(part: Episode) -> dict[str, np.ndarray | tuple[np.ndarray, ...]]:
     return {
         "emulator_frame": part.emulator_frames,
         "forced": part.forced,
-        "fingerprint": part.fingerprints,
+        part.told_by: part.fingerprints,
         "screen": part.screens.indices[:],
         "screen_before": part.screens_before.indices[:],
         "plane": part.planes[:],

@@ -88,7 +88,8 @@ class RecordingFacts:
     """What a recording gives a method beside its steps.
 
     ``pictures``: float32 by name, those that ``pictures`` of the method asks for: "median" and
-    "mean" [H, W], "frames" [N, K, H, W] (observations of the recording, evenly spread).
+    "mean" of one frame, [H, W] or in colour [3, H, W], "frames" [N, K, H, W] (observations of the
+    recording, evenly spread).
     ``action_groups``: actions that do the same in this game, as indices into the policy's; None
     where nobody knows. They are merged where the method says so. ``object_names``: what can be
     erased, where ``pictures`` asks for "objects". ``artefact``: what was learned for this agent,

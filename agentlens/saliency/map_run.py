@@ -43,6 +43,9 @@ from agentlens.store.recording import Episode, Recording
 
 _log = logging.getLogger(__name__)
 
+KEPT_PICTURES = ("median", "mean")
+"""Pictures of a recording that are kept beside the maps; its observations are in the recording."""
+
 _CHECK_STEPS = 64
 _PROBE_FRAMES = 2
 _CPU_FRAMES, _GPU_FRAMES = 8, 64
@@ -198,7 +201,8 @@ def make_maps(run: MapRun, *, force: bool, progress: Progress) -> MapSet:
         return maps
     check_recorded(run)
     try:
-        header, pictures = _measured_header(run, force), run.facts.pictures
+        header = _measured_header(run, force)
+        pictures = {k: v for k, v in run.facts.pictures.items() if k in KEPT_PICTURES}
         with MapWriter(run.folder, header, force=force, pictures=pictures) as writer:
             _write_maps(run, writer, progress)
     except KeyboardInterrupt as error:

@@ -87,13 +87,7 @@ class Reference:
                 return frames.previous
         if self.kind not in pictures:
             raise InvalidArgument(f"reference {self.kind!r} needs a picture of the recording.")
-        picture = pictures[self.kind]
-        if picture.shape != tuple(observations.shape[-2:]):
-            raise ShapeError(
-                f"the recording's {self.kind} picture is {picture.shape}, "
-                f"expected {tuple(observations.shape[-2:])}."
-            )
-        return observations.new_tensor(picture).expand(observations.shape).contiguous()
+        return _stacked(self.kind, pictures[self.kind], observations)
 
     @property
     def of_each_mask(self) -> bool:
@@ -127,6 +121,24 @@ class Reference:
 
 def _extremes(observations: Tensor) -> tuple[Tensor, Tensor]:
     return observations.amin((1, 2, 3), keepdim=True), observations.amax((1, 2, 3), keepdim=True)
+
+
+def _stacked(kind: str, picture: np.ndarray, observations: Tensor) -> Tensor:
+    """A picture of one frame, [H, W] or [C, H, W], for every frame of every stack.
+
+    Raises:
+        ShapeError: it is of another size, or of more channels than divide the stack.
+    """
+    channels = 1 if picture.ndim == 2 else len(picture)
+    planes, size = observations.shape[1], tuple(observations.shape[-2:])
+    if picture.shape[-2:] != size or planes % channels:
+        raise ShapeError(
+            f"the recording's {kind} picture is {picture.shape}, expected {size}, or as many "
+            f"channels before it as divide {planes} planes."
+        )
+    stacked = observations.new_tensor(picture).reshape(channels, *size)
+    stacked = stacked.repeat(planes // channels, 1, 1)
+    return stacked.expand(observations.shape).contiguous()
 
 
 def parse_reference(text: str) -> Reference:

@@ -300,11 +300,16 @@ class Episode:
         return self._file.read(schema.RAM, self._start, self._stop)
 
     @property
+    def told_by(self) -> str:
+        """The column that tells the world's states apart: "ram" where there is RAM, else
+        "fingerprint"."""
+        return schema.RAM if self._file.has(schema.RAM) else schema.FINGERPRINT
+
+    @property
     def fingerprints(self) -> np.ndarray:
         """What tells the world's state before each action from others: uint8 [T, N], the RAM where
         there is one; read each time."""
-        name = schema.RAM if self._file.has(schema.RAM) else schema.FINGERPRINT
-        return self._file.read(name, self._start, self._stop)
+        return self._file.read(self.told_by, self._start, self._stop)
 
     @functools.cached_property
     def forced(self) -> tuple[np.ndarray, ...]:

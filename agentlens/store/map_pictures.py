@@ -1,7 +1,7 @@
 """The pictures that maps were made with: what a median or mean reference hid a place with.
 
-``picture-NAME.f32`` beside the values: little-endian float32 [H, W], whose digest the header's
-option "pictures" keeps.
+``picture-NAME.f32`` beside the values: little-endian float32 [H, W], in colour [3, H, W], whose
+digest the header's option "pictures" keeps.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ def write_pictures(folder: Path, grid: GridSpec, pictures: Mapping[str, np.ndarr
     """
     for name, picture in pictures.items():
         check_dtype(f"picture {name}", picture, "float32")
-        check_shape(f"picture {name}", picture, grid.observation)
+        channels = (3,) if picture.ndim == 3 else ()
+        check_shape(f"picture {name}", picture, (*channels, *grid.observation))
         path = picture_path(folder, name)
         if not path.is_file():
             write_file(path, np.ascontiguousarray(picture, "<f4").tobytes())
 
 
 def read_picture(folder: Path, options: Mapping[str, Any], grid: GridSpec, name: str) -> np.ndarray:
-    """One of the pictures, float32 [H, W] in the observation's own units.
+    """One of the pictures, float32 [H, W] or [3, H, W], in the observation's own units.
 
     Args:
         folder: of the map set.
@@ -54,12 +55,13 @@ def read_picture(folder: Path, options: Mapping[str, Any], grid: GridSpec, name:
     path, (height, width) = picture_path(folder, name), grid.observation
     n_bytes = 4 * height * width
     with disk_errors(path, "read"):
-        if not path.is_file() or path.stat().st_size != n_bytes:
+        if not path.is_file() or path.stat().st_size not in (n_bytes, 3 * n_bytes):
             raise Corrupt(f"{path}: expected a picture of {n_bytes} bytes there.")
         data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != known[name]:
         raise Corrupt(f"{path}: altered; it does not have the digest that maps.json keeps.")
-    return np.frombuffer(data, "<f4").reshape(height, width)
+    picture = np.frombuffer(data, "<f4").reshape(-1, height, width)
+    return picture if len(picture) == 3 else picture[0]
 
 
 def picture_path(folder: Path, name: str) -> Path:

@@ -130,7 +130,7 @@ def test_greydanus_hardly_notices_a_random_output_layer_and_the_chosen_action_do
     similar = {}
     for name, method in (
         ("greydanus", Greydanus()),
-        ("chosen", PerturbationMethod(targets=("log_probability",))),
+        ("chosen", PerturbationMethod(targets=("log_probability",), reference="blur")),
     ):
         one = method.bind(policy, Compute(), FACTS)(frames).values[:, 0]
         other = method.bind(shaken, Compute(), FACTS)(frames).values[:, 0]

@@ -77,7 +77,7 @@ def test_a_panel_is_listed_and_drawn(tmp_path: Path) -> None:
         agentlens.load_agent("random", env="ALE/Pong-v5"), output=tmp_path / "r", play=play
     )
     draw = agentlens.Draw(panels=("game", "blue"))
-    agentlens.render(recording, None, tmp_path / "x.png", steps=[2], draw=draw)
+    agentlens.still(recording, None, tmp_path / "x.png", step=2, draw=draw)
 
     pixels = torch.from_numpy(np.array(Image.open(tmp_path / "x.png").convert("RGB")))
     assert ((pixels == torch.tensor([10, 20, 250])).all(-1)).sum() > 1000
