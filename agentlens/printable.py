@@ -26,10 +26,10 @@ def escaped(text: str, *, keep: str = "\n\t") -> str:
         >>> escaped("pong\\x1b[2K", keep="")
         'pong\\\\x1b[2K'
     """
-    found = set(controls(text)) - set(keep)
-    if not found:
+    unwanted = set(controls(text)) - set(keep)
+    if not unwanted:
         return text
-    return "".join(c.encode("unicode_escape").decode() if c in found else c for c in text)
+    return "".join(c.encode("unicode_escape").decode() if c in unwanted else c for c in text)
 
 
 def _category(character: str) -> str:

@@ -123,8 +123,8 @@ def usual_preset(env_id: str) -> str | None:
 def id_settings(env_id: str, *names: str, trust_code: bool = False) -> dict[str, Any]:
     """What an id itself says of some fields of ``EnvironmentSpec``."""
     kind = ENVIRONMENTS.load(kind_of(env_id))
-    said = kind.describe(env_id, trust_code=trust_code).environment
-    return {name: said[name] for name in names}
+    described = kind.describe(env_id, trust_code=trust_code).environment
+    return {name: described[name] for name in names}
 
 
 def _wrapped(

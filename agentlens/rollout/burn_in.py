@@ -57,11 +57,11 @@ def burn_in_distances(
         return {}
     chosen = [places[i] for i in np.unique(np.linspace(0, len(places) - 1, samples).astype(int))]
     recorded = _softmax(np.stack([_logits(episode)[t] for episode, t in chosen]))
-    found = {}
+    distances = {}
     for k in steps:
         short = _softmax(_after_burn_in(policy, chosen, k))
-        found[k] = (float(np.abs(short - recorded).sum(axis=1).mean() / 2), len(chosen))
-    return found
+        distances[k] = (float(np.abs(short - recorded).sum(axis=1).mean() / 2), len(chosen))
+    return distances
 
 
 def _after_burn_in(policy: Policy, chosen: Sequence[tuple[Episode, int]], k: int) -> np.ndarray:

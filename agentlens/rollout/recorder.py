@@ -153,9 +153,9 @@ class _Run:
             [player.observation for player, _ in active],
             [player.state for player, _ in active],
         )
-        for (player, writer), said in zip(active, outputs, strict=True):
-            action = choose_action(self._agent.spec.action, said, player.generator)
-            writer.append(player.play(action, said))
+        for (player, writer), output in zip(active, outputs, strict=True):
+            action = choose_action(self._agent.spec.action, output, player.generator)
+            writer.append(player.play(action, output))
             player.teach(writer)
         self._done += len(active)
         self._progress(self._done, self._expected)

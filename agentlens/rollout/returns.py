@@ -109,8 +109,8 @@ def _step(agent: Agent, device: torch.device, games: Sequence[_Game]) -> None:
     action = agent.spec.action
     draws = [draw_chances(action, game.player.generator) for game in games]
     outputs = _outputs(agent, device, games, draws)
-    for game, said, draw in zip(games, outputs, draws, strict=True):
-        game.play(pick(action, said, draw), said)
+    for game, output, draw in zip(games, outputs, draws, strict=True):
+        game.play(pick(action, output, draw), output)
 
 
 def _outputs(
@@ -122,7 +122,7 @@ def _outputs(
     if device.type != "cpu" or agent.policy.state_size:
         return evaluate(agent.policy, device, observations, states)
     outputs = evaluate(agent.policy, device, observations, states, rows=min(BATCH, len(games)))
-    for i, (said, draw) in enumerate(zip(outputs, draws, strict=True)):
-        if is_close(agent.spec.action, said, draw):
+    for i, (output, draw) in enumerate(zip(outputs, draws, strict=True)):
+        if is_close(agent.spec.action, output, draw):
             outputs[i] = evaluate(agent.policy, device, [observations[i]], [None])[0]
     return outputs

@@ -155,14 +155,14 @@ class _Visit:
         player.begin(EpisodeSeed(words=(words[0], words[1], words[2], words[3])))
         told = episode.fingerprints
         for step, action in enumerate(episode.actions):
-            said = evaluate(self._policy, self._device, [player.observation], [player.state])[0]
-            row = player.play(int(action), said)
+            output = evaluate(self._policy, self._device, [player.observation], [player.state])[0]
+            row = player.play(int(action), output)
             if not np.array_equal(row.told, told[step]):
                 raise EmulatorError(
                     f"episode {episode.index}, step {step}: the replay differs from the recording; "
                     "`agentlens verify` says where, and recording.json which ale-py made it."
                 )
-            writer.append(dataclasses.replace(row, action=self._action(int(action), said)))
+            writer.append(dataclasses.replace(row, action=self._action(int(action), output)))
             player.teach(writer)
             yield step
 
@@ -217,9 +217,9 @@ def _own_actions(played: AgentSpec, asked: AgentSpec) -> tuple[int | None, ...]:
     union = tuple(dict.fromkeys(names))
     groups = merge_groups(played.environment.game, union)
     home = {union[i]: group for group in groups for i in group}
-    found: list[int | None] = []
+    indices: list[int | None] = []
     for meaning in played.action.meanings:
         alike = [meaning, *(union[i] for i in home[meaning])]
         own = [asked.action.meanings.index(n) for n in alike if n in asked.action.meanings]
-        found.append(own[0] if own else None)
-    return tuple(found)
+        indices.append(own[0] if own else None)
+    return tuple(indices)

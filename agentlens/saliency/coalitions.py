@@ -156,7 +156,7 @@ def shapley_interactions(values: np.ndarray) -> np.ndarray:
     """
     players = _players(values)
     sizes = _sizes(players)
-    found = np.zeros((len(values), players, players))
+    interactions = np.zeros((len(values), players, players))
     numbers = np.arange(1 << players)
     for first in range(players):
         for second in range(first + 1, players):
@@ -174,8 +174,8 @@ def shapley_interactions(values: np.ndarray) -> np.ndarray:
                 - values[:, without | 1 << second]
                 + values[:, without]
             )
-            found[:, first, second] = found[:, second, first] = gains @ weights
-    return found
+            interactions[:, first, second] = interactions[:, second, first] = gains @ weights
+    return interactions
 
 
 def _players(values: np.ndarray) -> int:

@@ -87,8 +87,8 @@ class ObjectExplainer:
         maps, explained = [], []
         for frame in range(len(frames)):
             at = slice(frame, frame + 1)
-            found, action = self._step(_one(frames, at), frames.objects[at])
-            maps.append(found)
+            changes, action = self._step(_one(frames, at), frames.objects[at])
+            maps.append(changes)
             explained.append(action)
         values = torch.from_numpy(np.stack(maps)).to(frames.observations.device)
         return MapBatch(values, torch.cat(explained))
@@ -121,9 +121,9 @@ class ObjectExplainer:
             action = torch.from_numpy(effects.explained).to(frame.actions.device)
             return np.stack(shares)[:, None], action
         rows = np.concatenate([base[None], mixed.reshape(-1, *base.shape)])
-        found, action = self._game.score_changes(frame, 0, rows)
-        found[_ENERGY] = np.square(rows[1:].astype(np.float64) - base).sum((1, 2, 3))
-        values = [found[name].reshape(mixed.shape[:2]) for name in self._names]
+        changes, action = self._game.score_changes(frame, 0, rows)
+        changes[_ENERGY] = np.square(rows[1:].astype(np.float64) - base).sum((1, 2, 3))
+        values = [changes[name].reshape(mixed.shape[:2]) for name in self._names]
         return np.stack(values), action
 
 

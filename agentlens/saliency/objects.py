@@ -76,16 +76,16 @@ class ObjectEraser:
         finder, ram = self._found.finder, self._memory(episode)[step]
         screens = (episode.screens.indices[step], episode.screens_before.indices[step])
         bits = tuple(self._bit_of[finder.labels(screen, ram)] for screen in screens)
-        found = ErasableStep(
+        erasable = ErasableStep(
             screens, bits, episode.planes[step], self._found.background, self._preprocessor
         )
-        if not np.array_equal(self._preprocessor.plane(*screens), found.plane(0)):
+        if not np.array_equal(self._preprocessor.plane(*screens), erasable.plane(0)):
             raise OutputMismatch(
                 f"episode {episode.index}, step {episode.steps[step]}: the recorded plane cannot "
                 "be made again from its screens, so nothing can be erased in it; record the "
                 "agent again."
             )
-        return found
+        return erasable
 
     def _memory(self, episode: Episode) -> np.ndarray:
         """The RAM of an episode's steps, read once while it is the one that is worked on."""

@@ -83,8 +83,8 @@ class EpisodeFile:
         if not self.steps:
             return {}
         note = (self.schema.metadata or {}).get(b"agentlens", b"{}")
-        found = parse(note, str(self.path))
-        return found if isinstance(found, dict) else {}
+        note_value = parse(note, str(self.path))
+        return note_value if isinstance(note_value, dict) else {}
 
     def check(self) -> None:
         """Compare a finished file with its digest.
@@ -118,10 +118,10 @@ class EpisodeFile:
         if self.entry is None:
             return
         path = chain_path(self.folder, self.index)
-        found = read_chain(self.path, path)
-        rows = sum(int(batch.fields.get("rows", 0)) for batch in found.batches)
-        if found.problem or found.end != self.entry.n_bytes or rows != self.steps:
-            reason = found.problem or f"it vouches for {found.end} bytes and {rows} steps"
+        chain_rows = read_chain(self.path, path)
+        rows = sum(int(batch.fields.get("rows", 0)) for batch in chain_rows.batches)
+        if chain_rows.problem or chain_rows.end != self.entry.n_bytes or rows != self.steps:
+            reason = chain_rows.problem or f"it vouches for {chain_rows.end} bytes and {rows} steps"
             raise Corrupt(
                 f"{path}: the chain does not fit the episode, which is sound: {reason}. It tells "
                 "where a damage lies; record the episode again to have it whole."
@@ -189,17 +189,17 @@ class EpisodeFile:
         with _arrow_errors(self.path), pa.OSFile(str(self.path)) as file:
             if self.entry is not None:
                 reader = pa.ipc.open_file(file, options=options)
-                found = [reader.get_batch(number) for number in numbers]
+                batches = [reader.get_batch(number) for number in numbers]
             else:
-                found = [self._unfinished_batch(file, number, name) for number in numbers]
-            for number, batch in zip(numbers, found, strict=True):
+                batches = [self._unfinished_batch(file, number, name) for number in numbers]
+            for number, batch in zip(numbers, batches, strict=True):
                 batch.validate(full=True)
                 rows = min(schema.BATCH_STEPS, self.steps - number * schema.BATCH_STEPS)
                 if batch.num_rows != rows:
                     raise Corrupt(
                         f"{self.path}: batch {number} has {batch.num_rows} steps, expected {rows}."
                     )
-        return found
+        return batches
 
     def _though_renamed(self, read: Callable[[], _Read]) -> _Read:
         """Read; once more where the writer finished the file between looking for it and opening
@@ -269,10 +269,10 @@ class EpisodeFile:
 def _signature(path: Path) -> tuple[int, ...]:
     """What changes when a file is written to; empty where there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @contextlib.contextmanager

@@ -124,10 +124,10 @@ def _owner(descriptor: int, patience: float = 0.0) -> dict[str, Any]:
     while os.fstat(descriptor).st_size == 0 and time.monotonic() < patient_until:
         time.sleep(0.01)
     try:
-        found = json.loads(os.pread(descriptor, 4096, 0))
+        owner_note = json.loads(os.pread(descriptor, 4096, 0))
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return owner_note if isinstance(owner_note, dict) else {}
 
 
 def _describe(owner: dict[str, Any]) -> str:

@@ -53,9 +53,9 @@ class MapHeader:
         mine, theirs = encode(self), encode(other)
         places = ("provenance", "recording", "recording_digests")
         names = (name for name in mine if name not in places)
-        found = next((name for name in names if mine[name] != theirs.get(name)), "")
-        if found:
-            return found
+        differing = next((name for name in names if mine[name] != theirs.get(name)), "")
+        if differing:
+            return differing
         ours, others = self.recording_digests, other.recording_digests
         same = all(ours[index] == others[index] for index in ours.keys() & others.keys())
         known = {self.recording, other.recording} - {""}

@@ -156,13 +156,13 @@ class MapWriter:
 
     def _take_over(self, *, force: bool) -> Chain | None:
         """The maps that stay, or None to begin anew."""
-        found = names_in(self.folder) - {LOCK_NAME}
-        if not found:
+        present = names_in(self.folder) - {LOCK_NAME}
+        if not present:
             return None
-        ours = {_VALUES, _CHAIN, MEASURES} | picture_names(found)
-        if _JSON not in found and not (force and found <= ours):
+        ours = {_VALUES, _CHAIN, MEASURES} | picture_names(present)
+        if _JSON not in present and not (force and present <= ours):
             raise AlreadyExists(
-                f"{self.folder} holds {sorted(found)[0]!r} but no map set: choose another folder."
+                f"{self.folder} holds {sorted(present)[0]!r} but no map set: choose another folder."
             )
         if force:
             with disk_errors(self.folder, "replace"):

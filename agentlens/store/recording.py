@@ -100,8 +100,8 @@ class Recording:
             if not path.is_file():
                 raise Corrupt(f"{path}: a file of the agent is missing.")
             with disk_errors(path, "read"):
-                found = file_digest(path)
-            if found != digest:
+                digest_there = file_digest(path)
+            if digest_there != digest:
                 raise Corrupt(f"{path}: it was altered after it was recorded with.")
 
 

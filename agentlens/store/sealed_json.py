@@ -103,11 +103,11 @@ def read_document(path: Path, kind: str) -> dict[str, Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    table = dict(pairs)
+    if len(table) != len(pairs):
         counts = collections.Counter(key for key, _ in pairs)
         raise ValueError(f"the key {counts.most_common(1)[0][0]!r:.80} stands there twice")
-    return found
+    return table
 
 
 def _refuse_constant(name: str) -> None:

@@ -179,19 +179,19 @@ class RecordingWriter:
     ) -> RecordingDocument:
         """What is kept of the folder: a recording to resume, or an empty one."""
         fresh = RecordingDocument(header=header, palette=Palette())
-        found = names_in(self.folder) - {LOCK_NAME}
-        if not found:
+        present = names_in(self.folder) - {LOCK_NAME}
+        if not present:
             return fresh
-        if resume and RECORDING_JSON in found:
+        if resume and RECORDING_JSON in present:
             return self._resumed(header)
         if not force:
             raise AlreadyExists(
                 f"{self.folder} holds something already: choose another folder, "
                 "or pass --force to replace a recording, or --resume to finish it."
             )
-        if not found & {RECORDING_JSON, EPISODES}:
+        if not present & {RECORDING_JSON, EPISODES}:
             raise AlreadyExists(
-                f"{self.folder} holds {sorted(found)[0]!r} but no recording, so it is not "
+                f"{self.folder} holds {sorted(present)[0]!r} but no recording, so it is not "
                 "replaced even by force: choose another folder."
             )
         with disk_errors(self.folder, "replace"):

@@ -93,11 +93,11 @@ def _group_edges(boxes: Boxes, group: str) -> np.ndarray:
     there = boxes.present[:, members]
     edges = boxes.edges[:, members].astype(np.float64)
     edges[~there] = np.nan
-    found = np.full((len(boxes), 4), np.nan)
+    centres = np.full((len(boxes), 4), np.nan)
     some = there.any(1)
     for column, take in enumerate((np.nanmin, np.nanmax, np.nanmin, np.nanmax)):
-        found[some, column] = take(edges[some][:, :, column], axis=1)
-    return found
+        centres[some, column] = take(edges[some][:, :, column], axis=1)
+    return centres
 
 
 def _change(values: np.ndarray) -> np.ndarray:

@@ -119,8 +119,8 @@ class Describer:
         """
         header = recording.header
         self._recording, self._policy, self._options = recording, agent.policy, options
-        found = objects_of(recording) if facts is None else recorded_objects(recording, facts)
-        self._found = found
+        recorded = objects_of(recording) if facts is None else recorded_objects(recording, facts)
+        self._found = recorded
         self._eraser = ObjectEraser(recording, self._found)
         self._patches = PatchEraser(
             self._eraser,
@@ -148,7 +148,7 @@ class Describer:
             orders=options.orders,
             seed=options.seed,
         )
-        facts = found.facts
+        facts = recorded.facts
         self.own = facts.own if facts else ""
         self.threats = facts.threats if facts else ()
         self._axis = facts.axis if facts else ""
@@ -211,8 +211,8 @@ class Describer:
         changed = self._patches.observations(episode, step, 1 << group)
         scores = np.zeros(self._options.patches)
         if len(changed) > 1:
-            found, _ = self._game.score_changes(frames, frame, changed)
-            scores[: len(changed) - 1] = np.abs(found[self.score])
+            changes, _ = self._game.score_changes(frames, frame, changed)
+            scores[: len(changed) - 1] = np.abs(changes[self.score])
         return float(np.quantile(scores, self._options.percentile / 100, method="higher"))
 
     def _attributes(self, episode: Episode, steps: np.ndarray) -> Attributes:

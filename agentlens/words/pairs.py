@@ -83,13 +83,13 @@ def report_pairs(
     merged = np.stack([preferences[:, list(group)].max(1) for group in groups], 1)
     first, second = _most_apart(merged)
     rows = np.isfinite(table).all(1)
-    found = detect_interactions(
+    strengths = detect_interactions(
         table[rows], (merged[:, first] - merged[:, second])[rows], names, plan
     )
     labels = [meanings[group[0]] for group in groups]
     return PairReport(
         output=(labels[first], labels[second]),
-        interactions=found,
+        interactions=strengths,
         rows=int(rows.sum()),
         shapley=_shapley_pairs(parts),
     )

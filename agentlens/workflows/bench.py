@@ -179,11 +179,11 @@ class _Truth:
 
     @classmethod
     def of(cls, world: str, episode: Episode, steps: np.ndarray) -> _Truth:
-        said = episode.fingerprints[steps]
+        fingerprints = episode.fingerprints[steps]
         return cls(
             cells=WORLDS[world]["cells"],
-            cause=said[:, 0].astype(int),
-            right=said[:, 1] == episode.actions[steps],
+            cause=fingerprints[:, 0].astype(int),
+            right=fingerprints[:, 1] == episode.actions[steps],
             delay=WORLDS[world].get("delay", 0),
         )
 

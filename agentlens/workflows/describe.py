@@ -163,7 +163,7 @@ def _attribute_columns(parts: Sequence[tuple[Episode, Description]]) -> dict[str
 
 
 def _block_columns(part: Description) -> dict[str, np.ndarray]:
-    names, found, effects = part.effects.names, part.attributes, part.effects
+    names, attributes, effects = part.effects.names, part.attributes, part.effects
     count = len(part.steps)
     columns: dict[str, Any] = {
         "episode": np.full(count * len(names), part.episode),
@@ -172,7 +172,7 @@ def _block_columns(part: Description) -> dict[str, np.ndarray]:
         "in_sight": effects.visible.ravel(),
     }
     for name in ("present", "y", "x", "dy", "dx", "gap_y", "gap_x", "approaching"):
-        columns[name] = getattr(found, name).ravel()
+        columns[name] = getattr(attributes, name).ravel()
     columns |= {
         "effect": part.effect.ravel(),
         "patches": part.threshold.ravel(),

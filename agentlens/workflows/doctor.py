@@ -58,11 +58,11 @@ def _system() -> Finding:
 
 
 def _versions() -> list[Finding]:
-    found = [Finding(name="python", state="ok", found=sys.version.split()[0])]
+    findings = [Finding(name="python", state="ok", found=sys.version.split()[0])]
     for name, version in package_versions().items():
         missing = version == "not installed"
-        found.append(Finding(name=name, state="missing" if missing else "ok", found=version))
-    return found
+        findings.append(Finding(name=name, state="missing" if missing else "ok", found=version))
+    return findings
 
 
 def _device() -> Finding:
@@ -79,14 +79,14 @@ def _roms() -> Finding:
 
 
 def _codecs() -> list[Finding]:
-    found = []
+    findings = []
     for codec, suffix in (("libx264", "mp4"), ("libvpx-vp9", "webm")):
         there = codec in av.codecs_available
         state: Literal["ok", "missing"] = "ok" if there else "missing"
-        found.append(
+        findings.append(
             Finding(name=f"{suffix} video", state=state, found=codec if there else f"no {codec}")
         )
-    return found
+    return findings
 
 
 def _font() -> Finding:

@@ -91,7 +91,7 @@ class LiveAgent:
         player = self._player
         while not self.end:
             began = time.perf_counter()
-            said, action = self._decide()
+            output, action = self._decide()
             frames = self._frames(action)
             decided = time.perf_counter()
             with exact_float32(), torch_threads(self._compute.threads):
@@ -99,7 +99,7 @@ class LiveAgent:
             check_finite_maps(0, frames.steps, maps, self._explainer.targets)
             values = maps.values[0].cpu().numpy()
             explained = time.perf_counter()
-            row = player.play(action, said)
+            row = player.play(action, output)
             decision = Decision(
                 row=row,
                 screen=self._seen(row),
@@ -130,10 +130,10 @@ class LiveAgent:
         """What the policy says now, and the action chosen from it."""
         player = self._player
         with one_thread():
-            said = evaluate(self._agent.policy, self._device, [player.observation], [player.state])[
-                0
-            ]
-        return said, choose_action(self._agent.spec.action, said, player.generator)
+            output = evaluate(
+                self._agent.policy, self._device, [player.observation], [player.state]
+            )[0]
+        return output, choose_action(self._agent.spec.action, output, player.generator)
 
     def _frames(self, action: int) -> FrameBatch:
         """The present step as explainers want it."""
@@ -158,11 +158,11 @@ class LiveAgent:
         self._begin()
         player = self._player
         while True:
-            said, action = self._decide()
+            output, action = self._decide()
             frames = self._frames(action)
             if player.steps == _PROBED:
                 break
-            player.play(action, said)
+            player.play(action, output)
             if player.end:
                 break
         with exact_float32(), torch_threads(self._compute.threads):

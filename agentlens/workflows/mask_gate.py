@@ -114,12 +114,12 @@ def measure_gate(
     swept_s = time.perf_counter() - start
     enlarge = plane_upsampler(explainer.grid)
     perturbation = torch.from_numpy(np.stack([enlarge(m) for m in swept.abs().cpu().numpy()]))
-    found = 1 - spread(solve(task, frames).masks, observation).mean(1)
+    solved = 1 - spread(solve(task, frames).masks, observation).mean(1)
     edges = (frames.observations - blur(frames.observations, 3.0)).abs().amax(1)
     generator = torch.Generator().manual_seed(0)
     maps: dict[str, Tensor] = {
         "network": quick,
-        "per frame": found,
+        "per frame": solved,
         "mean mask": quick.mean(0, keepdim=True).expand_as(quick),
         "edges": edges,
         "perturbation": perturbation.to(quick),

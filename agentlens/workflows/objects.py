@@ -84,7 +84,7 @@ def objects(
     """
     recording = open_recording(recording)
     chosen = chosen_episodes(recording, episodes)
-    found = objects_of(recording)
+    recorded = objects_of(recording)
     parts, boxes, rams = [], [], []
     done, total = 0, sum(map(len, chosen))
     for episode in chosen:
@@ -92,19 +92,19 @@ def objects(
             stop = min(start + _BLOCK, len(episode))
             screens = episode.screens.indices[start:stop]
             ram = ram_of(episode)[start:stop]
-            block = boxes_of(screens, ram, found.finder)
+            block = boxes_of(screens, ram, recorded.finder)
             boxes.append(block)
             rams.append(ram)
-            parts.append(_rows(episode, start, block, screens, found))
+            parts.append(_rows(episode, start, block, screens, recorded))
             done += stop - start
             progress(done, total)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     path = Path(output) if output is not None else recording.folder / TABLE
-    by = "facts" if found.facts else "colour"
+    by = "facts" if recorded.facts else "colour"
     about = {"recording": recording.header.identity, "found_by": by, **provenance()}
     write_table(path, columns, about)
     return ObjectTable(
-        path=path, objects=_summaries(found, boxes, np.concatenate(rams)), by=by, steps=total
+        path=path, objects=_summaries(recorded, boxes, np.concatenate(rams)), by=by, steps=total
     )
 
 
@@ -151,26 +151,26 @@ def _rows(
 def _region_rows(
     episode: int, steps: np.ndarray, screens: np.ndarray, finder: ColourFinder
 ) -> dict[str, np.ndarray]:
-    found = [
+    checks = [
         (int(step), region)
         for step, screen in zip(steps, screens, strict=True)
         for region in regions(screen, finder)
     ]
-    boxes = np.array([region.box for _, region in found], np.int16).reshape(-1, 4)
+    boxes = np.array([region.box for _, region in checks], np.int16).reshape(-1, 4)
     names = [
-        f"{finder.names[r.label]} {r.box[3] - r.box[2]} x {r.box[1] - r.box[0]}" for _, r in found
+        f"{finder.names[r.label]} {r.box[3] - r.box[2]} x {r.box[1] - r.box[0]}" for _, r in checks
     ]
     columns = {
-        "episode": np.full(len(found), episode),
-        "step": np.array([step for step, _ in found], np.int64),
+        "episode": np.full(len(checks), episode),
+        "step": np.array([step for step, _ in checks], np.int64),
         "object": np.array(names, dtype=np.str_),
-        "group": np.array([finder.names[r.label] for _, r in found], dtype=np.str_),
+        "group": np.array([finder.names[r.label] for _, r in checks], dtype=np.str_),
     }
     columns |= {edge: boxes[:, i] for i, edge in enumerate(_EDGES)}
     columns |= {
-        "pixels": np.array([region.pixels for _, region in found], np.int32),
-        "present": np.ones(len(found), np.bool_),
-        "drawn": np.ones(len(found), np.bool_),
+        "pixels": np.array([region.pixels for _, region in checks], np.int32),
+        "present": np.ones(len(checks), np.bool_),
+        "drawn": np.ones(len(checks), np.bool_),
     }
     return columns
 

@@ -96,14 +96,14 @@ def scaling_warning(recording: Recording) -> str:
     shares = np.exp(log_shares)
     entropy, change = abs((shares * log_shares).sum(axis=1).mean()), shares.std(axis=0).max()
     if change < UNMOVED_SHARE:
-        found = f"no action's probability changes much (sd {change:.1g} over the episode)"
+        remark = f"no action's probability changes much (sd {change:.1g} over the episode)"
     elif entropy < CERTAIN_NATS:
-        found = f"nearly every action is certain (mean entropy {entropy:.2g} nats)"
+        remark = f"nearly every action is certain (mean entropy {entropy:.2g} nats)"
     else:
         return ""
     divisor = recording.header.agent.observation.scale_divisor
     return (
-        f"{found}: if the agent is trained, check whether it was on observations divided by "
+        f"{remark}: if the agent is trained, check whether it was on observations divided by "
         f"{divisor:g} (scale_divisor of its agent.toml)."
     )
 

@@ -69,9 +69,9 @@ def boxes_of(screens: np.ndarray, ram: np.ndarray, finder: ObjectFinder) -> Boxe
             present[:, index] = fact.is_present(ram)
     for step, screen in enumerate(screens):
         labels = finder.labels(screen, ram[step])
-        found = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-        pixels[step] = found
-        for seen in np.flatnonzero(found).tolist():
+        counts = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+        pixels[step] = counts
+        for seen in np.flatnonzero(counts).tolist():
             edges[step, seen] = bounding_box(labels == seen + 1)
     drawn = pixels > 0
     return Boxes(

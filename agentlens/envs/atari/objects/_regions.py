@@ -31,12 +31,12 @@ def regions(screen: np.ndarray, finder: ColourFinder) -> tuple[Region, ...]:
         Single pixels are left out.
     """
     labels = finder.labels(screen, np.zeros(128, np.uint8))
-    found = []
+    parts = []
     for label in np.unique(labels[labels > 0]).tolist():
         mask = (labels == label).astype(np.uint8)
         _, _, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
         for left, top, width, height, pixels in statistics[1:].tolist():
             if pixels >= _SMALLEST:
                 box = (top, top + height, left, left + width)
-                found.append(Region(label=label - 1, box=box, pixels=pixels))
-    return tuple(found)
+                parts.append(Region(label=label - 1, box=box, pixels=pixels))
+    return tuple(parts)
