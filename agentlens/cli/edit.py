@@ -1,31 +1,42 @@
-"""agentlens edit: silence units on a recording's steps, beside random ones and a sham."""
+"""agentlens edit: silence or push units on recorded steps or in play, beside random ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from agentlens.cli._console import table
+from agentlens.cli._console import progress, table
 from agentlens.cli._options import DeviceFlags, RecordingFolder
 from agentlens.cli._verb import Verb
 from agentlens.errors import InvalidArgument
-from agentlens.workflows.options import Location, Name
+from agentlens.workflows.options import Location, Name, Whole
+
+if TYPE_CHECKING:
+    from agentlens.comparison.statistics import Interval
+    from agentlens.workflows.edit import EditResult
+    from agentlens.workflows.edit_play import EditedGames
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Silence units of an agent on the steps of its recording and tell how far the policy moves.
+    """Edit units of an agent and tell how far the policy moves, or with --games what it costs.
 
-    Silenced units give their mean over the recording. Beside them: as many other units of the
-    same layers and as many of another layer, 20 draws each, and a sham edit, which must be 0.
+    Edited units give their mean over the recording (ablate), or all others of the layer do
+    (keep); they are pushed towards an attribute (steer), or give what they gave at one step
+    (patch). Beside them: as many random units of the same layers, as many of another layer, and a
+    sham edit, which must change nothing.
 
-    Example: agentlens edit recordings/pong-ppo --ablate torso.5.unit.3 torso.5.unit.9
+    Example: agentlens edit recordings/pong-ppo --units torso.5.unit.3 torso.5.unit.9
+
+    Example: agentlens edit recordings/pong-ppo --best ball --by effect --games 20
     """
 
     recording: RecordingFolder
     """Folder of a recording."""
     compute: DeviceFlags
-    ablate: tuple[str, ...] = ()
-    """Units to silence, such as torso.5.unit.3."""
+    units: tuple[str, ...] = ()
+    """Units to edit, such as torso.5.unit.3; torso.5 is all of its units."""
     best: Name = None
     """Instead: the units that stand best for this concept, such as ball; needs `agentlens
     dissect` first."""
@@ -33,28 +44,85 @@ class Options:
     """How many of them."""
     place: Name = None
     """Of this layer alone, such as torso.5."""
+    by: Literal["excess", "effect"] = "excess"
+    """Which are the best: those with most over both controls, or those that move the policy
+    most."""
+    chosen_on: Location = None
+    """Another recording of the agent, dissected, on which --best chooses: then the choice does
+    not know what it is measured on."""
+    operation: Literal["ablate", "keep", "steer", "patch"] = "ablate"
+    """What is done to the units."""
+    towards: Name = None
+    """With steer: an attribute such as "ball in its upper half"."""
+    amount: float = 1.0
+    """With steer: times the difference of the means with and without the attribute."""
+    step: Whole = None
+    """With patch: a step of the first episode whose values are put in."""
+    games: int = 0
+    """Play so many whole games of each arm, paired under the same chances, and tell the return; 0
+    measures on the recorded steps."""
     output: Location = None
-    """Table to write, without a suffix; `edit` in the recording's folder if not given."""
+    """Table to write, without a suffix; `edit` or `edit-games` in the recording's folder if not
+    given."""
 
 
 def run(options: Options) -> int:
-    """Print one line an arm and the share of draws that move the policy less."""
+    """Print one line an arm."""
     from agentlens.cli._agent import use_compute
-    from agentlens.workflows.edit import best_units, edit_units
+    from agentlens.workflows.edit import edit_units
+    from agentlens.workflows.edit_arms import EditPlan
+    from agentlens.workflows.edit_choice import ChosenUnits, UnitChoice, best_units
+    from agentlens.workflows.edit_play import play_edits
 
-    if bool(options.ablate) == (options.best is not None):
-        raise InvalidArgument("--ablate and --best: give one of them.")
-    units = options.ablate
+    if bool(options.units) == (options.best is not None):
+        raise InvalidArgument("--units and --best: give one of them.")
+    if options.best is None and (options.place is not None or options.chosen_on is not None):
+        raise InvalidArgument(
+            "--place and --chosen-on go with --best; --units names layers itself."
+        )
+    plan = EditPlan(
+        operation=options.operation,
+        towards=options.towards,
+        amount=options.amount,
+        step=options.step,
+    )
+    units = ChosenUnits(named=options.units)
     if options.best is not None:
-        units = best_units(options.recording, options.best, options.count, options.place)
-    elif options.place is not None:
-        raise InvalidArgument("--place goes with --best; --ablate names layers itself.")
+        choice = UnitChoice(
+            concept=options.best, count=options.count, place=options.place, by=options.by
+        )
+        units = best_units(options.chosen_on or options.recording, choice)
     compute = use_compute(options.compute)
-    result = edit_units(options.recording, units, compute=compute, output=options.output)
-    print(f"silenced: {' '.join(units)}")
+    print(f"{options.operation}: {' '.join(units.named)}")
+    if units.beside:
+        print(f"chosen alike: {' '.join(units.beside)}")
+    if options.games == 0:
+        _print_changes(
+            edit_units(options.recording, units, plan, compute=compute, output=options.output)
+        )
+        return 0
+    with progress("playing", "games") as report:
+        played = play_edits(
+            options.recording,
+            units,
+            plan,
+            games=options.games,
+            compute=compute,
+            output=options.output,
+            progress=report,
+        )
+    _print_games(played)
+    return 0
+
+
+def _print_changes(result: EditResult) -> None:
+    from agentlens.workflows.edit_arms import ARMS
+
     rows = []
-    for arm in ("named", "random", "wrong layer", "sham"):
+    for arm in ARMS:
         kls = sorted(change.kl for change in result.of(arm))
+        if not kls:
+            continue
         variations = [change.total_variation for change in result.of(arm)]
         spread = f"{kls[0]:.4f} to {kls[-1]:.4f}" if len(kls) > 1 else "-"
         beaten = f"{result.beaten(arm):.0%}" if len(kls) > 1 else "-"
@@ -62,8 +130,29 @@ def run(options: Options) -> int:
         rows.append((arm, str(len(kls)), f"{means[0]:.4f}", spread, f"{means[1]:.4f}", beaten))
     heads = ("units", "draws", "KL", "least to most", "total variation", "named moves more in")
     table(heads, rows)
-    print(f"{result.steps} steps; table: {result.path}.parquet and .csv")
-    return 0
+    print(f"{result.steps} steps; table: {_files(result.path)}")
 
 
-VERB = Verb(summary="silence units and tell what changes", options=Options, run=run, order=49)
+def _print_games(result: EditedGames) -> None:
+    from agentlens.workflows.edit_play import UNTOUCHED
+
+    rows = []
+    for arm in result.arms:
+        gap = "-" if arm == UNTOUCHED else _text(result.difference(arm))
+        beside = "-" if arm in (UNTOUCHED, "named") else _text(result.difference("named", arm))
+        rows.append((arm, str(len(result.of(arm))), _text(result.mean_return(arm)), gap, beside))
+    table(("units", "games", "return", "less untouched", "named less this"), rows)
+    same = "are the untouched ones, action for action"
+    print(f"sham games {same if result.sham_agrees else 'DIFFER from the untouched ones'}")
+    print(f"95 % intervals over games; table: {_files(result.path)}")
+
+
+def _text(interval: Interval) -> str:
+    return f"{interval.estimate:+.1f} ({interval.low:+.1f} to {interval.high:+.1f})"
+
+
+def _files(path: Path) -> str:
+    return f"{path}.parquet and .csv"
+
+
+VERB = Verb(summary="edit units and tell what changes", options=Options, run=run, order=49)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import functools
-import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from agentlens.compute import Compute
@@ -22,6 +20,7 @@ from agentlens.store.tables import write_table
 from agentlens.workflows.intervene_arms import arms_of
 from agentlens.workflows.intervene_options import Intervention, PlayOn
 from agentlens.workflows.intervene_result import InterventionResult
+from agentlens.workflows.processes import in_processes
 
 
 def intervene(
@@ -71,30 +70,12 @@ def intervene(
         workers = min(compute.threads or os.cpu_count() or 1, play.repeats)
     parts = [range(play.repeats)[worker::workers] for worker in range(workers)]
     run = functools.partial(_play_part, recording.folder, intervention, play, str(device))
-    rows = _in_processes(run, parts, progress) if workers > 1 else run(parts[0], progress)
+    rows = in_processes(run, parts, progress) if workers > 1 else run(parts[0], progress)
     result = InterventionResult.of(rows, agent.spec, intervention, play)
     if output is not None:
         made = provenance(device=str(device), recording=recording.header.identity)
         write_table(output, result.columns(), {**made, "changes": ", ".join(intervention.changes)})
     return result
-
-
-def _in_processes(
-    run: Callable[[Sequence[int]], list[PlayedStep]],
-    parts: Sequence[Sequence[int]],
-    progress: Progress,
-) -> list[PlayedStep]:
-    """Every part in a process of its own: the emulator keeps Python's threads waiting."""
-    context = multiprocessing.get_context("spawn")
-    total, done = sum(map(len, parts)), 0
-    rows: list[PlayedStep] = []
-    with concurrent.futures.ProcessPoolExecutor(len(parts), mp_context=context) as pool:
-        futures = {pool.submit(run, tuple(chunk)): len(chunk) for chunk in parts}
-        for future in concurrent.futures.as_completed(futures):
-            rows += future.result()
-            done += futures[future]
-            progress(done, total)
-    return rows
 
 
 def _play_part(

@@ -17,7 +17,9 @@ from agentlens.network.places import find_place
 from agentlens.policies.networks import build_policy
 from agentlens.spec import ActionSpec, ObservationSpec
 from agentlens.workflows.dissect import SampledSteps, box_coordinates
-from agentlens.workflows.edit import edit_changes, read_units
+from agentlens.workflows.edit import edit_changes
+from agentlens.workflows.edit_arms import ABLATE, edit_arms
+from agentlens.workflows.edit_choice import read_units
 from agentlens.workflows.embedding import name_numbers, principal_numbers
 from agentlens.workflows.features import feature_matches
 from agentlens.workflows.inside import Inside, patched_preferences, preferences_of
@@ -147,7 +149,7 @@ def test_the_only_unit_that_is_used_moves_the_policy_and_the_sham_does_not() -> 
         agent, preferences=preferences_of(agent.agent.policy, agent.steps, slice(None))
     )
     chosen = read_units(agent.agent.policy, ["torso.4.unit.3"])
-    changes = edit_changes(agent, chosen, find_place(agent.agent.policy, "torso.1"))
+    changes = edit_changes(agent, edit_arms(agent, chosen, ABLATE))
     named = [change for change in changes if change.arm == "named"]
     random = [change for change in changes if change.arm == "random"]
     sham = [change for change in changes if change.arm == "sham"]
@@ -165,6 +167,6 @@ def test_more_than_half_of_a_layer_and_no_units_are_refused() -> None:
     chosen = read_units(policy, ["torso.4.unit.3", "torso.4.unit.1", "torso.4.unit.3"])
     assert chosen == {"torso.4": (1, 3)}
     with pytest.raises(InvalidArgument, match="at most half"):
-        edit_changes(agent, {"torso.4": (0, 1, 2, 3, 4)}, find_place(policy, "torso.1"))
+        edit_arms(agent, {"torso.4": (0, 1, 2, 3, 4)}, ABLATE)
     with pytest.raises(InvalidArgument, match="no units"):
         read_units(policy, [])

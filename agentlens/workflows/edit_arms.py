@@ -1,0 +1,194 @@
+"""The arms of an edit: the named units, others chosen alike, random ones, a wrong layer, a sham.
+
+Shape letters: T steps, C units of a place, h w feature rows and columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agentlens.errors import InvalidArgument, UnknownName
+from agentlens.network.edits import Edit, Operation
+from agentlens.network.places import Place, find_place
+from agentlens.network.taps import tap
+from agentlens.policies.base import Policy
+from agentlens.workflows.dissect import usual_places
+from agentlens.workflows.edit_choice import Chosen
+from agentlens.workflows.inside import Inside
+
+DRAWS = 20
+"""Random sets of units."""
+
+SEED = 11
+"""Of the draws."""
+
+Arm = Literal["named", "chosen alike", "random", "wrong layer", "sham"]
+ARMS: tuple[Arm, ...] = ("named", "chosen alike", "random", "wrong layer", "sham")
+"""In the order of tables; "chosen alike" only where units were chosen for a concept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditPlan:
+    """What is done to the units.
+
+    Raises:
+        InvalidArgument: an operation without what it needs, or what goes with another.
+    """
+
+    operation: Operation = "ablate"
+    """ablate: they give their mean over the recording; keep: all others of the layer do; steer:
+    they move towards an attribute; patch: they give what they gave at a step."""
+    towards: str | None = None
+    """Steer: an attribute such as "ball in its upper half"; the direction is the mean of the
+    steps where it holds less that of the others."""
+    amount: float = 1.0
+    """Steer: times the direction."""
+    step: int | None = None
+    """Patch: a step of the recording's first episode, whose values are put in at every step."""
+
+    def __post_init__(self) -> None:
+        if (self.towards is not None) != (self.operation == "steer"):
+            raise InvalidArgument(
+                f"operation {self.operation!r}, towards {self.towards!r}: an attribute goes with "
+                "steer, which needs one."
+            )
+        if (self.step is not None) != (self.operation == "patch"):
+            raise InvalidArgument(
+                f"operation {self.operation!r}, step {self.step!r}: a step goes with patch, which "
+                "needs one."
+            )
+        if not np.isfinite(self.amount) or (self.amount != 1 and self.operation != "steer"):
+            raise InvalidArgument(f"amount {self.amount}: expected a number, with steer alone.")
+
+
+ABLATE = EditPlan()
+"""Units give their mean."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EditArm:
+    """One set of edits. ``draw``: number of the draw, 0 where nothing is drawn."""
+
+    arm: Arm
+    draw: int
+    edits: tuple[Edit, ...]
+
+    @property
+    def units(self) -> str:
+        """The units' names, apart by spaces."""
+        return " ".join(f"{e.place.name}.unit.{unit}" for e in self.edits for unit in e.units)
+
+
+def edit_arms(
+    inside: Inside, chosen: Chosen, plan: EditPlan, beside: Chosen | None = None
+) -> tuple[EditArm, ...]:
+    """The named units and everything that stands beside them.
+
+    Args:
+        inside: the agent and its steps.
+        chosen: the named units.
+        plan: what is done to them.
+        beside: as many units that stand for something else, chosen in the same way.
+
+    Returns:
+        ``DRAWS`` draws of as many other units of the same places and of as many of another
+        place, each edited alike; where units are steered, by the same direction with its entries
+        exchanged at random, so that it is as long. The sham adds zeros.
+
+    Raises:
+        UnknownName, InvalidArgument: no such attribute or step, or too few units to draw from.
+    """
+    policy, steered = inside.agent.policy, plan.operation == "steer"
+    other = other_place(policy, chosen)
+    places = {name: find_place(policy, name) for name in (*chosen, other.name)}
+    values = {name: _values(inside, place, plan) for name, place in places.items()}
+    pools = {name: _pool(places[name], units, steered) for name, units in chosen.items()}
+    generator = np.random.default_rng(SEED)
+
+    def arm(name: Arm, draw: int, units: Chosen) -> EditArm:
+        edits = []
+        for where, numbers in units.items():
+            given = values[where]
+            if steered and name in ("random", "wrong layer"):
+                given = given[torch.from_numpy(generator.permutation(len(given)))]
+            edits.append(
+                Edit(place=places[where], units=numbers, operation=plan.operation, values=given)
+            )
+        return EditArm(arm=name, draw=draw, edits=tuple(edits))
+
+    arms = [arm("named", 0, chosen)]
+    if beside:
+        arms.append(arm("chosen alike", 0, beside))
+    for draw in range(DRAWS):
+        units = {name: _drawn(generator, pool, len(chosen[name])) for name, pool in pools.items()}
+        arms.append(arm("random", draw, units))
+    count = min(sum(map(len, chosen.values())), other.units)
+    for draw in range(DRAWS):
+        units = {other.name: _drawn(generator, np.arange(other.units), count)}
+        arms.append(arm("wrong layer", draw, units))
+    sham = tuple(
+        Edit(place=places[name], units=units, operation="steer") for name, units in chosen.items()
+    )
+    return (*arms, EditArm(arm="sham", draw=0, edits=sham))
+
+
+def other_place(policy: Policy, chosen: Chosen) -> Place:
+    """The first of the usual places that is not chosen: the wrong layer; one that has as many
+    units where there is one.
+
+    Raises:
+        InvalidArgument: there is none.
+    """
+    count = sum(map(len, chosen.values()))
+    places = [find_place(policy, name) for name in usual_places(policy) if name not in chosen]
+    places = [place for place in places if place.kind != "memory"]
+    if not places:
+        raise InvalidArgument("no other layer to compare with: name units of fewer layers.")
+    return next((p for p in places if p.units >= count), max(places, key=lambda p: p.units))
+
+
+def _pool(place: Place, units: tuple[int, ...], steered: bool) -> np.ndarray:
+    """The units of a place that random ones are drawn from."""
+    if steered:
+        return np.arange(place.units)
+    pool = np.setdiff1d(np.arange(place.units), units)
+    if len(pool) < len(units):
+        raise InvalidArgument(
+            f"{len(units)} of {place.units} units of {place.name}: expected at most half of them, "
+            "as many others are drawn beside them."
+        )
+    return pool
+
+
+def _values(inside: Inside, place: Place, plan: EditPlan) -> Tensor:
+    """What a place's units give or are moved by: float32 [C] or [C, h, w]."""
+    if plan.operation == "patch":
+        return torch.from_numpy(_at_step(inside, place, plan.step or 0))
+    layer = inside.layer(place)
+    if plan.operation != "steer":
+        return torch.from_numpy(np.moveaxis(layer, 1, 0).reshape(place.units, -1).mean(1))
+    attributes = inside.steps.attributes
+    if plan.towards not in attributes:
+        raise UnknownName("attribute", str(plan.towards), attributes)
+    held = attributes[plan.towards]
+    return torch.from_numpy(plan.amount * (layer[held].mean(0) - layer[~held].mean(0))).float()
+
+
+def _at_step(inside: Inside, place: Place, step: int) -> np.ndarray:
+    """What a place gave at a step of the first episode: float32 [C] or [C, h, w]."""
+    episode = inside.recording.episodes[0]
+    if not 0 <= step < len(episode):
+        raise InvalidArgument(f"step {step}: expected 0 to {len(episode) - 1}.")
+    rows = slice(step, step + 1)
+    states = None if episode.states is None else np.asarray(episode.states[rows], np.float32)
+    values = tap(inside.agent.policy, [place], np.asarray(episode.observations[rows]), states)
+    return values[place.name][0].astype(np.float32)
+
+
+def _drawn(generator: np.random.Generator, pool: np.ndarray, count: int) -> tuple[int, ...]:
+    return tuple(sorted(int(unit) for unit in generator.choice(pool, count, replace=False)))
