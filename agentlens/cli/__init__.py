@@ -80,11 +80,13 @@ def _fail(message: str, code: int = 1) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    from agentlens.cli._console import fail, print_help, print_version
+    from agentlens.cli._console import fail, print_version
+    from agentlens.cli._help import print_commands
     from agentlens.cli._verb import VERBS
 
-    if not words or words[0] in ("-h", "--help"):
-        return print_help(VERBS)
+    if not words or words[0] in ("-h", "--help", "--help-all"):
+        print_commands(VERBS)
+        return 0
     if words[0] in ("-V", "--version"):
         return print_version()
     try:
@@ -98,9 +100,13 @@ def _run(verb: Verb, name: str, flags: list[str]) -> int:
     import tyro
 
     from agentlens.cli._console import fail
+    from agentlens.cli._help import help_wanted, print_help
     from agentlens.cli._method import with_method_flags
 
     try:
+        if help_wanted(flags):
+            print_help(verb, name, flags)
+            return 0
         again = _given_twice(flags)
         if again:
             return fail(f"{again} is given twice: give it once, with all its values.", code=2)
@@ -121,17 +127,23 @@ def _run(verb: Verb, name: str, flags: list[str]) -> int:
 
 
 def _refuse_early(options: object) -> None:
-    """Refuse agents and recordings that are not there, before anything heavy is loaded."""
+    """Refuse what is not there, agents, recordings and ids, before anything heavy is loaded."""
     from agentlens.cli._options import AgentChoice
 
     recording = getattr(options, "recording", None)
     if isinstance(recording, Path) and not recording.exists():
         raise Corrupt(f"{recording}: there is no such folder; expected an agentlens recording.")
     source = getattr(options, "source", None)
-    if isinstance(source, AgentChoice):
+    agents = [source.agent] if isinstance(source, AgentChoice) else getattr(options, "agents", ())
+    if agents:
         from agentlens.policies.catalogue import check_named
 
-        check_named(source.agent)
+        for name in agents:
+            check_named(name)
+    if isinstance(source, AgentChoice) and source.env and not source.trust_code:
+        from agentlens.envs import protocols
+
+        protocols.resolve(source.env, preset=source.preset)
 
 
 def _given_twice(words: Sequence[str]) -> str:

@@ -13,9 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from agentlens import progress as reporting
-from agentlens.cli._verb import Verb
 from agentlens.printable import escaped
-from agentlens.registry import Registry
 
 SHOW_AFTER_S = 2.0
 PLAIN_LINE_EVERY_S = 5.0
@@ -35,17 +33,6 @@ def fail(message: str, *, code: int = 1, hint: str = "") -> int:
 def print_version() -> int:
     """Print the version."""
     print(f"agentlens {metadata.version('agentlens')}")
-    return 0
-
-
-def print_help(verbs: Registry[Verb]) -> int:
-    """List the commands in the order of use."""
-    table = sorted((verbs.load(name).order, name, verbs.load(name)) for name in verbs.names())
-    print("usage: agentlens COMMAND [OPTIONS]      agentlens COMMAND --help\n")
-    print("See what a reinforcement-learning agent looks at, why it acted, and how two differ.\n")
-    for _, name, verb in table:
-        print(f"  {name:<10} {verb.summary}")
-    print("\nstart here: agentlens video pong-ppo")
     return 0
 
 

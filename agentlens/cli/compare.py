@@ -130,5 +130,5 @@ def run(options: Options) -> int:
 
 
 VERB = Verb(
-    summary="say how agents differ, and whether it is real", options=Options, run=run, order=57
+    summary="say how agents differ, and whether it is real", options=Options, run=run, order=51
 )

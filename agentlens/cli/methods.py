@@ -11,7 +11,10 @@ from agentlens.workflows.options import Location
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """List the saliency methods, one line each."""
+    """List the saliency methods, one line each.
+
+    Example: agentlens methods
+    """
 
     markdown: bool = False
     """Print the whole reference page instead: formulas, costs, options."""

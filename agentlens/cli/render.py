@@ -105,4 +105,4 @@ def say_unexplained(maps: MapSet | None, steps: slice, episode: int, length: int
         )
 
 
-VERB = Verb(summary="draw the video", options=Options, run=run, order=50)
+VERB = Verb(summary="draw the video", options=Options, run=run, order=42)

@@ -14,6 +14,8 @@ class Options:
     """Check every digest, then replay each episode from its seed and actions.
 
     Prints "exact", or the first step and field that differ. The exit code is 1 if any does.
+
+    Example: agentlens verify recordings/pong
     """
 
     recording: RecordingFolder

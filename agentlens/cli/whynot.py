@@ -85,4 +85,4 @@ def run(options: Options) -> int:
     return 0
 
 
-VERB = Verb(summary="why the agent did not take another action", options=Options, run=run, order=58)
+VERB = Verb(summary="why the agent did not take another action", options=Options, run=run, order=52)

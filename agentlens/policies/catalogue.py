@@ -1,4 +1,4 @@
-"""The agents that can be named, read from their agent.toml alone: nothing here imports torch."""
+"""The agents that can be named, from their agent.toml alone: no torch, no emulator is loaded."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentlens.envs import protocols
+from agentlens import mapping
+from agentlens.envs.atari.presets import PRESETS
 from agentlens.errors import CheckpointError, InvalidArgument, ManifestError, UnknownName
 from agentlens.policies.manifest import MANIFEST, read_manifest
-from agentlens.spec import ActionSpec, AgentSpec, EnvironmentSpec
+from agentlens.spec import ActionSpec, AgentSpec, EnvironmentSpec, ObservationSpec
 
 _log = logging.getLogger(__name__)
 
@@ -44,14 +45,14 @@ def list_agents() -> tuple[AgentEntry, ...]:
 
 def random_spec() -> AgentSpec:
     """The baseline's description, as far as it is known without a game."""
-    observation = protocols.resolve("ALE/Pong-v5", preset="ale-v5").observation
+    observation = mapping.encode(PRESETS["ale-v5"].observation)
     return AgentSpec(
         name=RANDOM,
         format="random",
         environment=EnvironmentSpec(
             id="any", kind="any", game="any", frame_skip=(4, 4), repeat_action_probability=0.25
         ),
-        observation=observation,
+        observation=mapping.decode(ObservationSpec, observation, "observation"),
         action=ActionSpec(meanings=("any",), selection="sample"),
         algorithm="none: a baseline",
         licence="MIT",
