@@ -25,13 +25,13 @@ _PACKAGES = (
 
 def package_versions() -> dict[str, str]:
     """Installed versions of agentlens and of what decides its numbers; imports none of them."""
-    found = {}
+    versions = {}
     for name in _PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def file_digest(path: Path) -> str:

@@ -19,7 +19,7 @@ def run(options: Options) -> int:
 
     findings = examine()
     marks = {"ok": "ok", "missing": "MISSING", "optional": "-"}
-    table(("check", "", "found"), [(f.name, marks[f.state], f.found) for f in findings])
+    table(("check", "", "found"), [(f.name, marks[f.state], f.detail) for f in findings])
     return 1 if any(f.state == "missing" for f in findings) else 0
 
 

@@ -42,6 +42,8 @@ class Options:
     """A partial agent.toml: network and sources of a bare state dict, meanings of its outputs."""
     output: Path = Path("agents")
     """Folder in which the agent's folder is made."""
+    trust_code: bool = False
+    """Allow the package that an id of the form module:Id names to run."""
     force: bool = False
     """Replace an agent of that name."""
 
@@ -49,20 +51,20 @@ class Options:
 def run(options: Options) -> int:
     """Import, then print what was resolved and what had to be assumed."""
     from agentlens.policies.agent import load_agent
-    from agentlens.policies.importing import import_agent
+    from agentlens.policies.importing import checked_name, import_agent
     from agentlens.workflows.summary import protocol_text
 
     folder = import_agent(
         options.checkpoint,
-        name=options.name,
+        options.output / checked_name(options.name),
         format=options.format,
         env=options.env,
         preset=options.preset,
         manifest=options.manifest,
-        output=options.output,
+        trust_code=options.trust_code,
         force=options.force,
     )
-    spec = load_agent(str(folder)).spec
+    spec = load_agent(str(folder), trust_code=options.trust_code).spec
     planes, rows, columns = spec.observation.shape
     print(f"from: {spec.source}")
     print(f"algorithm: {spec.algorithm or 'not known'}")

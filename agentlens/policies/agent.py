@@ -75,7 +75,8 @@ def load_agent(
         preset: protocol and preprocessing; beats the agent's own.
         manifest: a recipe for a weight file (see ``policies.manifest``).
         device: "auto", "cpu", "cuda" or "cuda:N".
-        trust_code: allow an agent whose policy is a class of its own to run that code.
+        trust_code: allow code to run that the agent names: a policy class of its own, the package
+            of a Gymnasium id (module:Id), wrappers.
 
     Raises:
         UnknownName: no such agent; the nearest names are listed.
@@ -95,6 +96,7 @@ def load_agent(
             env=env,
             preset=preset,
             manifest=Path(manifest) if manifest else None,
+            trust_code=trust_code,
         )
         return Agent(spec=spec, policy=policy, trust_code=trust_code).to(target)
     if format or manifest:

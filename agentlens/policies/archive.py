@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import math
-import re
 import stat
 import struct
 import zipfile
@@ -15,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentlens.errors import CheckpointError, UnsafeCheckpoint
+from agentlens.strict_json import JsonLimits, RuleBroken, parse_json
 
 MAX_MEMBERS = 4096
 MAX_TOTAL_BYTES = 1 << 30
 MAX_RATIO = 100
-MAX_JSON_DEPTH = 64
-MAX_JSON_ITEMS = 100_000
+JSON_LIMITS = JsonLimits(depth=64, items=100_000)
 
 _CHUNK = 1 << 20
 _SMALL = 1 << 16
@@ -158,62 +155,15 @@ def _reason_against(member: zipfile.ZipInfo, stored_only: bool) -> str:
 
 
 def strict_json(data: bytes, name: str) -> Any:
-    """Parse JSON: no repeated key, no NaN, no infinity, at most ``MAX_JSON_DEPTH`` deep and about
-    ``MAX_JSON_ITEMS`` long; counted before anything is built.
+    """Parse JSON of a checkpoint under the rules of ``agentlens.strict_json``.
 
     Raises:
         UnsafeCheckpoint: it breaks one of these rules.
         CheckpointError: it is not JSON.
     """
     try:
-        text = data.decode("utf-8")
-        _check_structure(text)
-        return json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-        )
-    except _Refused as error:
+        return parse_json(data, JSON_LIMITS)
+    except RuleBroken as error:
         raise UnsafeCheckpoint(f"{name}: {error}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise CheckpointError(f"{name}: not readable JSON ({error}).") from error
-
-
-class _Refused(ValueError):
-    """A rule of ``strict_json`` is broken."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in table:
-            raise _Refused(f"the key {key[:80]!r} is there twice")
-        table[key] = value
-    return table
-
-
-def _refuse_constant(constant: str) -> Any:
-    raise _Refused(f"{constant} is not a JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise _Refused(f"{text[:80]} is too large a number")
-    return number
-
-
-_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{\]},]', re.DOTALL)
-
-
-def _check_structure(text: str) -> None:
-    depth = items = 0
-    for token in _TOKEN.finditer(text):
-        kind = token.group()[0]
-        depth += (kind in "[{") - (kind in "]}")
-        items += kind in "[{,"
-        if depth > MAX_JSON_DEPTH:
-            raise _Refused(f"JSON nested deeper than {MAX_JSON_DEPTH}")
-        if items > MAX_JSON_ITEMS:
-            raise _Refused(f"JSON of more than {MAX_JSON_ITEMS:,} items")

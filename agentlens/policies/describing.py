@@ -49,6 +49,7 @@ def describe_checkpoint(
     env: str | None = None,
     preset: str | None = None,
     manifest: Path | None = None,
+    trust_code: bool = False,
 ) -> tuple[AgentSpec, ChainPolicy]:
     """Read a checkpoint and complete its description; nothing is written.
 
@@ -59,6 +60,7 @@ def describe_checkpoint(
         checkpoint, format, env, preset: as for ``load_agent``.
         name: of the agent.
         manifest: a recipe: see ``policies.manifest``.
+        trust_code: allow the package that a Gymnasium id names, and wrappers, to run.
 
     Raises:
         CheckpointError, ManifestError, InvalidArgument, NotFinite: and their kinds; each names
@@ -71,16 +73,15 @@ def describe_checkpoint(
     preset = preset or agent.get("preset")
     format = format or agent.get("format") or detect_format(checkpoint)
     meanings = _table(recipe, "action").get("meanings", ())
-    contents = read_checkpoint(checkpoint, format, _hints(recipe, len(meanings), env))
-    env = env or contents.env
-    if not env:
-        raise InvalidArgument(
-            f"{checkpoint}: does not say which environment it is for; give env, such as "
-            "'ALE/Pong-v5'."
-        )
+    contents = read_checkpoint(
+        checkpoint, format, _hints(recipe, len(meanings), env, trust_code=trust_code)
+    )
+    env = env or _stated_id(contents, checkpoint)
     settings = {**_stated_environment(contents, env, preset), **settings}
-    resolved, assumed = _protocol(contents, env, preset, settings, _table(recipe, "observation"))
-    action, environment = _actions(contents, resolved, _table(recipe, "action"))
+    resolved, assumed = _protocol(
+        contents, env, preset, settings, _table(recipe, "observation"), trust_code
+    )
+    action, environment = _actions(contents, resolved, _table(recipe, "action"), trust_code)
     if environment != resolved.environment:
         assumed.append(f"environment.options = {environment.options}: {contents.actions} outputs")
     spec = AgentSpec(
@@ -100,6 +101,15 @@ def describe_checkpoint(
         assumed=(*contents.assumed, *assumed),
     )
     return spec, _filled_policy(contents, spec, checkpoint)
+
+
+def _stated_id(contents: Checkpoint, checkpoint: Path) -> str:
+    if not contents.env:
+        raise InvalidArgument(
+            f"{checkpoint}: does not say which environment it is for; give env, such as "
+            "'ALE/Pong-v5'."
+        )
+    return contents.env
 
 
 def _filled_policy(contents: Checkpoint, spec: AgentSpec, checkpoint: Path) -> ChainPolicy:
@@ -156,7 +166,7 @@ def _table(recipe: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return table
 
 
-def _hints(recipe: Mapping[str, Any], actions: int, env: str | None) -> Hints:
+def _hints(recipe: Mapping[str, Any], actions: int, env: str | None, *, trust_code: bool) -> Hints:
     sources = _table(recipe, "sources")
     for layer, source in sources.items():
         if not isinstance(source, str):
@@ -164,7 +174,8 @@ def _hints(recipe: Mapping[str, Any], actions: int, env: str | None) -> Hints:
     if "network" not in recipe:
         return Hints(sources=sources, observation=_table(recipe, "observation"))
     if not actions and env:
-        actions = len(action_meanings(protocols.resolve(env).environment))
+        world = protocols.resolve(env, trust_code=trust_code).environment
+        actions = len(action_meanings(world, trust_code=trust_code))
     if not actions:
         raise ManifestError("network: the number of actions is unknown; give action.meanings.")
     network = decode_network(recipe["network"], actions)
@@ -182,6 +193,7 @@ def _protocol(
     preset: str | None,
     environment: Mapping[str, Any],
     observation: Mapping[str, Any],
+    trust_code: bool,
 ) -> tuple[protocols.Resolved, list[str]]:
     assumed = []
     if not preset and contents.preset:
@@ -193,18 +205,22 @@ def _protocol(
         preset=preset or None,
         environment=environment,
         observation={**contents.observation, **with_nones(ObservationSpec, observation)},
+        trust_code=trust_code,
     )
     return resolved, [*assumed, *resolved.assumed]
 
 
 def _actions(
-    contents: Checkpoint, resolved: protocols.Resolved, table: Mapping[str, Any]
+    contents: Checkpoint,
+    resolved: protocols.Resolved,
+    table: Mapping[str, Any],
+    trust_code: bool,
 ) -> tuple[ActionSpec, EnvironmentSpec]:
     """The action table, and the environment with as many actions as the policy has outputs."""
     environment = resolved.environment
     if "meanings" not in table:
-        environment = fitting_actions(environment, contents.actions)
-    known = action_meanings(environment)
+        environment = fitting_actions(environment, contents.actions, trust_code=trust_code)
+    known = action_meanings(environment, trust_code=trust_code)
     stated = {
         "meanings": known,
         "selection": contents.selection,

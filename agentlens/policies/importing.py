@@ -33,24 +33,25 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 def import_agent(
     checkpoint: Path | str,
+    folder: Path | str,
     *,
-    name: str,
     format: str | None = None,
     env: str | None = None,
     preset: str | None = None,
     manifest: Path | str | None = None,
-    output: Path | str = Path("agents"),
+    trust_code: bool = False,
     force: bool = False,
 ) -> Path:
-    """Convert a checkpoint into ``<output>/<name>/``; nothing in it is executed.
+    """Convert a checkpoint into an agent's folder; nothing in it is executed.
 
     The folder appears whole or not at all, after the written policy was loaded again and found
     equal to the one in memory. What had to be assumed is in the written ``assumed``.
 
     Args:
         checkpoint, format, env, preset, manifest: as for ``load_agent``.
-        name: of the agent and its folder: letters, digits, ``._-``, at most 64.
-        output: where the folder is made.
+        folder: to make, such as "agents/my-ppo"; its name is the agent's: letters, digits, ``._-``,
+            at most 64.
+        trust_code: allow the package that a Gymnasium id names (module:Id) to run.
         force: replace an agent of that name.
 
     Returns:
@@ -61,11 +62,8 @@ def import_agent(
         DiskError: the folder cannot be written.
         CheckpointError, ManifestError, InvalidArgument, NotFinite: as ``load_agent``.
     """
-    if not _NAME.fullmatch(name):
-        raise InvalidArgument(
-            f"agent name {name!r}: expected up to 64 letters, digits, dots, dashes and underscores."
-        )
-    folder = Path(output) / name
+    folder = Path(folder)
+    name = checked_name(folder.name)
     if folder.exists() and not force:
         raise AlreadyExists(f"{folder} is there already; choose another name or use --force.")
     spec, policy = describe_checkpoint(
@@ -75,8 +73,23 @@ def import_agent(
         env=env,
         preset=preset,
         manifest=Path(manifest) if manifest else None,
+        trust_code=trust_code,
     )
-    return save_agent(Agent(spec=spec, policy=policy), folder, force=force)
+    agent = Agent(spec=spec, policy=policy, trust_code=trust_code)
+    return save_agent(agent, folder, force=force)
+
+
+def checked_name(name: str) -> str:
+    """The name itself, if an agent may be called so.
+
+    Raises:
+        InvalidArgument: other than up to 64 letters, digits, dots, dashes and underscores.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidArgument(
+            f"agent name {name!r}: expected up to 64 letters, digits, dots, dashes and underscores."
+        )
+    return name
 
 
 def save_agent(agent: Agent, folder: Path, *, force: bool = False) -> Path:

@@ -166,11 +166,11 @@ class _Visit:
             player.teach(writer)
             yield step
 
-    def _action(self, played: int, said: Outputs) -> int:
+    def _action(self, played: int, output: Outputs) -> int:
         own = self._own_actions[played]
         if own is not None:
             return own
-        return int(np.argmax(said.preferences))
+        return int(np.argmax(output.preferences))
 
 
 def _check(played: AgentSpec, asked: AgentSpec) -> None:

@@ -94,9 +94,9 @@ def plan_coalitions(players: int, *, orders: int = 16, seed: int = 0) -> Coaliti
     if players < 1:
         raise InvalidArgument(f"{players} players: expected one or more.")
     if players <= EXACT_PLAYERS:
-        everyone = np.arange(1 << players)
+        every_set = np.arange(1 << players)
         return CoalitionPlan(
-            players=players, coalitions=everyone, orders=np.zeros((0, players), np.int64)
+            players=players, coalitions=every_set, orders=np.zeros((0, players), np.int64)
         )
     if orders < 4 or orders % 2:
         raise InvalidArgument(f"{orders} orders: expected an even number, 4 or more.")

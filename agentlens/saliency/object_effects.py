@@ -104,9 +104,9 @@ class ObjectGame:
             for name in self.outputs:
                 values = self._values(name, base, outputs, action)
                 values = values[:, [sets.index(s) for s in _erased(players, plan)]]
-                found = plan.shares(values)
-                shares[name][frame, players] = found.values[0]
-                errors[name][frame, players] = found.errors[0]
+                estimate = plan.shares(values)
+                shares[name][frame, players] = estimate.values[0]
+                errors[name][frame, players] = estimate.errors[0]
                 matrix = shapley_interactions(values)[0] if plan.exact else np.nan
                 pairs[name][frame][np.ix_(players, players)] = matrix
         return ObjectEffects(

@@ -39,17 +39,17 @@ class ObjectEraser:
         the last steps are kept, so that neighbouring stacks share them.
     """
 
-    def __init__(self, recording: Recording, found: RecordedObjects) -> None:
+    def __init__(self, recording: Recording, objects: RecordedObjects) -> None:
         """Prepare for one recording.
 
         Raises:
             InvalidArgument: more groups than can be told apart.
         """
-        self.names = found.groups
+        self.names = objects.groups
         if len(self.names) > MOST_OBJECTS:
             raise InvalidArgument(f"{len(self.names)} objects: expected {MOST_OBJECTS} or fewer.")
-        self._found = found
-        group_of = [self.names.index(group) for group in found.finder.groups]
+        self._objects = objects
+        group_of = [self.names.index(group) for group in objects.finder.groups]
         self._bit_of = np.array([0, *(1 << group for group in group_of)], np.int64)
         self._spec = recording.header.agent.observation
         grey = (recording.palette @ _EMULATOR_GREY + 0.5).astype(np.uint8)
@@ -73,11 +73,11 @@ class ObjectEraser:
         return self._steps[key]
 
     def _labelled(self, episode: Episode, step: int) -> ErasableStep:
-        finder, ram = self._found.finder, self._memory(episode)[step]
+        finder, ram = self._objects.finder, self._memory(episode)[step]
         screens = (episode.screens.indices[step], episode.screens_before.indices[step])
         bits = tuple(self._bit_of[finder.labels(screen, ram)] for screen in screens)
         erasable = ErasableStep(
-            screens, bits, episode.planes[step], self._found.background, self._preprocessor
+            screens, bits, episode.planes[step], self._objects.background, self._preprocessor
         )
         if not np.array_equal(self._preprocessor.plane(*screens), erasable.plane(0)):
             raise OutputMismatch(

@@ -241,8 +241,8 @@ class EpisodeFile:
             self._check_schema(self._schema)
         return steps
 
-    def _check_schema(self, found: pa.Schema) -> None:
-        note = parse((found.metadata or {}).get(b"agentlens", b"{}"), str(self.path))
+    def _check_schema(self, stored: pa.Schema) -> None:
+        note = parse((stored.metadata or {}).get(b"agentlens", b"{}"), str(self.path))
         version = note.get("schema_version") if isinstance(note, dict) else None
         if version not in schema.READABLE_VERSIONS:
             raise Incompatible(
@@ -250,7 +250,7 @@ class EpisodeFile:
                 f"{' and '.join(map(str, schema.READABLE_VERSIONS))}; update agentlens, or record "
                 "again."
             )
-        check_columns(self.path, found, self._header)
+        check_columns(self.path, stored, self._header)
 
     def _first_bad(self) -> str:
         """Where a file and its chain part, for a message."""

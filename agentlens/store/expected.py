@@ -21,24 +21,24 @@ MOST_NUMBERS = 1 << 22
 """Values of one column in one step; more is a slip or a lie, and would not fit into memory."""
 
 
-def check_columns(path: Path, found: pa.Schema, header: RecordingHeader) -> None:
+def check_columns(path: Path, table: pa.Schema, header: RecordingHeader) -> None:
     """Check names, dtypes and shapes of an episode's columns.
 
     Raises:
         Corrupt: names the file, the column, and what was expected.
     """
-    if len(set(found.names)) != len(found.names):
-        raise Corrupt(f"{path}: a column is there twice: {', '.join(found.names)}.")
-    _check_presence(path, set(found.names))
+    if len(set(table.names)) != len(table.names):
+        raise Corrupt(f"{path}: a column is there twice: {', '.join(table.names)}.")
+    _check_presence(path, set(table.names))
     for name in (*SCALARS, *OPTIONAL_SCALARS):
-        if name in found.names:
+        if name in table.names:
             wanted = pa.from_numpy_dtype({**SCALARS, **OPTIONAL_SCALARS}[name])
-            _check_type(path, name, found.field(name).type, wanted)
-    _check_type(path, schema.STEP, found.field(schema.STEP).type, pa.int64())
-    _check_type(path, schema.FORCED, found.field(schema.FORCED).type, FORCED_TYPE)
+            _check_type(path, name, table.field(name).type, wanted)
+    _check_type(path, schema.STEP, table.field(schema.STEP).type, pa.int64())
+    _check_type(path, schema.FORCED, table.field(schema.FORCED).type, FORCED_TYPE)
     for name, (dtypes, shape) in _arrays(header).items():
-        if name in found.names:
-            _check_array(path, found.field(name), dtypes, shape)
+        if name in table.names:
+            _check_array(path, table.field(name), dtypes, shape)
 
 
 def check_values(path: Path, name: str, values: np.ndarray, header: RecordingHeader) -> None:
@@ -96,9 +96,9 @@ def _arrays(
     }
 
 
-def _check_type(path: Path, name: str, found: Any, wanted: Any) -> None:
-    if not found.equals(wanted):
-        raise Corrupt(f"{path}: column {name} is {found}, expected {wanted}.")
+def _check_type(path: Path, name: str, stored: Any, wanted: Any) -> None:
+    if not stored.equals(wanted):
+        raise Corrupt(f"{path}: column {name} is {stored}, expected {wanted}.")
 
 
 def _check_array(

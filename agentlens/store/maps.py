@@ -304,8 +304,8 @@ def _gaps(chain: Chain, header: MapHeader, path: Path) -> np.ndarray | None:
     return np.array(rows, np.float64)
 
 
-def _integers(found: Any) -> bool:
-    return isinstance(found, list) and all(type(item) is int for item in found)
+def _integers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is int for item in value)
 
 
 def _pairs(batch: Batch) -> list[tuple[int, int]]:

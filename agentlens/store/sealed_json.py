@@ -5,10 +5,8 @@ The last key of a sealed document is ``digest``, the SHA-256 of all bytes before
 
 from __future__ import annotations
 
-import collections
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +15,11 @@ from typing import Any
 from agentlens.errors import Corrupt, Incompatible, InvalidArgument
 from agentlens.store.atomic import disk_errors, write_file
 from agentlens.store.schema import READABLE_VERSIONS, SCHEMA_VERSION
+from agentlens.strict_json import JsonLimits, parse_json
 
 MAX_BYTES = 64 * 1024 * 1024
-MAX_DEPTH = 32
-MAX_ITEMS = 4_000_000
-"""Values of one document; more would take gigabytes as Python objects."""
+LIMITS = JsonLimits(depth=32, items=4_000_000)
+"""Of one document; more items would take gigabytes as Python objects."""
 _SEAL = re.compile(rb',\n "digest": "([0-9a-f]{64})"\n}\n\Z')
 
 
@@ -33,24 +31,12 @@ def parse(text: str | bytes, source: str) -> Any:
         source: file name for messages.
 
     Raises:
-        Corrupt: not JSON, a key twice, NaN or infinity, deeper than 32, absurdly long numbers, or
-            absurdly many values.
+        Corrupt: it is not JSON, or breaks a rule of ``agentlens.strict_json``.
     """
-    comma, table, entry = (b",", b"{", b"[") if isinstance(text, bytes) else (",", "{", "[")
-    items = text.count(comma) + text.count(table) + text.count(entry)  # type: ignore[arg-type]
-    if items > MAX_ITEMS:
-        raise Corrupt(f"{source}: about {items} values, expected at most {MAX_ITEMS}.")
     try:
-        value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
-        )
-    except RecursionError:
-        raise Corrupt(f"{source}: nested deeper than {MAX_DEPTH}.") from None
+        return parse_json(text, LIMITS)
     except ValueError as error:
         raise Corrupt(f"{source}: not the JSON expected: {error}.") from error
-    if _depth(value) > MAX_DEPTH:
-        raise Corrupt(f"{source}: nested deeper than {MAX_DEPTH}.")
-    return value
 
 
 def write_document(path: Path, kind: str, content: Mapping[str, Any]) -> None:
@@ -100,35 +86,3 @@ def read_document(path: Path, kind: str) -> dict[str, Any]:
     if seal is None or hashlib.sha256(data[: seal.start()]).hexdigest().encode() != seal[1]:
         raise Corrupt(f"{path}: its digest does not fit: it was altered after it was written.")
     return document
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        counts = collections.Counter(key for key, _ in pairs)
-        raise ValueError(f"the key {counts.most_common(1)[0][0]!r:.80} stands there twice")
-    return table
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number that JSON knows")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is too large")
-    return number
-
-
-def _depth(value: Any) -> int:
-    depth, level = 0, [value]
-    while level:
-        depth += 1
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-    return depth

@@ -28,7 +28,7 @@ class Finding:
 
     name: str
     state: Literal["ok", "missing", "optional"]
-    found: str
+    detail: str
 
 
 def examine() -> list[Finding]:
@@ -53,29 +53,29 @@ def _system() -> Finding:
     return Finding(
         name="system",
         state="ok" if posix else "missing",
-        found=name if posix else f"{name}: Linux or macOS is needed (on Windows, use WSL)",
+        detail=name if posix else f"{name}: Linux or macOS is needed (on Windows, use WSL)",
     )
 
 
 def _versions() -> list[Finding]:
-    findings = [Finding(name="python", state="ok", found=sys.version.split()[0])]
+    findings = [Finding(name="python", state="ok", detail=sys.version.split()[0])]
     for name, version in package_versions().items():
         missing = version == "not installed"
-        findings.append(Finding(name=name, state="missing" if missing else "ok", found=version))
+        findings.append(Finding(name=name, state="missing" if missing else "ok", detail=version))
     return findings
 
 
 def _device() -> Finding:
     if torch.cuda.is_available():
-        return Finding(name="GPU", state="ok", found=torch.cuda.get_device_name(0))
+        return Finding(name="GPU", state="ok", detail=torch.cuda.get_device_name(0))
     threads = torch.get_num_threads()
-    return Finding(name="GPU", state="optional", found=f"none; the CPU is used, {threads} threads")
+    return Finding(name="GPU", state="optional", detail=f"none; the CPU is used, {threads} threads")
 
 
 def _roms() -> Finding:
     names = roms.get_all_rom_ids()
     emulator = f"{len(names)} games shipped with ale-py {ale_py.__version__}"
-    return Finding(name="ROMs", state="ok" if names else "missing", found=emulator)
+    return Finding(name="ROMs", state="ok" if names else "missing", detail=emulator)
 
 
 def _codecs() -> list[Finding]:
@@ -84,7 +84,7 @@ def _codecs() -> list[Finding]:
         there = codec in av.codecs_available
         state: Literal["ok", "missing"] = "ok" if there else "missing"
         findings.append(
-            Finding(name=f"{suffix} video", state=state, found=codec if there else f"no {codec}")
+            Finding(name=f"{suffix} video", state=state, detail=codec if there else f"no {codec}")
         )
     return findings
 
@@ -94,19 +94,19 @@ def _font() -> Finding:
     return Finding(
         name="text",
         state="ok" if there else "missing",
-        found="Pillow's own font" if there else "Pillow was built without FreeType",
+        detail="Pillow's own font" if there else "Pillow was built without FreeType",
     )
 
 
 def _browser() -> Finding:
     path = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "firefox"))), None)
-    return Finding(name="browser", state="ok" if path else "optional", found=path or "none found")
+    return Finding(name="browser", state="ok" if path else "optional", detail=path or "none found")
 
 
 def _agents() -> Finding:
     names = [entry.spec.name for entry in list_agents()]
     return Finding(
-        name="agents", state="ok" if names else "missing", found=", ".join(names) or "none"
+        name="agents", state="ok" if names else "missing", detail=", ".join(names) or "none"
     )
 
 
@@ -115,5 +115,5 @@ def _disk() -> Finding:
     return Finding(
         name="disk",
         state="ok" if free > LOW_DISK_GB else "missing",
-        found=f"{free:.1f} GB free in {Path.cwd()}",
+        detail=f"{free:.1f} GB free in {Path.cwd()}",
     )

@@ -125,12 +125,12 @@ def chosen_episodes(recording: Recording, wanted: Sequence[int] | None) -> list[
 
 
 def _rows(
-    episode: Episode, start: int, boxes: Boxes, screens: np.ndarray, found: RecordedObjects
+    episode: Episode, start: int, boxes: Boxes, screens: np.ndarray, objects: RecordedObjects
 ) -> dict[str, np.ndarray]:
     """One block's rows as columns."""
     steps = episode.steps[start : start + len(boxes)]
-    if isinstance(found.finder, ColourFinder):
-        return _region_rows(episode.index, steps, screens, found.finder)
+    if isinstance(objects.finder, ColourFinder):
+        return _region_rows(episode.index, steps, screens, objects.finder)
     shown = boxes.present
     at, index = np.nonzero(shown)
     columns: dict[str, Any] = {
@@ -176,7 +176,7 @@ def _region_rows(
 
 
 def _summaries(
-    found: RecordedObjects, parts: Sequence[Boxes], ram: np.ndarray
+    objects: RecordedObjects, parts: Sequence[Boxes], ram: np.ndarray
 ) -> tuple[ObjectSummary, ...]:
     boxes = Boxes(
         names=parts[0].names,
@@ -187,8 +187,8 @@ def _summaries(
         pixels=np.concatenate([part.pixels for part in parts]),
     )
     checks: dict[str, BoxCheck] = {}
-    if isinstance(found.finder, FactFinder):
-        checks = {check.name: check for check in check_boxes(ram, boxes, found.finder)}
+    if isinstance(objects.finder, FactFinder):
+        checks = {check.name: check for check in check_boxes(ram, boxes, objects.finder)}
     return tuple(
         ObjectSummary(
             name=name,

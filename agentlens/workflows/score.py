@@ -78,12 +78,12 @@ def score(
 def score_lines(measured: Score) -> list[str]:
     """What ``agentlens score`` prints below the protocol."""
     returns = [game.raw_return for game in measured.games]
-    found, reference = measured.interval, measured.spec.score
+    interval, reference = measured.interval, measured.spec.score
     between = "no interval from one game"
     if len(returns) > 1:
-        between = f"95 % interval {found.low:+.1f} to {found.high:+.1f}"
+        between = f"95 % interval {interval.low:+.1f} to {interval.high:+.1f}"
     lines = [
-        f"score: {found.estimate:+.1f} (sd {measured.sd:.1f}; {between})",
+        f"score: {interval.estimate:+.1f} (sd {measured.sd:.1f}; {between})",
         f"games: {len(returns)} whole games by index from seed {measured.seed}, raw return "
         f"{min(returns):+.0f} to {max(returns):+.0f}, {measured.distinct} distinct",
     ]
@@ -93,6 +93,6 @@ def score_lines(measured: Score) -> list[str]:
     if measured.distinct < len(returns):
         lines.append("warning: games repeat; the interval rests on fewer than it seems.")
     if reference is not None and len(returns) > 1:
-        agrees = "within" if found.holds(reference.mean) else "outside"
+        agrees = "within" if interval.holds(reference.mean) else "outside"
         lines.append(f"the agent's card says {score_text(reference)}: {agrees} this interval")
     return lines

@@ -240,9 +240,8 @@ def test_public_breakout_stages_meet_on_each_others_states(
     for stage in (1, 5):
         folder = import_agent(
             policies_folder / "rlcode-breakout-a3c" / f"stage{stage}.pt",
-            name=f"stage{stage}",
+            tmp_path / "agents" / f"stage{stage}",
             manifest=RECIPES / "rlcode-breakout.toml",
-            output=tmp_path / "agents",
         )
         agent = load_agent(folder)
         out = tmp_path / f"r{stage}"

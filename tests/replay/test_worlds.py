@@ -5,6 +5,8 @@ A policy planted in one colour of one pixel of one frame gets its peak there and
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +19,9 @@ import agentlens
 from agentlens.compute import Compute
 from agentlens.envs.protocols import resolve
 from agentlens.errors import EmulatorError, InvalidArgument
-from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.agent import Agent, load_agent, random_agent
 from agentlens.policies.base import Policy, PolicyOutput
+from agentlens.policies.importing import import_agent
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.rollout.replay import verify
@@ -170,3 +173,32 @@ def test_minigrid_as_an_unknown_world(tmp_path: Path) -> None:
     assert verify(recording, trust_code=True)[0].exact
     with pytest.raises(InvalidArgument, match="--trust-code"):
         verify(recording)
+
+
+@pytest.mark.slow
+def test_a_minigrid_agent_trained_by_the_script_goes_the_whole_way(tmp_path: Path) -> None:
+    """Its zip is imported, plays, replays, is explained, drawn and compared, in colour."""
+    pytest.importorskip("minigrid")
+    world = "MiniGrid-Empty-5x5-v0"
+    script = Path(__file__).parents[2] / "agents" / "train_minigrid.py"
+    zipped = tmp_path / "walker.zip"
+    size = ["--steps", "256", "--envs", "2", "--world", world]
+    subprocess.run([sys.executable, script, "--output", zipped, *size], check=True)
+    manifest = tmp_path / "colour.toml"
+    manifest.write_text("[observation]\nchannels = 3\n")
+    env = f"minigrid:{world}"
+    with pytest.raises(InvalidArgument, match="--trust-code"):
+        load_agent(zipped, env=env, manifest=manifest)
+    folder = import_agent(zipped, tmp_path / "walker", env=env, manifest=manifest, trust_code=True)
+    agent = load_agent(folder, trust_code=True)
+    assert agent.spec.observation.shape == (3, 40, 40)
+    recording = record(agent, output=tmp_path / "r", play=Play(max_steps=12, seed=2))
+    assert verify(recording, trust_code=True)[0].exact
+    maps = explain(recording, agent=agent, compute=CPU)
+    assert maps.values.shape[0] == 12
+    agentlens.render(recording, maps, tmp_path / "walker.mp4")
+    assert (tmp_path / "walker.mp4").stat().st_size > 1000
+    other = random_agent(env, trust_code=True)
+    plan = ComparisonPlan(map_states=4, moments=1, video_steps=3, states=0, episodes=2)
+    compare([agent, other], output=tmp_path / "c", plan=plan, compute=CPU)
+    assert (tmp_path / "c" / "report.html").is_file()

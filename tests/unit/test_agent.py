@@ -38,7 +38,7 @@ def folder(tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.delenv("AGENTLENS_AGENTS", raising=False)
-    return import_agent(tiny_checkpoint, name="tiny", manifest=recipe, output=tmp_path / "made")
+    return import_agent(tiny_checkpoint, tmp_path / "made" / "tiny", manifest=recipe)
 
 
 def rewrite(folder: Path, old: str, new: str) -> None:

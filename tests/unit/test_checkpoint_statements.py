@@ -47,7 +47,9 @@ def load(path: Path) -> Any:
 @pytest.mark.parametrize("planes", [3, 12])
 def test_planes_that_may_be_colour_are_asked_about(tmp_path: Path, planes: int) -> None:
     path = saved(tmp_path / "rgb.zip", box((planes, SIZE, SIZE)))
-    with pytest.raises(CheckpointError, match=f"reads {planes} planes: {planes // 3} colour"):
+    with pytest.raises(
+        CheckpointError, match=f"reads {planes} planes: {planes // 3} frames in colour"
+    ):
         load(path)
     manifest = tmp_path / "said.toml"
     for words, stack, channels in ((f"stack = {planes}", planes, 1), ("channels = 3", None, 3)):
@@ -220,7 +222,7 @@ def test_other_settings_are_listed(tmp_path: Path) -> None:
 
 def test_a_preset_says_what_rewards_the_critic_saw(tmp_path: Path) -> None:
     build_sb3("ppo").save(tmp_path / "ppo.zip")
-    folder = import_agent(tmp_path / "ppo.zip", name="x", env="ALE/Pong-v5", output=tmp_path)
+    folder = import_agent(tmp_path / "ppo.zip", tmp_path / "x", env="ALE/Pong-v5")
     spec = load_agent(folder).spec
     assert spec.value.reward == "clipped"
     assert spec.source.startswith("ppo.zip (sb3), sha256 ")

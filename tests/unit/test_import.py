@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from agentlens import cli
 from agentlens.errors import AlreadyExists, CheckpointError, DiskError, InvalidArgument
 from agentlens.policies.agent import load_agent
 from agentlens.policies.importing import import_agent, save_agent
@@ -29,9 +30,7 @@ def worst(got: Tensor | None, wanted: np.ndarray) -> float:
 @pytest.mark.parametrize("game", ["pong", "breakout"])
 def test_baby_a3c_reproduces_its_rollout(policies_folder: Path, tmp_path: Path, game: str) -> None:
     source = policies_folder / "baby-a3c" / game
-    folder = import_agent(
-        source / "model.80.tar", name="it", env=f"{game.title()}-v4", output=tmp_path
-    )
+    folder = import_agent(source / "model.80.tar", tmp_path / "it", env=f"{game.title()}-v4")
     agent = load_agent(folder)
     rollout = np.load(source / "rollout.npz")
     observations, states = torch.tensor(rollout["obs"]), torch.tensor(rollout["hidden"])
@@ -66,9 +65,8 @@ def test_async_rl_reproduces_its_rollout(policies_folder: Path, tmp_path: Path) 
     source = policies_folder / "async-rl-breakout-ff"
     folder = import_agent(
         source / "a3c_ff_80M.pt",
-        name="it",
+        tmp_path / "it",
         manifest=RECIPES / "async-rl-breakout.toml",
-        output=tmp_path,
     )
     agent = load_agent(folder)
     rollout = np.load(source / "rollout.npz")
@@ -153,9 +151,8 @@ def test_an_import_never_overwrites_and_is_whole_or_not_there(
     def run(force: bool = False) -> Path:
         return import_agent(
             tiny_checkpoint,
-            name="tiny",
+            tmp_path / "out" / "tiny",
             manifest=tiny_checkpoint.with_suffix(".toml"),
-            output=tmp_path / "out",
             force=force,
         )
 
@@ -187,7 +184,7 @@ def test_an_import_never_overwrites_and_is_whole_or_not_there(
 
 def test_an_imported_agent_says_everything(tiny_checkpoint: Path, tmp_path: Path) -> None:
     recipe = tiny_checkpoint.with_suffix(".toml")
-    folder = import_agent(tiny_checkpoint, name="tiny", manifest=recipe, output=tmp_path)
+    folder = import_agent(tiny_checkpoint, tmp_path / "tiny", manifest=recipe)
     in_memory = load_agent(tiny_checkpoint, manifest=recipe)
     again = load_agent(folder)
     assert again.spec.observation == in_memory.spec.observation
@@ -204,19 +201,17 @@ def test_bad_requests_are_refused_before_anything_is_written(
     tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    for name in ("", "a/b", "..", ".hidden", "a" * 65, "a\nb"):
+    for name in ("..", ".hidden", "a" * 65, "a\nb"):
         with pytest.raises(InvalidArgument, match="agent name"):
-            import_agent(tiny_checkpoint, name=name, env="ALE/Pong-v5", output=out)
+            import_agent(tiny_checkpoint, out / name, env="ALE/Pong-v5")
     with pytest.raises(CheckpointError, match="no such checkpoint"):
-        import_agent(tmp_path / "none.zip", name="x", env="ALE/Pong-v5", output=out)
+        import_agent(tmp_path / "none.zip", out / "x", env="ALE/Pong-v5")
     with pytest.raises(CheckpointError, match="no known layout"):
-        import_agent(tiny_checkpoint, name="x", env="ALE/Pong-v5", output=out)
+        import_agent(tiny_checkpoint, out / "x", env="ALE/Pong-v5")
     assert not out.exists()
     out.write_text("a file where the folder should be")
     with pytest.raises(DiskError, match="cannot be written"):
-        import_agent(
-            tiny_checkpoint, name="x", manifest=tiny_checkpoint.with_suffix(".toml"), output=out
-        )
+        import_agent(tiny_checkpoint, out / "x", manifest=tiny_checkpoint.with_suffix(".toml"))
 
 
 def test_a_disk_that_takes_no_more_is_said_and_leaves_nothing(
@@ -227,7 +222,7 @@ def test_a_disk_that_takes_no_more_is_said_and_leaves_nothing(
     resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
     try:
         with pytest.raises(DiskError, match="File too large"):
-            import_agent(tiny_checkpoint, name="x", manifest=recipe, output=out)
+            import_agent(tiny_checkpoint, out / "x", manifest=recipe)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(out.iterdir()) == []
@@ -257,3 +252,13 @@ def test_a_missing_environment_is_asked_for(tiny_checkpoint: Path) -> None:
         load_agent(tiny_checkpoint, manifest=recipe)
     agent = load_agent(tiny_checkpoint, manifest=recipe, env="BreakoutNoFrameskip-v4")
     assert agent.spec.environment.id == "BreakoutNoFrameskip-v4"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../b", "a\nb"])
+def test_the_command_takes_a_name_and_no_path(
+    tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    words = ["import", str(tiny_checkpoint), "--name", name, "--output", str(tmp_path / "out")]
+    assert cli.main(words) == 1
+    assert "agent name" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -154,7 +154,7 @@ def tiny_folder(tiny_checkpoint: Path) -> Path:
     recipe = tiny_checkpoint.with_suffix(".toml")
     recipe.write_text(TINY_RECIPE.replace("ale-v5", "ale-vector"))
     return import_agent(
-        tiny_checkpoint, name="tiny", manifest=recipe, output=tiny_checkpoint.parent / "agents"
+        tiny_checkpoint, tiny_checkpoint.parent / "agents" / "tiny", manifest=recipe
     )
 
 

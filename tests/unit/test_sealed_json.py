@@ -47,10 +47,10 @@ def test_only_one_error_escapes(data: bytes | str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"a": 1, "a": 2}', "'a' stands there twice"),
-        ('{"a": {"b": 1, "c": 2, "b": 1}}', "'b' stands there twice"),
-        ("[NaN]", "NaN is not a number"),
-        ("[-Infinity]", "-Infinity is not a number"),
+        ('{"a": 1, "a": 2}', "'a' is there twice"),
+        ('{"a": {"b": 1, "c": 2, "b": 1}}', "'b' is there twice"),
+        ("[NaN]", "NaN is not a JSON number"),
+        ("[-Infinity]", "-Infinity is not a JSON number"),
         ("[1e999]", "1e999 is too large"),
         ("[" * 33 + "]" * 33, "nested deeper than 32"),
         ("[" * 100_000 + "]" * 100_000, "nested deeper than 32"),

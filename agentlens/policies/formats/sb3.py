@@ -119,9 +119,9 @@ def _observation(
         return stated | ({"pool": "none"} if whole else {})
     if planes % 3 == 0 and "channels" not in owner and stack != planes:
         raise CheckpointError(
-            f"{path}: the first convolution reads {planes} planes: {planes // 3} colour frames, or "
-            f"{planes} grey ones. Say channels = 3, or stack = {planes}, under [observation] in a "
-            "manifest."
+            f"{path}: the first convolution reads {planes} planes: {planes // 3} frames in "
+            f"colour, or {planes} grey ones. Say channels = 3, or stack = {planes}, under "
+            "[observation] in a manifest."
         )
     if stack is not None and stack != planes:
         raise CheckpointError(
