@@ -43,6 +43,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.recording --games 8 --steps 200 --rounds 3
 	$(BIN)/python -m benchmarks.render
 	$(BIN)/python -m benchmarks.saliency
+	$(BIN)/python -m benchmarks.residual
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.live
 	$(BIN)/python -m benchmarks.report > docs/performance.md

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from agentlens.policies.base import ConvolutionTrunk, Policy, PolicyOutput, Projection
+from agentlens.policies.base import Policy, PolicyOutput, Projection, Trunk, plain_trunk
 
 
 class SmallPolicy(Policy):
@@ -51,8 +51,8 @@ class SmallPolicy(Policy):
     def forward(self, observation: Tensor, state: Tensor | None = None) -> PolicyOutput:
         return self.head(self._features(observation), state)
 
-    def trunk(self) -> ConvolutionTrunk:
-        return ConvolutionTrunk(tuple(self.convolutions), tuple(self.activations))  # type: ignore[arg-type]
+    def trunk(self) -> Trunk:
+        return plain_trunk(list(self.convolutions), list(self.activations))  # type: ignore[arg-type]
 
     def head(self, features: Tensor, state: Tensor | None = None) -> PolicyOutput:
         flat = features.flatten(1)

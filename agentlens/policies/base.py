@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -28,15 +29,72 @@ class PolicyOutput(NamedTuple):
     quantiles: Tensor | None = None
 
 
-class ConvolutionTrunk(NamedTuple):
-    """A plain Conv2d chain at the front of a policy, as the incremental engine wants it.
+class TrunkStep(NamedTuple):
+    """A step of a trunk: a window over planes or a sum, then an activation.
 
-    ``convolutions[i]`` is followed by the pointwise, monotone or not, ``activations[i]``. The
-    trunk's output is [B, C, h, w]; ``Policy.head`` takes it from there.
+    ``window``: a convolution or a pool of the one step that is read; ``None``: the sum of the
+    steps that are read (of one: itself). ``activation``: pointwise, monotone or not; ``None``
+    where there is none. ``reads``: indices of earlier steps; ``OBSERVATION_READ`` for the
+    observation, which the first step alone reads.
     """
 
-    convolutions: tuple[nn.Conv2d, ...]
-    activations: tuple[nn.Module, ...]
+    window: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d | None
+    activation: nn.Module | None
+    reads: tuple[int, ...]
+
+
+OBSERVATION_READ = -1
+"""What the first step of a trunk reads."""
+
+
+class Trunk(NamedTuple):
+    """The front of a policy, as the incremental engine wants it: first a convolution, then
+    convolutions, pools, residual sums and activations.
+
+    The output of the last step is the trunk's, [B, C, h, w]; ``Policy.head`` takes it from there.
+    """
+
+    steps: tuple[TrunkStep, ...]
+
+    @property
+    def convolutions(self) -> tuple[int, ...]:
+        """The steps that are convolutions."""
+        return tuple(i for i, step in enumerate(self.steps) if isinstance(step.window, nn.Conv2d))
+
+    def evaluate(self, observation: Tensor) -> Tensor:
+        """The trunk's output for observations [B, K, H, W]."""
+        outputs: list[Tensor] = []
+        self.extend(outputs, observation)
+        return outputs[-1]
+
+    def extend(self, outputs: list[Tensor], observation: Tensor, stop: int | None = None) -> None:
+        """Append the outputs of the steps that ``outputs`` does not hold yet, up to ``stop``."""
+        for window, activation, reads in self.steps[len(outputs) : stop]:
+            hidden = observation if reads == (OBSERVATION_READ,) else outputs[reads[0]]
+            for other in reads[1:]:
+                hidden = hidden + outputs[other]
+            hidden = hidden if window is None else window(hidden)
+            outputs.append(hidden if activation is None else activation(hidden))
+
+
+def plain_trunk(
+    convolutions: Sequence[nn.Conv2d], activations: Sequence[nn.Module | None]
+) -> Trunk:
+    """A trunk of convolutions, each with the activation that follows it."""
+    pairs = zip(convolutions, activations, strict=True)
+    return Trunk(tuple(TrunkStep(c, a, (index - 1,)) for index, (c, a) in enumerate(pairs)))
+
+
+def window_sides(
+    window: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d,
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Kernel, stride and padding of a window, each as (rows, columns)."""
+
+    def pair(sides: object) -> tuple[int, int]:
+        rows, columns = sides if isinstance(sides, tuple) else (sides, sides)
+        return int(rows), int(columns)
+
+    return pair(window.kernel_size), pair(window.stride), pair(window.padding)
 
 
 class Projection(NamedTuple):
@@ -92,13 +150,17 @@ class Policy(nn.Module, abc.ABC):
         parameter = next(self.parameters())
         return torch.zeros(batch, self.state_size, device=parameter.device, dtype=parameter.dtype)
 
-    def trunk(self) -> ConvolutionTrunk | None:
-        """The Conv2d chain at the front, reading planes oldest first; ``None`` where there is no
-        such chain.
+    def trunk(self) -> Trunk | None:
+        """The convolutions at the front, reading planes oldest first; ``None`` where there are
+        none.
 
         ``head(trunk output, state)`` must equal ``forward(observation, state)``.
         """
         return None
+
+    def trunk_obstacle(self) -> str:
+        """Why there is no ``trunk``, in words that follow "because"."""
+        return "the policy does not begin with convolutions that read the observation"
 
     def head(self, features: Tensor, state: Tensor | None = None) -> PolicyOutput:
         """Evaluate what follows the trunk.

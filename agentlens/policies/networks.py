@@ -21,18 +21,26 @@ from torch import Tensor, nn
 from agentlens.arrays import check_shape
 from agentlens.errors import ShapeError
 from agentlens.layer_spec import ChainSpec, NetworkSpec
-from agentlens.policies.base import ConvolutionTrunk, Policy, PolicyOutput, Projection
+from agentlens.policies.base import (
+    OBSERVATION_READ,
+    Policy,
+    PolicyOutput,
+    Projection,
+    Trunk,
+    TrunkStep,
+)
 from agentlens.policies.cells import step_from_input
 from agentlens.policies.chains import OBSERVATION, build_chain, check_heads, input_shape
 from agentlens.policies.distributions import categorical_returns
-from agentlens.policies.layers import Combination, Shape, memory_size
+from agentlens.policies.layers import ACTIVATIONS, Combination, Shape, memory_size
 from agentlens.policies.trunk import (
-    convolution_groups,
-    convolutions_end,
     first_convolution_reversed,
     first_linear_layers,
     fold_batch_norm,
     reading_chain,
+    trunk_end,
+    trunk_layers,
+    trunk_obstacle,
 )
 from agentlens.spec import ActionSpec, ObservationSpec
 
@@ -92,34 +100,45 @@ class ChainPolicy(Policy):
             observation = observation.reshape(*observation.shape[:2], *self.network.reshape)
         return self._evaluate(observation, state)
 
-    def trunk(self) -> ConvolutionTrunk | None:
-        """The leading convolutions, reading planes oldest first; batch norms are folded into them.
+    def trunk(self) -> Trunk | None:
+        """The leading convolutions, pools and residual sums, reading planes oldest first; batch
+        norms are folded into convolutions.
 
         ``None`` where the planes are reshaped or several chains read the observation. Where
         nothing has to be turned round or folded these are the policy's own modules.
         """
         torso = reading_chain(self.network)
-        if torso is None:
+        steps = trunk_layers(torso) if torso is not None else []
+        if torso is None or not steps:
             return None
-        convolutions: list[nn.Conv2d] = []
-        activations: list[nn.Module] = []
-        for group in convolution_groups(torso):
-            layers = [self._layers(torso.name)[i] for i in group]
-            convolution = layers[0]
-            assert isinstance(convolution, nn.Conv2d)
-            if isinstance(layers[1], nn.BatchNorm2d):
-                convolution = fold_batch_norm(convolution, layers[1])
-            if not convolutions and self.network.plane_order == "newest_first":
-                convolution = first_convolution_reversed(convolution)
-            convolutions.append(convolution)
-            activations.append(layers[-1])
-        return ConvolutionTrunk(tuple(convolutions), tuple(activations)) if convolutions else None
+        return Trunk(tuple(self._trunk_step(torso, *step) for step in steps))
+
+    def trunk_obstacle(self) -> str:
+        """See :meth:`Policy.trunk_obstacle`."""
+        return trunk_obstacle(self.network)
+
+    def _trunk_step(self, torso: ChainSpec, indices: range, reads: tuple[int, ...]) -> TrunkStep:
+        layers = [self._layers(torso.name)[index] for index in indices]
+        kinds = [torso.layers[index].kind for index in indices]
+        activation = layers[-1] if kinds[-1] in ACTIVATIONS else None
+        window = layers[0]
+        if isinstance(window, nn.MaxPool2d | nn.AvgPool2d):
+            return TrunkStep(window, activation, reads)
+        if not isinstance(window, nn.Conv2d):
+            return TrunkStep(None, activation, reads)
+        if kinds[1:2] == ["batch_norm"]:
+            norm = layers[1]
+            assert isinstance(norm, nn.BatchNorm2d)
+            window = fold_batch_norm(window, norm)
+        if reads == (OBSERVATION_READ,) and self.network.plane_order == "newest_first":
+            window = first_convolution_reversed(window)
+        return TrunkStep(window, activation, reads)
 
     def head(self, features: Tensor, state: Tensor | None = None) -> PolicyOutput:
         """Evaluate what follows the trunk; see :meth:`Policy.head`."""
         torso = reading_chain(self.network)
         assert torso is not None, "trunk() is checked first"
-        return self._evaluate(features, state, skip=convolutions_end(torso))
+        return self._evaluate(features, state, skip=trunk_end(torso))
 
     def projection(self) -> Projection | None:
         """The linear maps that read the flattened trunk, one below the other; see

@@ -1,4 +1,4 @@
-"""The front of a declared network: its leading convolutions and the linear map behind them.
+"""The front of a declared network: its convolutions, pools and sums, and the linear map behind.
 
 A layer that adds or multiplies takes a second input, so the network can be cut in two only where
 no such input reaches over the cut.
@@ -6,12 +6,14 @@ no such input reaches over the cut.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
+from agentlens.policies.base import OBSERVATION_READ
 from agentlens.policies.chains import OBSERVATION
 from agentlens.policies.layers import ACTIVATIONS
 
@@ -23,35 +25,105 @@ def reading_chain(network: NetworkSpec) -> ChainSpec | None:
     return reading[0] if len(reading) == 1 and not again and network.reshape is None else None
 
 
-def convolution_groups(chain: ChainSpec) -> list[range]:
-    """Layer indices of each leading convolution with its batch norm, if any, and its activation."""
-    kinds = [layer.kind for layer in chain.layers]
-    groups, start = [], 0
-    while start < len(kinds) and kinds[start] == "conv":
-        stop = start + 1
-        if kinds[stop : stop + 1] == ["batch_norm"]:
-            stop += 1
-        if stop == len(kinds) or kinds[stop] not in ACTIVATIONS:
+class StepLayers(NamedTuple):
+    """The layers of a chain that make a step of its trunk, and the earlier steps that it reads."""
+
+    layers: range
+    reads: tuple[int, ...]
+
+
+def trunk_layers(chain: ChainSpec) -> list[StepLayers]:
+    """The steps of a chain's trunk: convolutions (with the batch norm that follows), pools,
+    residual sums, each with the activation that follows, and activations by themselves.
+
+    A batch norm or an activation is taken into the step before it only where no later layer
+    takes what lies between.
+    """
+    steps = _all_steps(chain.layers)
+    while steps and not _may_end(chain.layers, steps[-1].layers):
+        steps.pop()
+    return steps
+
+
+def trunk_end(chain: ChainSpec) -> int:
+    """The number of layers in ``trunk_layers``."""
+    steps = trunk_layers(chain)
+    return steps[-1].layers.stop if steps else 0
+
+
+def trunk_obstacle(network: NetworkSpec) -> str:
+    """Why a network has no trunk."""
+    chain = reading_chain(network)
+    if chain is None and network.reshape is not None:
+        return "its planes are reshaped on the way into the network"
+    if chain is None:
+        return "several chains read the observation"
+    steps = _all_steps(chain.layers)
+    place = steps[-1].layers.stop if steps else 0
+    if place == len(chain.layers):
+        return f"chain {chain.name!r} has no layers that a mask could be followed through"
+    return (
+        f"layer {place} of chain {chain.name!r} is a {chain.layers[place].kind}, through which a "
+        "mask cannot be followed"
+    )
+
+
+def _all_steps(layers: Sequence[LayerSpec]) -> list[StepLayers]:
+    """Steps up to the first layer that cannot be one."""
+    taken = {index - layer.back for index, layer in enumerate(layers) if layer.back}
+    makers, channels = {0: OBSERVATION_READ}, {OBSERVATION_READ: 0}
+    steps: list[StepLayers] = []
+    start = 0
+    while start < len(layers):
+        reads = _reads(layers[start], start, makers)
+        if not reads or len({channels[index] for index in reads}) > 1:
             break
-        groups.append(range(start, stop + 1))
-        start = stop + 1
-    while groups and not _can_be_cut(chain.layers, groups[-1].stop):
-        groups.pop()
-    return groups
+        stop = start + 1
+        if layers[start].kind == "conv" and _next_is(layers, stop, ("batch_norm",), taken):
+            stop += 1
+        if layers[start].kind not in ACTIVATIONS and _next_is(layers, stop, ACTIVATIONS, taken):
+            stop += 1
+        channels[len(steps)] = layers[start].out or channels[reads[0]]
+        makers[stop] = len(steps)
+        steps.append(StepLayers(range(start, stop), reads))
+        start = stop
+    return steps
 
 
-def convolutions_end(chain: ChainSpec) -> int:
-    """The number of layers in ``convolution_groups``."""
-    groups = convolution_groups(chain)
-    return groups[-1].stop if groups else 0
+def _reads(layer: LayerSpec, index: int, makers: Mapping[int, int]) -> tuple[int, ...]:
+    """The steps that a layer reads; none where it cannot begin a step. ``makers``: by layer, the
+    step that makes what goes into it."""
+    before = makers[index]
+    if layer.kind == "conv":
+        return (before,)
+    if before == OBSERVATION_READ:
+        return ()
+    if layer.kind in ("max_pool", "avg_pool", *ACTIVATIONS):
+        return (before,)
+    other = makers.get(index - layer.back) if layer.kind == "add" and layer.back else None
+    return () if other is None or other == OBSERVATION_READ else (before, other)
+
+
+def _next_is(
+    layers: Sequence[LayerSpec], index: int, kinds: Sequence[str], taken: Collection[int]
+) -> bool:
+    return index < len(layers) and layers[index].kind in kinds and index not in taken
+
+
+def _may_end(layers: Sequence[LayerSpec], step: range) -> bool:
+    """Whether a trunk may end with a step: nothing reaches over the cut, and no convolution is
+    cut off from the norm or the like that belongs to it."""
+    whole = step.stop == len(layers) or layers[step.stop].kind == "flatten"
+    whole = whole or layers[step[-1]].kind in ACTIVATIONS
+    return whole and _can_be_cut(layers, step.stop)
 
 
 def first_linear_layers(network: NetworkSpec) -> dict[str, int]:
     """By chain, the layer whose input is the flattened trunk; empty where another kind reads it."""
     torso = reading_chain(network)
-    if torso is None or not convolution_groups(torso):
+    if torso is None or not trunk_layers(torso):
         return {}
-    start = convolutions_end(torso)
+    start = trunk_end(torso)
     if [layer.kind for layer in torso.layers[start:]] not in ([], ["flatten"]):
         return _begin_linearly([torso], start)
     readers = [c for c in network.chains if c.reads == torso.name]

@@ -98,9 +98,7 @@ def test_rlcode_equals_a_module_written_by_hand(policies_folder: Path, stage: in
     assert agent.spec.action.meanings == ("FIRE", "RIGHT", "LEFT")
     trunk = agent.policy.trunk()
     assert trunk is not None
-    features = x
-    for convolution, activation in zip(*trunk, strict=True):
-        features = activation(convolution(features))
+    features = trunk.evaluate(x)
     assert worst(agent.policy.head(features).preferences, logits.numpy()) < TOLERANCE
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from agentlens.errors import DeviceError, InvalidArgument, ShapeError
-from agentlens.policies.base import Policy
+from agentlens.policies.base import Policy, Trunk, TrunkStep, plain_trunk
 from agentlens.saliency.engine import head, incremental, propagate
 from agentlens.saliency.engine.base import MaskedPlanes, PerturbedOutputs
-from agentlens.saliency.engine.plan import plan_chunk, read_windows
+from agentlens.saliency.engine.plan import Windows, plan_chunk, read_windows
 from agentlens.saliency.engine.workers import spread
 from tests.planted import SmallPolicy, baby, nature
 
@@ -42,6 +42,11 @@ def frames(policy: Policy, count: int, seed: int = 0) -> tuple[Tensor, Tensor, T
     return torch.rand(shape, generator=generator), torch.rand(shape, generator=generator), states
 
 
+def windows_of(observation: tuple[int, int], *convolutions: nn.Conv2d) -> tuple[Windows, ...]:
+    """What each of a chain of convolutions reads."""
+    return read_windows(plain_trunk(convolutions, [None] * len(convolutions)), observation)
+
+
 def every_plane(policy: Policy) -> tuple[tuple[int, ...], ...]:
     return (tuple(range(policy.observation_shape[0])),)
 
@@ -55,7 +60,7 @@ def assert_bit_equal(first: PerturbedOutputs, second: PerturbedOutputs) -> None:
 def test_plan_of_one_mask_by_hand() -> None:
     """A 3x3 stride-1 kernel over one pixel of a 4x5 plane: nine outputs see it, six exist
     inside."""
-    (windows,) = read_windows((nn.Conv2d(1, 1, 3),), (4, 5))
+    (windows,) = windows_of((4, 5), nn.Conv2d(1, 1, 3))
     assert windows.outputs == (2, 3)
     assert windows.taps[0].tolist() == [0, 1, 2, 5, 6, 7, 10, 11, 12]
     masks = torch.zeros(1, 4, 5)
@@ -72,13 +77,13 @@ def test_plan_of_one_mask_by_hand() -> None:
 
 
 def test_padding_is_not_read() -> None:
-    (windows,) = read_windows((nn.Conv2d(1, 1, 3, stride=2, padding=1),), (4, 4))
+    (windows,) = windows_of((4, 4), nn.Conv2d(1, 1, 3, stride=2, padding=1))
     assert windows.taps[0].tolist() == [16, 16, 16, 16, 0, 1, 16, 4, 5]
 
 
 def test_second_layer_leaves_out_kernel_rows_that_no_mask_reaches() -> None:
     """A pixel at the top changes row 0 alone, which the outputs below read with kernel row 0."""
-    windows = read_windows((nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 2)), (3, 2))
+    windows = windows_of((3, 2), nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 2))
     masks = torch.zeros(1, 3, 2)
     masks[0, 1, 0] = 1
     (layer,) = plan_chunk(windows, masks, 0, 1).later
@@ -205,8 +210,26 @@ def test_unsupported_policies_say_why() -> None:
     trunkless = SmallPolicy([nn.Conv2d(1, 2, 3)], nn.ReLU(), (1, 9, 9))
     trunkless.trunk = lambda: None  # type: ignore[assignment, return-value]
     perturbation = MaskedPlanes(masks=torch.ones(1, 9, 9), selections=((0,),))
-    with pytest.raises(InvalidArgument, match="does not begin with a chain"):
+    with pytest.raises(InvalidArgument, match="does not begin with convolutions"):
         incremental.build(trunkless, perturbation, memory_bytes=GIGABYTE, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("pool", "obstacle"),
+    [
+        (nn.MaxPool2d(2, dilation=2), "dilated or rounds sizes up"),
+        (nn.MaxPool2d(2, ceil_mode=True), "dilated or rounds sizes up"),
+        (nn.AvgPool2d(3, padding=1, count_include_pad=False), "leaves out its padding"),
+        (nn.MaxPool2d((2, 1), (1, 2)), None),
+        (nn.AvgPool2d(3, padding=1), None),
+    ],
+)
+def test_pools_that_cannot_be_followed_say_why(pool: nn.Module, obstacle: str | None) -> None:
+    policy = SmallPolicy([nn.Conv2d(1, 2, 3)], nn.ReLU(), (1, 9, 9))
+    steps = (*policy.trunk().steps, TrunkStep(pool, None, (0,)))  # type: ignore[arg-type]
+    policy.trunk = lambda: Trunk(steps)  # type: ignore[assignment, method-assign]
+    reason = incremental.unsupported(policy)
+    assert reason is None if obstacle is None else obstacle in str(reason)
 
 
 def test_wrong_shapes_are_refused() -> None:
@@ -369,7 +392,7 @@ def test_what_is_left_out_of_a_flat_frame_changes_nothing(make, height: int, dea
     policy = make()
     if dead:
         with torch.no_grad():
-            first = policy.trunk().convolutions[0]
+            first = policy.trunk().steps[0].window
             first.weight[::2], first.bias[::2] = 0, -1
     masks = discs(policy.observation_shape[1:], 12, 15)
     observations, references, states = frames(policy, 2)

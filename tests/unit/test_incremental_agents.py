@@ -10,13 +10,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import load_agent
+from agentlens.policies.architectures import architecture
 from agentlens.policies.base import Policy
+from agentlens.policies.networks import build_policy
 from agentlens.saliency import scores
 from agentlens.saliency.engine import incremental, reference
 from agentlens.saliency.engine.base import MaskedPlanes
+from agentlens.saliency.engine.choose import choose_engine
 from agentlens.saliency.masks import gaussian_masks, plane_selections
 from agentlens.saliency.references import blur
+from agentlens.spec import ActionSpec, ObservationSpec
 
 TOLERANCE = 1e-5
 """Of a map's maximum, as the design says, beside the rounding of float32 outputs."""
@@ -59,6 +64,39 @@ def test_shipped_pong_agent_on_every_plane() -> None:
         plane[y : y + 2, x : x + 2] = 0.9
         plane[y : y + 8, 73:75] = 0.6
     assert_exact(policy, torch.from_numpy(planes)[None], None, "each")
+
+
+def test_a_residual_network_with_pools() -> None:
+    """IMPALA's network on frames of 44 x 37, mostly flat."""
+    spec = ObservationSpec(
+        pool="none", grayscale="cv2", resize=(44, 37), interpolation="cv2-area", stack=2
+    )
+    action = ActionSpec(meanings=("NOOP", "UP", "DOWN"), selection="sample")
+    policy = build_policy(architecture("impala", 3), spec, action, seed=2)
+    observations = torch.full((2, 2, 44, 37), 0.35)
+    observations[:, :, 0:3] = 0.9
+    observations[:, 1, 20:28, 30:32] = 0.7
+    observations[1, 0, 12:14, 9:11] = 0.8
+    build, name, _ = choose_engine("auto", policy)
+    assert (build, name) == (incremental.build, "incremental")
+    assert_exact(policy, observations, None, "each")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("pqn", "layer 1 of chain 'torso' is a layer_norm, through which a mask cannot be followed")],
+)
+def test_what_cannot_be_followed_is_evaluated_in_batches_and_says_why(
+    name: str, reason: str
+) -> None:
+    spec = ObservationSpec(
+        pool="none", grayscale="cv2", resize=(84, 84), interpolation="cv2-area", stack=4
+    )
+    action = ActionSpec(meanings=("NOOP", "UP", "DOWN"), selection="sample")
+    policy = build_policy(architecture(name, 3), spec, action)
+    assert choose_engine("auto", policy)[1:] == ("batched", reason)
+    with pytest.raises(InvalidArgument, match=reason):
+        choose_engine("incremental", policy)
 
 
 @pytest.mark.policies

@@ -63,9 +63,7 @@ def assert_cuts_hold(policy: ChainPolicy) -> None:
     if trunk is None:
         assert exact.projection() is None
         return
-    features = x
-    for convolution, activation in zip(*trunk, strict=True):
-        features = activation(convolution(features))
+    features = trunk.evaluate(x)
     wanted = exact(x).preferences
     torch.testing.assert_close(exact.head(features).preferences, wanted)
     projection = exact.projection()
@@ -97,6 +95,9 @@ def test_pqn_with_a_layer_norm_after_each_convolution() -> None:
     with torch.no_grad():
         torch.testing.assert_close(policy(planes()).preferences, module(planes()))
     assert policy.trunk() is None
+    assert policy.trunk_obstacle() == (
+        "layer 1 of chain 'q' is a layer_norm, through which a mask cannot be followed"
+    )
     assert_cuts_hold(policy)
 
 
@@ -217,18 +218,19 @@ def test_activations_and_pools_are_torchs(kind: str) -> None:
     policy = filled(network, module, {"q.0": "0", "q.3": "3"})
     with torch.no_grad():
         torch.testing.assert_close(policy(planes()).preferences, module(planes()))
-    assert (policy.trunk() is None) == pooled
+    assert policy.trunk() is not None
     assert_cuts_hold(policy)
 
 
 def test_a_residual_over_a_cut_moves_the_cut() -> None:
+    add = LayerSpec(kind="add", back=3)
     over_the_trunk = q_chain(
-        *(conv(4), RELU, conv(4), RELU, LayerSpec(kind="add", back=2), FLATTEN, linear(3))
+        *(conv(4), RELU, conv(4), RELU, LayerSpec(kind="softmax"), add, FLATTEN, linear(3))
     )
     policy = build_policy(over_the_trunk, OBSERVATION, ACTIONS)
     trunk = policy.trunk()
     assert trunk is not None
-    assert len(trunk.convolutions) == 1
+    assert len(trunk.steps) == 1
     assert policy.projection() is None
     assert_cuts_hold(policy)
     over_the_linear = q_chain(

@@ -156,15 +156,13 @@ def test_head_of_trunk_is_forward(order: str, normed: bool) -> None:
     x, state = torch.rand(5, 3, 12, 14, generator=generator), policy.initial_state(5)
     trunk = policy.trunk()
     assert trunk is not None
-    features = x
-    for convolution, activation in zip(trunk.convolutions, trunk.activations, strict=True):
-        features = activation(convolution(features))
+    features = trunk.evaluate(x)
     for got, wanted in zip(policy.head(features, state), policy(x, state), strict=True):
         if isinstance(wanted, Tensor):
             torch.testing.assert_close(got, wanted, rtol=0, atol=2e-6)
         else:
             assert got == wanted
-    assert not any(p.requires_grad for c in trunk.convolutions for p in c.parameters())
+    assert not any(p.requires_grad for step in trunk.steps for p in step.window.parameters())
 
 
 def test_two_chains_on_the_observation_have_no_trunk() -> None:
@@ -198,9 +196,28 @@ def test_known_architectures_build(name: str) -> None:
     output = policy(torch.rand(2, stack, size, size), policy.initial_state(2))
     actor = output.preferences
     assert actor.shape == (2, 3)
-    assert (policy.trunk() is None) == (name in ("pqn", "impala"))
+    assert (policy.trunk() is None) == (name == "pqn")
     with pytest.raises(UnknownName, match="nature-cnn"):
         architecture("nature_cnn", 3)
+
+
+def test_the_trunk_of_a_residual_network_reaches_its_first_linear_layer() -> None:
+    """IMPALA's by hand: (conv, pool, 2 (ReLU, conv with ReLU, conv, sum)) three times; what a
+    block adds to is read twice, so the ReLU after it is a step of its own."""
+    policy = build_policy(architecture("impala", 3), observation(4, 84, 84), ACTIONS)
+    trunk, projection = policy.trunk(), policy.projection()
+    assert trunk is not None
+    assert projection is not None
+    assert len(trunk.convolutions) == 15
+    assert [step.reads for step in trunk.steps[:7]] == [
+        *((-1,), (0,), (1,), (2,), (3,), (4, 1), (5,))
+    ]
+    x = torch.rand(2, 4, 84, 84, generator=torch.Generator().manual_seed(0))
+    features = trunk.evaluate(x)
+    assert features.shape == (2, 32, 11, 11)
+    rows = features.flatten(1) @ projection.weight.T + projection.bias
+    wanted = policy(x).preferences
+    torch.testing.assert_close(policy.finish(rows).preferences, wanted, rtol=0, atol=2e-6)
 
 
 def test_wrong_inputs_are_refused_not_transposed() -> None:

@@ -55,8 +55,7 @@ def test_finish_of_the_projection_is_the_head(network: NetworkSpec) -> None:
     trunk = policy.trunk()
     assert trunk is not None
     features = torch.rand(5, 2, 20, 16, dtype=torch.float64)
-    for convolution, activation in zip(*trunk, strict=True):
-        features = activation(convolution(features))
+    features = trunk.evaluate(features)
     projection = policy.projection()
     assert projection is not None
     projected = features.flatten(1) @ projection.weight.T + projection.bias

@@ -31,8 +31,9 @@ def choose_engine(
 
     Args:
         name: "auto", "reference", "batched" or "incremental".
-        policy: where it is decides: "auto" is incremental on a CPU for a plain convolution
-            chain, else batched; a policy that looks at nothing needs no masks.
+        policy: where it is decides: "auto" is incremental on a CPU where masks can be
+            followed through the front of the policy, else batched; a policy that looks at nothing
+            needs no masks.
 
         of_each_mask: every mask is filled with something of its own, as with noise.
 
@@ -54,7 +55,11 @@ def choose_engine(
     if obstacle:
         _log.info("engine batched: %s", obstacle)
         return batched.build, "batched", obstacle
-    return incremental.build, "incremental", "a plain convolution chain on a CPU"
+    return (
+        incremental.build,
+        "incremental",
+        "convolutions on a CPU, through which masks can be followed",
+    )
 
 
 def _obstacle(policy: Policy, of_each_mask: bool) -> str:

@@ -1,9 +1,10 @@
 """The exact incremental engine: recomputes only what a mask can reach.
 
-For policies whose front is a chain of plain convolutions, on a CPU in float32 or float64. Every
-mask's share of each layer is planned once (``plan``); a frame then costs one gather and one
-product a layer and chunk (``propagate``). The head's linear map is applied to the positions that
-change; what follows it sees all masks of a frame and the unperturbed observation in one batch.
+For policies that begin with convolutions, pools, residual sums and activations of single numbers,
+on a CPU in float32 or float64. Every mask's share of each step is planned once (``plan``); a frame
+then costs one gather and one product a step and chunk (``propagate``). The head's linear map is
+applied to the positions that change; what follows it sees all masks of a frame and the unperturbed
+observation in one batch.
 
 Shape letters: F frames, P plane selections, M masks, K planes, H W observation, A actions,
 S recurrent state, N outputs of the head's linear map.
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from agentlens.arrays import check_shape
 from agentlens.errors import DeviceError, InvalidArgument, ShapeError
-from agentlens.policies.base import Policy, PolicyOutput
+from agentlens.policies.base import Policy, PolicyOutput, window_sides
 from agentlens.saliency.engine.base import MaskedPlanes, PerturbedOutputs
 from agentlens.saliency.engine.head import Head, choose_head
 from agentlens.saliency.engine.plan import ChunkPlan, plan_chunk
@@ -40,17 +41,38 @@ def unsupported(policy: Policy) -> str | None:
     """Why a policy cannot be evaluated incrementally; ``None`` when it can."""
     trunk = policy.trunk()
     if trunk is None:
-        return "the policy does not begin with a chain of convolutions that reads the observation"
-    for index, conv in enumerate(trunk.convolutions):
-        if not isinstance(conv, nn.Conv2d) or isinstance(conv.padding, str):
-            return f"layer {index} of the trunk is not a Conv2d with numeric padding"
-        if conv.dilation != (1, 1) or conv.groups != 1 or conv.padding_mode != "zeros":
-            return f"convolution {index} of the trunk is dilated, grouped or not padded with zeros"
-    weight = trunk.convolutions[0].weight
+        return policy.trunk_obstacle()
+    for index, step in enumerate(trunk.steps):
+        obstacle = _window_obstacle(step.window)
+        if obstacle:
+            return f"step {index} of the trunk {obstacle}"
+    first = trunk.steps[0].window
+    if not isinstance(first, nn.Conv2d):
+        return "the trunk does not begin with a convolution"
+    weight = first.weight
     if weight.device.type != "cpu":
         return f"the policy is on {weight.device}, and the incremental engine is for CPUs"
     if weight.dtype not in (torch.float32, torch.float64):
         return f"the policy computes in {weight.dtype}, expected float32 or float64"
+    return None
+
+
+def _window_obstacle(window: nn.Module | None) -> str | None:
+    """What keeps a mask from being followed through a window; ``None`` if nothing does."""
+    if window is None:
+        return None
+    if isinstance(window, nn.MaxPool2d | nn.AvgPool2d):
+        dilated = isinstance(window, nn.MaxPool2d) and window.dilation not in (1, (1, 1))
+        if dilated or window.ceil_mode:
+            return "is a pool that is dilated or rounds sizes up"
+        padded = window_sides(window)[2] != (0, 0)
+        if padded and isinstance(window, nn.AvgPool2d) and not window.count_include_pad:
+            return "is an average that leaves out its padding"
+        return None
+    if not isinstance(window, nn.Conv2d) or isinstance(window.padding, str):
+        return "is not a Conv2d with numeric padding, a pool or a sum"
+    if window.dilation != (1, 1) or window.groups != 1 or window.padding_mode != "zeros":
+        return "is a convolution that is dilated, grouped or not padded with zeros"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Static plans of the incremental engine: which outputs of each convolution a mask can reach.
+"""Static plans of the incremental engine: which outputs of each step of a trunk a mask can reach.
 
 Shape letters: M masks, m masks of a chunk, P output positions of a layer, k taps of its kernel,
 R (mask, position) pairs that a layer recomputes, C channels. Positions are flat, row by row.
@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from agentlens.policies.base import OBSERVATION_READ, Trunk, window_sides
+
 WORTH_LEAVING_OUT = 0.75
 """Numbers that are zero are left out where at most this share is nonzero: leaving out takes a
 copy."""
@@ -20,12 +22,14 @@ copy."""
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Windows:
-    """What every output position of a convolution reads.
+    """What every output position of a step reads.
 
-    ``taps``: int64 [P, k], flat input position under each tap; H*W stands for the padding.
+    ``reads``: the earlier steps. ``taps``: int64 [P, k], flat input position under each tap of a
+    convolution or a pool; H*W stands for the padding. A sum has one tap, the position itself.
     ``kernel`` and ``outputs``: (rows, columns).
     """
 
+    reads: tuple[int, ...]
     taps: Tensor
     kernel: tuple[int, int]
     outputs: tuple[int, int]
@@ -61,10 +65,10 @@ class Group(NamedTuple):
 
 
 class LayerRows(NamedTuple):
-    """The pairs of a later layer, next to their like: groups follow each other from row 0 on.
+    """The pairs of a later step, next to their like: groups follow each other from row 0 on.
 
-    ``positions``: int64 [R]. ``sources``: int32 [R, k], planned rows of the previous layer.
-    ``stops``: int64, the groups' stops.
+    ``positions``: int64 [R]. ``sources``: int32 [R, k], planned rows of the step that is read; of
+    a sum [R, steps read]. ``stops``: int64, the groups' stops.
     """
 
     positions: Tensor
@@ -123,30 +127,34 @@ class ChunkPlan:
         return sum(t.numel() * t.element_size() for t in tensors)
 
 
-def read_windows(
-    convolutions: tuple[nn.Conv2d, ...], observation: tuple[int, int]
-) -> tuple[Windows, ...]:
-    """Work out what each convolution of a chain reads, from (H, W) on.
+def read_windows(trunk: Trunk, observation: tuple[int, int]) -> tuple[Windows, ...]:
+    """Work out what each step of a trunk reads, from (H, W) on.
 
-    Expects dilation 1, one group and numeric padding with zeros.
+    Expects convolutions with dilation 1, one group and numeric padding with zeros, and pools
+    without dilation that round sizes down.
     """
     windows: list[Windows] = []
-    for conv in convolutions:
-        windows.append(_windows(conv, windows[-1].outputs if windows else observation))
+    for window, _, reads in trunk.steps:
+        inputs = observation if reads == (OBSERVATION_READ,) else windows[reads[0]].outputs
+        windows.append(_windows(window, reads, inputs))
     return tuple(windows)
 
 
-def _windows(conv: nn.Conv2d, inputs: tuple[int, int]) -> Windows:
-    pads = [int(pad) for pad in conv.padding]
-    rows, columns = (
-        _axis(inputs[i], conv.kernel_size[i], conv.stride[i], pads[i]) for i in range(2)
-    )
+def _windows(
+    window: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d | None,
+    reads: tuple[int, ...],
+    inputs: tuple[int, int],
+) -> Windows:
+    sides = ((1, 1), (1, 1), (0, 0)) if window is None else window_sides(window)
+    kernel, stride, padding = sides
+    rows, columns = (_axis(inputs[i], kernel[i], stride[i], padding[i]) for i in range(2))
     flat = rows[:, None, :, None] * inputs[1] + columns[None, :, None, :]
     inside = (rows >= 0)[:, None, :, None] & (columns >= 0)[None, :, None, :]
     taps = torch.where(inside, flat, inputs[0] * inputs[1])
     return Windows(
+        reads=reads,
         taps=taps.reshape(len(rows) * len(columns), -1),
-        kernel=(rows.shape[1], columns.shape[1]),
+        kernel=kernel,
         outputs=(len(rows), len(columns)),
     )
 
@@ -163,11 +171,12 @@ def plan_chunk(windows: tuple[Windows, ...], masks: Tensor, start: int, stop: in
     chosen = _with_padding(masks[start:stop].flatten(1))
     reach = _next_reach(chosen != 0, windows[0])
     first, table = _first_layer(chosen, reach, windows[0])
-    later = []
+    later, tables = [], [table]
     for layer in windows[1:]:
-        reach = _next_reach(table != 0, layer)
-        rows, table = _later_layer(table, reach, layer)
+        read = [tables[index] for index in layer.reads]
+        rows, table = _sum_rows(read) if len(read) > 1 else _later_layer(read[0], layer)
         later.append(rows)
+        tables.append(table)
     return ChunkPlan(
         start=start,
         stop=stop,
@@ -178,7 +187,7 @@ def plan_chunk(windows: tuple[Windows, ...], masks: Tensor, start: int, stop: in
         row_positions=_row_positions(first),
         later=tuple(later),
         final=table[:, :-1].reshape(-1),
-        runs=_head_runs(reach, windows[-1].outputs),
+        runs=_head_runs(table[:, :-1] != 0, windows[-1].outputs),
     )
 
 
@@ -230,12 +239,29 @@ def _row_positions(segments: tuple[Segment, ...]) -> Tensor:
     return torch.cat(positions)
 
 
-def _later_layer(table: Tensor, reach: Tensor, layer: Windows) -> tuple[LayerRows, Tensor]:
+def _sum_rows(tables: list[Tensor]) -> tuple[LayerRows, Tensor]:
+    """The pairs of a sum of steps with these tables [m, P + 1], and its own table."""
+    mask, position = torch.stack(tables).any(0)[:, :-1].nonzero(as_tuple=True)
+    sources = torch.stack([table[mask, position] for table in tables], dim=1)
+    groups = (Group(len(mask), 0, len(tables)),)
+    rows = LayerRows(position, sources, groups, torch.tensor([len(mask)]))
+    return rows, _own_table(mask, position, tables[0])
+
+
+def _own_table(mask: Tensor, position: Tensor, like: Tensor) -> Tensor:
+    """The table of pairs that follow each other from row 1 on."""
+    table = torch.zeros_like(like)
+    table[mask, position] = torch.arange(1, len(mask) + 1, dtype=torch.int32)
+    return table
+
+
+def _later_layer(table: Tensor, layer: Windows) -> tuple[LayerRows, Tensor]:
     """The pairs of a layer that reads ``table`` [m, inputs + 1], and its own table [m, P + 1].
 
     Pairs at the edge of a mask's reach read only some rows of the kernel; they are put next to
     their like, so that the others are left out of the product.
     """
+    reach = _next_reach(table != 0, layer)
     mask, position = reach.nonzero(as_tuple=True)
     sources = table[mask[:, None], layer.taps[position]]
     height, width = layer.kernel
@@ -251,8 +277,7 @@ def _later_layer(table: Tensor, reach: Tensor, layer: Windows) -> tuple[LayerRow
     for kind, stop in zip(kinds.tolist(), stops.tolist(), strict=True):
         first_tap, last_tap = (kernel_row * width for kernel_row in divmod(kind, height + 1))
         groups.append(Group(stop, first_tap, last_tap))
-    own = torch.zeros(len(reach), reach.shape[1] + 1, dtype=torch.int32)
-    own[mask, position] = torch.arange(1, len(mask) + 1, dtype=torch.int32)
+    own = _own_table(mask, position, table.new_zeros(len(reach), reach.shape[1] + 1))
     return LayerRows(position, sources, tuple(groups), stops), own
 
 

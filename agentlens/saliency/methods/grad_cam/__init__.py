@@ -21,7 +21,8 @@ class GradCam(AskedOptions, SaliencyMethod):
 
     Notes:
         1 forward and 1 backward pass a step and target (counted as 3 with the unperturbed one).
-        Refused for policies that do not begin with a plain chain of convolutions.
+        Refused for policies that do not begin with convolutions, pools and residual sums. The last
+        convolution of a residual block gives what the block adds, not its sum.
 
     References:
         Selvaraju et al. 2017, equations 1 and 2.
