@@ -9,6 +9,8 @@ import numpy as np
 
 ROWS, COLUMNS = 24, 32
 COLOURED = "AgentlensTestColour-v0"
+LARGE = "AgentlensTestLarge-v0"
+"""The coloured world in the least size, 36 x 40, that the Nature CNN reads."""
 DRAWN = "AgentlensTestDrawn-v0"
 LENGTH = 12
 
@@ -18,9 +20,14 @@ class Colour(gymnasium.Env[np.ndarray, int]):
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
 
-    def __init__(self, render_mode: str | None = None, length: int = LENGTH) -> None:
-        self.render_mode, self._length = render_mode, length
-        self.observation_space = gymnasium.spaces.Box(0, 255, (ROWS, COLUMNS, 3), np.uint8)
+    def __init__(
+        self,
+        render_mode: str | None = None,
+        length: int = LENGTH,
+        shape: tuple[int, int] = (ROWS, COLUMNS),
+    ) -> None:
+        self.render_mode, self._length, self._shape = render_mode, length, shape
+        self.observation_space = gymnasium.spaces.Box(0, 255, (*shape, 3), np.uint8)
         self.action_space = gymnasium.spaces.Discrete(3)
 
     def get_action_meanings(self) -> list[str]:
@@ -39,7 +46,7 @@ class Colour(gymnasium.Env[np.ndarray, int]):
         return self.picture(), float(action == 2), self._time >= self._length, False, {}
 
     def picture(self) -> np.ndarray:
-        picture = self.np_random.integers(0, 64, (ROWS, COLUMNS, 3), dtype=np.uint8)
+        picture = self.np_random.integers(0, 64, (*self._shape, 3), dtype=np.uint8)
         picture[10:13, self._place - 1 : self._place + 2] = (255, 0, 0)
         return picture
 
@@ -77,7 +84,9 @@ class Drawn(gymnasium.Env[np.ndarray, int]):
 
 
 def register() -> None:
-    """Make both known to Gymnasium; twice is fine."""
+    """Make them known to Gymnasium; twice is fine."""
     for name, kind in ((COLOURED, Colour), (DRAWN, Drawn)):
         if name not in gymnasium.registry:
             gymnasium.register(name, kind, disable_env_checker=True)
+    if LARGE not in gymnasium.registry:
+        gymnasium.register(LARGE, Colour, kwargs={"shape": (36, 40)}, disable_env_checker=True)

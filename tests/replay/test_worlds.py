@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import stable_baselines3
 import torch
 from torch import Tensor
 
@@ -126,6 +127,41 @@ def test_video_and_comparison(tmp_path: Path) -> None:
     plan = ComparisonPlan(map_states=4, moments=1, video_steps=3, states=0, episodes=2)
     found = compare(agents, output=tmp_path / "report", plan=plan, compute=CPU)
     assert (found.folder / "report.html").is_file()
+
+
+def test_a_colour_checkpoint_of_stable_baselines3_from_import_to_comparison(
+    tmp_path: Path,
+) -> None:
+    options = {"device": "cpu", "n_steps": 8, "batch_size": 8, "seed": 3}
+    model = stable_baselines3.PPO("CnnPolicy", worlds.LARGE, **options)
+    model.save(tmp_path / "ppo.zip")
+    manifest = tmp_path / "colour.toml"
+    manifest.write_text("[observation]\nchannels = 3\n")
+    folder = import_agent(
+        tmp_path / "ppo.zip", tmp_path / "coloured", env=worlds.LARGE, manifest=manifest
+    )
+    agent = load_agent(folder)
+    assert agent.spec.observation.shape == (3, 36, 40)
+    assert agent.spec.observation.channels == 3
+    recording = record(agent, output=tmp_path / "r", play=Play(episodes=2, seed=4))
+    first = recording.episodes[0]
+    pictures = torch.from_numpy(first.screens[:].transpose(0, 3, 1, 2).copy())
+    with torch.no_grad():
+        theirs = model.policy.get_distribution(pictures).distribution.logits.numpy()
+    ours = torch.from_numpy(first.logits[:]).log_softmax(1).numpy()
+    np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    assert all(episode.exact for episode in verify(recording))
+    compute = Compute(device="cpu", engine="incremental", threads=1)
+    maps = explain(recording, Perturbation(stride=8), compute=compute)
+    again = explain(recording, Perturbation(stride=8), compute=CPU, output=tmp_path / "batched")
+    largest = np.abs(again.values).max()
+    np.testing.assert_allclose(maps.values, again.values, rtol=0, atol=1e-4 * largest)
+    path = agentlens.render(recording, maps, tmp_path / "x.mp4")
+    assert path.stat().st_size > 1000
+    plan = ComparisonPlan(map_states=4, moments=1, video_steps=3, states=0, episodes=2)
+    rival = load_agent("random", env=worlds.LARGE)
+    report = compare((agent, rival), output=tmp_path / "report", plan=plan, compute=CPU)
+    assert (report.folder / "report.html").is_file()
 
 
 def test_a_rendered_world_is_seen_through_its_screens(tmp_path: Path) -> None:
