@@ -16,7 +16,8 @@ class Options:
     """Describe every step of a recording: attributes of objects, their effects, one sentence.
 
     An object is cited only if erasing it from the screen changes the policy more than 95 % of
-    patches of its shape erased elsewhere at that step do.
+    patches of its shape erased elsewhere at that step do. Shares are told of the steps at which
+    the agent is decided, and of all: elsewhere little depends on what it does.
 
     Example: agentlens describe recordings/pong-ppo --steps 100:200
     """
@@ -34,6 +35,8 @@ class Options:
     """Tell which attributes and objects work together, too (seconds)."""
     floor: float = 0.01
     """The least effect that counts, nats (of a Q-network: in units of Q)."""
+    decided: float = 0.9
+    """The agent is decided where it prefers an action with at least this probability."""
     patches: int = 40
     """Random patches an object and step."""
     seed: int = 0
@@ -63,6 +66,7 @@ def run(options: Options) -> int:
             episodes=None if episode is None else [episode],
             options=DescribeOptions(
                 floor=options.floor,
+                decided=options.decided,
                 patches=options.patches,
                 seed=options.seed,
                 shares=not options.no_shares,
@@ -80,14 +84,15 @@ def run(options: Options) -> int:
     rows = [
         (
             group.name,
-            f"{group.effect:.0%}",
-            "-" if math.isnan(group.shapley) else f"{group.shapley:.0%}",
+            _share(group.decided),
+            _share(group.effect),
+            _share(group.shapley),
             f"{group.mean_effect:.3f} {result.unit}",
             f"{group.cited:.0%}",
         )
         for group in result.groups
     ]
-    table(("object", "share of effect", "of Shapley values", "effect of erasing", "cited"), rows)
+    table(("object", "where decided", "all steps", "Shapley", "effect of erasing", "cited"), rows)
     print(f"{result.steps} steps: {result.line}")
     if result.loss_line:
         print(result.loss_line)
@@ -95,6 +100,10 @@ def run(options: Options) -> int:
         print(line)
     print(f"tables: {result.folder}; agentlens render draws them with --panels boxes caption")
     return 0
+
+
+def _share(share: float) -> str:
+    return "-" if math.isnan(share) else f"{share:.0%}"
 
 
 VERB = Verb(summary="say in words what an agent did and why", options=Options, run=run, order=47)

@@ -52,10 +52,14 @@ def run(options: Options) -> int:
     from agentlens.store.recording import open_recording
     from agentlens.workflows.making_maps import maps_of
     from agentlens.workflows.naming import fresh_path
+    from agentlens.workflows.objects import make_sure_of_boxes
 
     recording = open_recording(options.recording)
     maps = maps_of(recording, options.maps)
     name = recording.header.agent.name
+    if options.drawing.boxes:
+        with progress("finding objects", "steps") as report:
+            make_sure_of_boxes(recording, report)
     if options.step is not None:
         output = options.output or fresh_path(
             recording.folder, f"{name}-step{options.step}", ".png"

@@ -58,14 +58,16 @@ class BurnIn:
 class ObjectEffect:
     """How much of an agent's choices depends on one group of objects on the screen.
 
-    ``effect``: its share of the change when each group is erased alone, 0 to 1; ``cited``: share
-    of the ``steps`` states in which it is cited as what the agent acts for.
+    ``effect``: its share of the change when each group is erased alone, 0 to 1; ``decided``: the
+    same over the states in which the agent is decided, None where those are too few; ``cited``:
+    share of the ``steps`` states in which it is cited as what the agent acts for.
     """
 
     agent: str
     states_of: str
     object: str
     effect: float
+    decided: float | None
     cited: float
     steps: int
 

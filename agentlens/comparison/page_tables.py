@@ -137,19 +137,28 @@ def objects_table(comparison: Comparison) -> Html:
     rows = []
     for name in names:
         known = [shares.get((agent, name)) for agent in agents]
-        cells = [
-            small(percent(o.effect), f"cited in {percent(o.cited)}") if o else "-" for o in known
-        ]
-        rows.append((name, *cells))
+        rows.append((name, *(_object_cell(effect) for effect in known)))
     first = comparison.objects[0]
     caption = (
-        f"Share of the effect of erasing each object, {first.steps} of {first.states_of}'s states"
+        f"Share of the effect of erasing each object, {first.steps} of {first.states_of}'s states; "
+        "first where the agent is decided, where that is told"
     )
     return columns_table(caption, ("", *agents), rows)
 
 
+def _object_cell(effect: ObjectEffect | None) -> str | Html:
+    """The share where the agent is decided, if told, and below it that of all states."""
+    if effect is None:
+        return "-"
+    cited = f"cited in {percent(effect.cited)}"
+    if effect.decided is None:
+        return small(percent(effect.effect), cited)
+    return small(percent(effect.decided), f"of all states {percent(effect.effect)}, {cited}")
+
+
 def _largest(shares: Mapping[tuple[str, str], ObjectEffect], name: str) -> float:
-    return max(o.effect for (_, of), o in shares.items() if of == name)
+    told = [o for (_, of), o in shares.items() if of == name]
+    return max(o.effect if o.decided is None else o.decided for o in told)
 
 
 def _by_pair(rows: Sequence[R]) -> dict[tuple[str, str], list[R]]:

@@ -33,6 +33,9 @@ class Draw:
     limits: Mapping[str, float] = field(default_factory=dict)
     """Raw value drawn at full heat, by target, such as kl 0.2: for videos to be compared. The
     99th percentile of the drawn steps if not given."""
+    boxes: bool = False
+    """Draw a box around every object of the game, as `agentlens objects` finds them; thick where a
+    sentence of `agentlens describe` cites it."""
     theme: ThemeName = "dark"
     """Colours for a dark page, a light one, or paper."""
     fps: float = 0.0

@@ -4,14 +4,24 @@ panels."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from agentlens.drawing.context import FrameContext, Scene
 from agentlens.drawing.draw import Draw
 from agentlens.drawing.panel import PANELS, Panel
-from agentlens.drawing.panels import actions, colour_bar, control, curves, game, header, heat, stack
+from agentlens.drawing.panels import (
+    actions,
+    boxes,
+    colour_bar,
+    control,
+    curves,
+    game,
+    header,
+    heat,
+    stack,
+)
 from agentlens.drawing.pixels import canvas, paste
 from agentlens.drawing.theme import Colour
 from agentlens.errors import InvalidArgument
@@ -70,8 +80,8 @@ def arrange(scene: Scene, draw: Draw = Draw()) -> Layout:
 
     Raises:
         UnknownName: an unknown panel.
-        InvalidArgument: no chosen panel has something to show, or the layout is "stack" and the
-            maps are not of single planes.
+        InvalidArgument: no chosen panel has something to show, the layout is "stack" and the
+            maps are not of single planes, or boxes are wanted and nobody wrote any.
     """
     column = max(scene.screen_shape[1] * draw.scale, _NARROWEST)
     if draw.layout == "stack" and scene.layers and scene.depth > 1 == len(scene.plane_names):
@@ -79,10 +89,28 @@ def arrange(scene: Scene, draw: Draw = Draw()) -> Layout:
             "the layout stack shows a map for every plane, but these maps have one for the whole "
             "stack: explain with --planes each, or choose another layout."
         )
+    if draw.boxes and not scene.has_boxes:
+        raise InvalidArgument(
+            "boxes are wanted and there is no table of objects to draw: agentlens objects "
+            "RECORDING writes it."
+        )
     if draw.panels:
-        return _flow(scene, column, draw.panels)
-    height = scene.screen_shape[0] * draw.scale + game.TITLE_HEIGHT
-    return LAYOUTS[draw.layout](scene, column, height)
+        page = _flow(scene, column, draw.panels)
+    else:
+        height = scene.screen_shape[0] * draw.scale + game.TITLE_HEIGHT
+        page = LAYOUTS[draw.layout](scene, column, height)
+    return _boxed(page) if draw.boxes else page
+
+
+def _boxed(page: Layout) -> Layout:
+    """The page with boxes in its picture of the game."""
+    placements = [
+        replace(place, panel=boxes.BoxedGame(size=place.panel.size))
+        if isinstance(place.panel, game.Game)
+        else place
+        for place in page.placements
+    ]
+    return replace(page, placements=tuple(placements))
 
 
 def _full(scene: Scene, column: int, height: int) -> Layout:

@@ -11,7 +11,7 @@ from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
 from agentlens.drawing.scale import fixed_scales
 from agentlens.drawing.sheet import write_png
-from agentlens.errors import MissingExtra, UnknownName
+from agentlens.errors import InvalidArgument, MissingExtra, UnknownName
 from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording, open_recording
 
@@ -46,7 +46,8 @@ def still(
 
     Raises:
         AlreadyExists: the file is there and ``force`` is off.
-        InvalidArgument: no such step or episode, or maps of another recording.
+        InvalidArgument: no such step or episode, maps of another recording, or boxes in a pdf or
+            svg.
         MissingExtra: matplotlib is not installed.
         UnknownName: an unknown suffix, panel or target.
         DiskError: the disk is full, failing or read-only.
@@ -55,6 +56,8 @@ def still(
     suffix = output.suffix.lower()
     if suffix not in SUFFIXES:
         raise UnknownName("figure suffix", suffix, SUFFIXES)
+    if draw.boxes and suffix != ".png":
+        raise InvalidArgument(f"boxes: a {suffix} figure draws none; choose png.")
     refuse_existing(output, force)
     recording = open_recording(recording)
     film = partial(

@@ -41,7 +41,8 @@ class DescribeOptions:
     patches an object and step. ``percentile``: of their effects that an object's own must exceed.
     ``seed``: of patches and sampled orders. ``shares``: Shapley values, too. ``orders``: for
     those of more than eight objects in sight. ``merge_actions``: actions that do the same are one.
-    ``pairs``: which attributes work together, too.
+    ``pairs``: which attributes work together, too. ``decided``: the agent is decided at a step
+    where the (merged) action that it prefers has at least this probability.
     """
 
     floor: float = 0.01
@@ -52,6 +53,7 @@ class DescribeOptions:
     orders: int = 16
     merge_actions: bool = True
     pairs: bool = False
+    decided: float = 0.9
 
     def __post_init__(self) -> None:
         if self.patches < 1 or not 0 <= self.percentile <= 100 or self.floor < 0:
@@ -59,6 +61,8 @@ class DescribeOptions:
                 f"{self.patches} patches, percentile {self.percentile}, floor {self.floor}: "
                 "expected 1 or more, 0 to 100, and 0 or more."
             )
+        if not 0 < self.decided <= 1:
+            raise InvalidArgument(f"decided from {self.decided}: expected a probability above 0.")
 
 
 DEFAULTS = DescribeOptions()
@@ -72,7 +76,8 @@ class Description:
     ``steps``: int64 [T]. ``sentences``: one a step. ``attributes``, ``effects``: of the groups.
     ``effect``: float64 [T, G], what decides whether an object is cited. ``threshold``: float64
     [T, G], the percentile of the patches, NaN where the effect is below the floor and none were
-    tried. ``cited``: bool [T, G].
+    tried. ``cited``: bool [T, G]. ``decided``: bool [T], whether the agent was at this step; False
+    for Q-values, which say no probability.
     """
 
     episode: int
@@ -83,6 +88,7 @@ class Description:
     effect: np.ndarray
     threshold: np.ndarray
     cited: np.ndarray
+    decided: np.ndarray
 
 
 class Describer:
@@ -120,8 +126,8 @@ class Describer:
         header = recording.header
         self._recording, self._policy, self._options = recording, agent.policy, options
         recorded = objects_of(recording) if facts is None else recorded_objects(recording, facts)
-        self._found = recorded
-        self._eraser = ObjectEraser(recording, self._found)
+        self._objects = recorded
+        self._eraser = ObjectEraser(recording, self._objects)
         self._patches = PatchEraser(
             self._eraser,
             header.agent,
@@ -186,6 +192,7 @@ class Describer:
             effect=effect,
             threshold=threshold,
             cited=cited,
+            decided=self._decided(effects),
         )
 
     def _frames(self, episode: Episode, steps: np.ndarray) -> FrameBatch:
@@ -220,7 +227,7 @@ class Describer:
         first, stop = int(steps[0]), int(steps[-1]) + 1
         before = min(first, 1)
         screens = episode.screens.indices[first - before : stop]
-        boxes = boxes_of(screens, ram_of(episode)[first - before : stop], self._found.finder)
+        boxes = boxes_of(screens, ram_of(episode)[first - before : stop], self._objects.finder)
         whole = attributes_of(boxes, self.own)
         return whole.after(before)
 
@@ -252,13 +259,27 @@ class Describer:
         ]
         return sentence(self._choice(effects, row), clauses)
 
+    def _decided(self, effects: ObjectEffects) -> np.ndarray:
+        """Whether one merged action has the wanted probability: bool [T]."""
+        if self.score != "kl":
+            return np.zeros(len(effects.preferences), np.bool_)
+        chances = [_probability(effects.preferences, members) for members in self.groups]
+        decided: np.ndarray = np.max(chances, axis=0) >= self._options.decided
+        return decided
+
     def _choice(self, effects: ObjectEffects, row: int) -> Choice:
         members = next(g for g in self.groups if int(effects.explained[row]) in g)
         meanings = self._recording.header.agent.action.meanings
         probability = None
         if self.score == "kl":
-            logits = effects.preferences[row].astype(np.float64)
-            weights = np.exp(logits - logits.max())
-            probability = float(weights[list(members)].sum() / weights.sum())
+            probability = float(_probability(effects.preferences[row], members))
         action = " / ".join(meanings[index] for index in members)
         return Choice(action=action, probability=probability, own=self.own, axis=self._axis)
+
+
+def _probability(logits: np.ndarray, members: tuple[int, ...]) -> np.ndarray:
+    """Of any of some actions: float64 [...], from logits [..., A]."""
+    wide = logits.astype(np.float64)
+    weights = np.exp(wide - wide.max(-1, keepdims=True))
+    probability: np.ndarray = weights[..., list(members)].sum(-1) / weights.sum(-1)
+    return probability

@@ -11,6 +11,9 @@ import numpy as np
 MOST_CITED = 2
 """A sentence names at most so many objects that matter."""
 
+SHOWN_SHARE = 0.01
+"""Objects with less of the policy's effect are told together."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectClause:
@@ -142,14 +145,15 @@ def definite(name: str) -> str:
     return name if name[:1].isupper() else f"the {name}"
 
 
-def shares_line(shares: Sequence[tuple[str, float]], rest: float) -> str:
-    """The summary of an episode: names with their shares of the policy's effect, 0 to 1.
+def shares_line(shares: Sequence[tuple[str, float]]) -> str:
+    """Names with their shares of the policy's effect, 0 to 1; those below 1 % are the rest.
 
     Example:
-        >>> shares_line([("ball", 0.71), ("own paddle", 0.24)], 0.05)
-        "ball 71 %, own paddle 24 %, rest 5 % of the policy's effect"
+        >>> shares_line([("ball", 0.713), ("own paddle", 0.28), ("score", 0.007)])
+        "ball 71 %, own paddle 28 %, rest 1 % of the policy's effect"
     """
-    parts = [f"{name} {100 * share:.0f} %" for name, share in shares]
+    parts = [f"{name} {100 * share:.0f} %" for name, share in shares if share >= SHOWN_SHARE]
+    rest = sum(share for _, share in shares if share < SHOWN_SHARE)
     if round(100 * rest) > 0:
         parts.append(f"rest {100 * rest:.0f} %")
     return ", ".join(parts) + " of the policy's effect"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from agentlens.comparison.comparison import ObjectEffect
 from agentlens.errors import InvalidArgument
 from agentlens.workflows.compare_pictures import Gallery
@@ -47,6 +49,7 @@ def object_effects(run: ComparisonRun, gallery: Gallery) -> tuple[ObjectEffect, 
                 states_of=run.labels[0],
                 object=group.name,
                 effect=group.effect,
+                decided=None if math.isnan(group.decided) else group.decided,
                 cited=group.cited,
                 steps=result.steps,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,52 +20,10 @@ from agentlens.store.recording import Episode, Recording, open_recording
 from agentlens.store.tables import write_table
 from agentlens.words.description import DEFAULTS, DescribeOptions, Describer, Description
 from agentlens.words.pairs import report_pairs
-from agentlens.words.sentences import losses_line, shares_line
+from agentlens.workflows.describe_result import DescribeResult, summarise
 from agentlens.workflows.objects import chosen_episodes
 
 FOLDER = "words"
-LOSS_WINDOW = 20
-"""A loss is looked at over so many steps before it."""
-
-_SHOWN_SHARE = 0.01
-
-
-@dataclass(frozen=True, kw_only=True)
-class GroupSummary:
-    """One group of objects over the described steps.
-
-    ``effect``: its share of the policy's change when each group is erased alone, 0 to 1.
-    ``shapley``: its share of the sizes of all Shapley values, NaN without them. ``cited``: share
-    of steps in which it is cited. ``mean_effect``: of erasing it, nats or Q. ``losses``: before
-    how many losses it was cited.
-    """
-
-    name: str
-    effect: float
-    shapley: float
-    cited: float
-    mean_effect: float
-    losses: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class DescribeResult:
-    """What ``describe`` wrote: ``folder`` with the tables ``attributes`` and ``sentences``.
-
-    ``groups``: by share, largest first. ``line``: the summary as a sentence. ``losses``: points or
-    lives lost. ``passes``: forward passes a step for erasures and shares. ``pair_lines``: which
-    attributes and objects work together, where that was asked.
-    """
-
-    folder: Path
-    groups: tuple[GroupSummary, ...]
-    line: str
-    losses: int
-    loss_line: str
-    steps: int
-    unit: str
-    passes: float
-    pair_lines: tuple[str, ...] = ()
 
 
 def describe(
@@ -122,7 +80,7 @@ def describe(
     pairs: tuple[str, ...] = ()
     if options.pairs:
         pairs = report_pairs([part for _, part in parts], describer.groups, meanings).lines()
-    return replace(_result(folder, describer, parts), pair_lines=pairs)
+    return replace(summarise(folder, describer, parts), pair_lines=pairs)
 
 
 def _write(
@@ -188,67 +146,6 @@ def _sentence_columns(parts: Sequence[tuple[Episode, Description]]) -> dict[str,
     return {
         "episode": np.concatenate([np.full(len(p.steps), p.episode) for _, p in parts]),
         "step": np.concatenate([p.steps for _, p in parts]),
+        "decided": np.concatenate([p.decided for _, p in parts]),
         "sentence": [line for _, p in parts for line in p.sentences],
     }
-
-
-def _result(
-    folder: Path, describer: Describer, parts: Sequence[tuple[Episode, Description]]
-) -> DescribeResult:
-    effect = np.concatenate([part.effect for _, part in parts])
-    cited = np.concatenate([part.cited for _, part in parts])
-    share = effect.sum(0) / max(effect.sum(), 1e-300)
-    shapley = np.full(len(describer.names), np.nan)
-    first = parts[0][1].effects.shares
-    if first:
-        name = next(iter(first))
-        sizes = np.concatenate([np.abs(part.effects.shares[name]) for _, part in parts]).sum(0)
-        shapley = sizes / max(sizes.sum(), 1e-300)
-    losses, before = _losses(parts, len(describer.names))
-    groups = sorted(
-        (
-            GroupSummary(
-                name=name,
-                effect=float(share[group]),
-                shapley=float(shapley[group]),
-                cited=float(cited[:, group].mean()),
-                mean_effect=float(effect[:, group].mean()),
-                losses=int(before[group]),
-            )
-            for group, name in enumerate(describer.names)
-        ),
-        key=lambda summary: -summary.effect,
-    )
-    shown = [(g.name, g.effect) for g in groups if g.effect >= _SHOWN_SHARE]
-    rest = sum(g.effect for g in groups if g.effect < _SHOWN_SHARE)
-    line = shares_line(shown, rest) if shown else "no object changes the policy when erased"
-    most = max(groups, key=lambda summary: summary.losses)
-    loss_line = losses_line(losses, most.losses, most.name, LOSS_WINDOW) if losses else ""
-    return DescribeResult(
-        folder=folder,
-        groups=tuple(groups),
-        line=line,
-        losses=losses,
-        loss_line=loss_line,
-        steps=len(effect),
-        unit="nats" if describer.score == "kl" else "Q",
-        passes=float(np.concatenate([part.effects.passes for _, part in parts]).mean()),
-    )
-
-
-def _losses(parts: Sequence[tuple[Episode, Description]], groups: int) -> tuple[int, np.ndarray]:
-    """Points or lives lost in the described steps, and before how many each group was cited."""
-    lost, before = 0, np.zeros(groups, np.int64)
-    by_episode: dict[int, list[tuple[Episode, Description]]] = {}
-    for episode, part in parts:
-        by_episode.setdefault(episode.index, []).append((episode, part))
-    for described in by_episode.values():
-        episode = described[0][0]
-        cited = np.concatenate([part.cited for _, part in described])
-        steps = np.concatenate([part.steps for _, part in described]) - int(episode.steps[0])
-        lives = np.append(episode.lives, episode.lives[-1:])
-        losing = (episode.rewards < 0) | (np.diff(lives) < 0)
-        for row in np.flatnonzero(losing[steps]):
-            lost += 1
-            before += cited[max(0, row - LOSS_WINDOW) : row + 1].any(0)
-    return lost, before

@@ -108,6 +108,16 @@ def objects(
     )
 
 
+def make_sure_of_boxes(recording: Recording, progress: Progress = silent) -> None:
+    """Write the table of objects where a video is to show boxes and there is none.
+
+    Raises:
+        InvalidArgument: the recording's screens are in colour.
+    """
+    if not (recording.folder / f"{TABLE}.parquet").is_file():
+        objects(recording, progress=progress)
+
+
 def chosen_episodes(recording: Recording, wanted: Sequence[int] | None) -> list[Episode]:
     """The named episodes, all if none is named; those without a step are left out.
 

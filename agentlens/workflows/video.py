@@ -23,6 +23,7 @@ from agentlens.store.maps import MapSet
 from agentlens.store.recording import Recording
 from agentlens.workflows.making_maps import check_method, explain_aloud
 from agentlens.workflows.naming import RECORDINGS, fresh_path
+from agentlens.workflows.objects import make_sure_of_boxes
 
 Stages = Callable[[str, str], AbstractContextManager[Progress]]
 
@@ -86,6 +87,9 @@ def video(
     with reporter.stage("explaining", "steps") as progress:
         run = prepare_maps(recording, method, compute=compute, agent=agent)
         map_set = explain_aloud(run, progress=progress, say=reporter.say)
+    if draw.boxes:
+        with reporter.stage("finding objects", "steps") as progress:
+            make_sure_of_boxes(recording, progress)
     path = Path(output) if output else fresh_path(folder, name, ".mp4")
     with reporter.stage("drawing", "frames") as progress:
         path = render(recording, map_set, path, draw=draw, force=force, progress=progress)

@@ -16,6 +16,7 @@ from agentlens.drawing.layout import arrange
 from agentlens.drawing.live import Decision, LiveFilm
 from agentlens.drawing.render import check_output, ticks_per_second
 from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND, VideoWriter
+from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import SILENT_STAGES, StageReporter
 from agentlens.rollout.interruption import Interruption
@@ -90,13 +91,17 @@ def watch(
         and ``end`` names the signal.
 
     Raises:
-        InvalidArgument: a reference that needs a whole recording (median, mean), or what
+        InvalidArgument: a reference that needs a whole recording (median, mean), boxes, or what
             ``record``, ``explain`` and ``render`` refuse.
         AlreadyExists, DiskError, RenderError: of the video, see ``VideoWriter``.
         NotFinite: of the outputs or the maps.
     """
     check_output(Path(output or "video.mp4"), force or output is None)
     check_game(play)
+    if draw.boxes:
+        raise InvalidArgument(
+            "boxes: objects are looked for in recordings; leave them out, or use video or render."
+        )
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
     path = Path(output) if output else fresh_path(VIDEOS, f"{agent.spec.name}-live", ".mp4")
     with Interruption() as interruption:

@@ -10,7 +10,9 @@ import pytest
 from agentlens.drawing.draw import Draw
 from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
+from agentlens.drawing.panels.boxes import BoxedGame
 from agentlens.drawing.panels.caption import Caption, wrapped
+from agentlens.drawing.still import still
 from agentlens.drawing.text import text_width
 from agentlens.errors import InvalidArgument
 from agentlens.store.recording import Recording
@@ -68,6 +70,33 @@ def test_boxes_stand_around_their_object(tmp_path: Path) -> None:
     corner = picture.shape[1] // 2 - 160
     assert rows.max() == 2 * 55 - 1
     assert (columns.min() - corner) == 2 * 19
+
+
+def test_boxes_in_any_layout(tmp_path: Path) -> None:
+    recording = samples.record(tmp_path / "a")
+    with pytest.raises(InvalidArgument, match="agentlens objects RECORDING writes it"):
+        arrange(Film(recording, None, steps=[7]).scene, Draw(boxes=True))
+    write_notes(recording)
+    film = Film(recording, samples.maps(range(12)), steps=[7, 8])
+    for layout in ("full", "compact", "slide"):
+        plain, boxed = (arrange(film.scene, Draw(layout=layout, boxes=on)) for on in (False, True))
+        assert plain.size == boxed.size
+        pictures = [page.draw(film.context(0)).copy() for page in (plain, boxed)]
+        (place,) = [p for p in boxed.placements if isinstance(p.panel, BoxedGame)]
+        width, height = place.panel.size
+        inside = np.s_[place.top : place.top + height, place.left : place.left + width]
+        drawn = (pictures[1][inside] == place.panel.draw(film.context(0))).all()
+        assert drawn, layout
+        for picture in pictures:
+            picture[inside] = 0
+        assert np.array_equal(*pictures), "nothing else differs"
+
+
+def test_a_figure_draws_no_boxes(tmp_path: Path) -> None:
+    recording = samples.record(tmp_path / "a")
+    write_notes(recording)
+    with pytest.raises(InvalidArgument, match=r"a \.pdf figure draws none"):
+        still(recording, None, tmp_path / "x.pdf", step=7, draw=Draw(boxes=True))
 
 
 def test_notes_of_another_recording_are_refused(tmp_path: Path) -> None:

@@ -131,6 +131,36 @@ def test_descriptions_of_the_shipped_agent(recording: Recording, tmp_path: Path)
     assert (total >= -1e-9).all(), "shares of the divergence sum to the whole divergence"
 
 
+def test_shares_where_the_agent_is_decided(recording: Recording, tmp_path: Path) -> None:
+    always = dataclasses.replace(QUICK, shares=False, decided=0.3)
+    result = describe(recording, steps=slice(0, 40), options=always, output=tmp_path / "always")
+    assert result.decided_steps == 40, "one of three merged actions has a third at least"
+    assert all(group.decided == group.effect for group in result.groups)
+
+    some = dataclasses.replace(always, decided=0.6)
+    result = describe(recording, steps=slice(0, 64), options=some, output=tmp_path / "some")
+    logits = recording.episodes[0].logits
+    assert logits is not None
+    chances = np.exp(logits.astype(np.float64))
+    chances /= chances.sum(1, keepdims=True)
+    pressed = np.stack([chances[:, [0, 1]], chances[:, [2, 4]], chances[:, [3, 5]]], 1).sum(-1)
+    sentences, _ = read_table(tmp_path / "some" / "sentences")
+    decided = pressed.max(1) >= 0.6
+    assert np.array_equal(sentences["decided"], decided)
+    assert result.decided_steps == decided.sum() >= 20
+    columns, _ = read_table(tmp_path / "some" / "attributes")
+    effect = columns["effect"].reshape(64, 4)[decided].sum(0)
+    told = {group.name: group.decided for group in result.groups}
+    assert list(told.values()) == sorted(told.values(), reverse=True)
+    for name, share in zip(columns["object"][:4], effect / effect.sum(), strict=True):
+        assert told[name] == pytest.approx(share)
+
+    never = dataclasses.replace(always, decided=1.0)
+    result = describe(recording, steps=slice(0, 40), options=never, output=tmp_path / "never")
+    assert all(math.isnan(group.decided) for group in result.groups)
+    assert "where it is decided" not in result.line
+
+
 def constant_agent(recording: Recording) -> Agent:
     spec = recording.header.agent
     policy = ConstantPolicy(spec, tuple(float(a) for a in range(len(spec.action.meanings))))
@@ -183,3 +213,5 @@ def test_options_are_checked() -> None:
     for wrong in ({"patches": 0}, {"percentile": 101.0}, {"floor": -1.0}):
         with pytest.raises(InvalidArgument, match="expected 1 or more"):
             DescribeOptions(**wrong)
+    with pytest.raises(InvalidArgument, match="expected a probability above 0"):
+        DescribeOptions(decided=0.0)

@@ -56,21 +56,21 @@ class BoxedGame:
         )
         factor = part.shape[0] / context.screen.shape[0]
         for box in sorted(context.boxes, key=lambda box: box.cited):
-            colour = theme.accents["actor"] if box.cited else theme.edge
-            _outline(part, box, factor, colour)
+            colour = theme.accents["actor"] if box.cited else theme.muted
+            _outline(part, box, factor, colour, theme.edge)
         return picture
 
 
-def _outline(picture: np.ndarray, box: ObjectBox, factor: float, colour: Colour) -> None:
-    """A frame around a box, and its name where that is cited."""
+def _outline(
+    picture: np.ndarray, box: ObjectBox, factor: float, colour: Colour, edge: Colour
+) -> None:
+    """A frame around a box, edged so that it shows on any screen; its name where that is cited."""
     thick = 2 if box.cited else 1
     left, right = round((box.left - _MARGIN_PX) * factor), round((box.right + _MARGIN_PX) * factor)
     top, bottom = round((box.top - _MARGIN_PX) * factor), round((box.bottom + _MARGIN_PX) * factor)
     width, height = right - left, bottom - top
-    fill(picture, left, top, width, thick, colour)
-    fill(picture, left, bottom - thick, width, thick, colour)
-    fill(picture, left, top, thick, height, colour)
-    fill(picture, right - thick, top, thick, height, colour)
+    _ring(picture, (left - 1, top - 1, width + 2, height + 2), 1, edge)
+    _ring(picture, (left, top, width, height), thick, colour)
     if not box.cited:
         return
     above = top - line_height(SMALL)
@@ -79,6 +79,17 @@ def _outline(picture: np.ndarray, box: ObjectBox, factor: float, colour: Colour)
         draw_text(picture, box.name, right, place, size=SMALL, colour=colour, align="right")
     else:
         draw_text(picture, box.name, left, place, size=SMALL, colour=colour)
+
+
+def _ring(
+    picture: np.ndarray, place: tuple[int, int, int, int], thick: int, colour: Colour
+) -> None:
+    """The edge of a rectangle (left, top, width, height), inwards."""
+    left, top, width, height = place
+    fill(picture, left, top, width, thick, colour)
+    fill(picture, left, top + height - thick, width, thick, colour)
+    fill(picture, left, top, thick, height, colour)
+    fill(picture, left + width - thick, top, thick, height, colour)
 
 
 PANEL = BoxedGame
