@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentlens.compute import Compute as Compute
     from agentlens.drawing.draw import Draw as Draw
+    from agentlens.drawing.highlights import highlights as highlights
     from agentlens.drawing.render import render as render
     from agentlens.drawing.still import still as still
     from agentlens.errors import AgentlensError as AgentlensError
@@ -42,13 +43,16 @@ if TYPE_CHECKING:
     from agentlens.store.recording import Episode as Episode
     from agentlens.store.recording import Recording as Recording
     from agentlens.store.recording import open_recording as open_recording
+    from agentlens.words.description import DescribeOptions as DescribeOptions
     from agentlens.workflows.compare import compare as compare
     from agentlens.workflows.compare_plan import ComparisonPlan as ComparisonPlan
+    from agentlens.workflows.describe import describe as describe
     from agentlens.workflows.intervene import intervene as intervene
     from agentlens.workflows.intervene_options import Intervention as Intervention
     from agentlens.workflows.intervene_options import PlayOn as PlayOn
     from agentlens.workflows.measure import measure as measure
     from agentlens.workflows.measure_plan import MeasurePlan as MeasurePlan
+    from agentlens.workflows.objects import objects as objects
     from agentlens.workflows.participants import CheckpointOptions as CheckpointOptions
     from agentlens.workflows.score import score as score
     from agentlens.workflows.video import video as video
@@ -63,6 +67,7 @@ _HOMES = {
     "CheckpointOptions": "workflows.participants",
     "ComparisonPlan": "workflows.compare_plan",
     "Compute": "compute",
+    "DescribeOptions": "words.description",
     "Draw": "drawing.draw",
     "EnvironmentSpec": "spec",
     "Episode": "store.recording",
@@ -74,13 +79,16 @@ _HOMES = {
     "PlayOn": "workflows.intervene_options",
     "Recording": "store.recording",
     "compare": "workflows.compare",
+    "describe": "workflows.describe",
     "explain": "saliency.explain",
+    "highlights": "drawing.highlights",
     "intervene": "workflows.intervene",
     "import_agent": "policies.importing",
     "list_agents": "policies.agent",
     "load_agent": "policies.agent",
     "measure": "workflows.measure",
     "methods": "saliency",
+    "objects": "workflows.objects",
     "open_maps": "store.maps",
     "open_recording": "store.recording",
     "record": "rollout.recorder",
