@@ -54,10 +54,7 @@ def still(
     """
     output = Path(output)
     suffix = output.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UnknownName("figure suffix", suffix, SUFFIXES)
-    if draw.boxes and suffix != ".png":
-        raise InvalidArgument(f"boxes: a {suffix} figure draws none; choose png.")
+    _check_suffix(suffix, draw)
     refuse_existing(output, force)
     recording = open_recording(recording)
     film = partial(
@@ -82,3 +79,10 @@ def still(
     with published(output, force) as finished:
         draw_figure(context, finished, draw.width_cm)
     return DrawnFile(output)
+
+
+def _check_suffix(suffix: str, draw: Draw) -> None:
+    if suffix not in SUFFIXES:
+        raise UnknownName("figure suffix", suffix, SUFFIXES)
+    if draw.boxes and suffix != ".png":
+        raise InvalidArgument(f"boxes: a {suffix} figure draws none; choose png.")

@@ -98,10 +98,7 @@ def watch(
     """
     check_output(Path(output or "video.mp4"), force or output is None)
     check_game(play)
-    if draw.boxes:
-        raise InvalidArgument(
-            "boxes: objects are looked for in recordings; leave them out, or use video or render."
-        )
+    _check_boxes(draw)
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
     path = Path(output) if output else fresh_path(VIDEOS, f"{agent.spec.name}-live", ".mp4")
     with Interruption() as interruption:
@@ -121,6 +118,13 @@ def watch(
                         break
         seconds = time.perf_counter() - began
     return _watched(live, artist, path, interruption.requested, seconds)
+
+
+def _check_boxes(draw: Draw) -> None:
+    if draw.boxes:
+        raise InvalidArgument(
+            "boxes: objects are looked for in recordings; leave them out, or use video or render."
+        )
 
 
 def _watched(live: LiveAgent, artist: _Artist, path: Path, stopped: str, seconds: float) -> Watched:
