@@ -138,7 +138,8 @@ def learn_student(
     Returns:
         The student, frozen, and its mean loss over the last tenth of the updates.
     """
-    student = Student(teacher, plan)
+    device = next(teacher.parameters(), torch.zeros(())).device
+    student = Student(teacher, plan).to(device)
     optimiser = torch.optim.Adam(student.parameters(), lr=plan.learning_rate)
     losses: list[float] = []
     for update in range(plan.updates):
