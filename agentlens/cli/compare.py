@@ -14,7 +14,15 @@ from agentlens.cli._options import ComputeFlags
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location, Name, Whole
 
-_NUMBERS = ("episodes", "states", "map_states", "moments", "video_steps", "word_steps")
+_NUMBERS = (
+    "episodes",
+    "states",
+    "map_states",
+    "moments",
+    "video_steps",
+    "word_steps",
+    "layer_steps",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +69,8 @@ class Options:
     word_steps: Whole = None
     """States of the first agent on which all are described by the objects that they act for: none;
     300 take a few minutes. For games whose objects are known."""
+    layer_steps: Whole = None
+    """States of each agent on which the layers of two networks are compared: 200; 0 for none."""
     own_scales: bool = False
     """Draw each agent's heat on its own scale instead of one for all."""
     seed_twin: Name = None

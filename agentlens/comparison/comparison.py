@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from agentlens.comparison.behaviour import Behaviour
+from agentlens.comparison.layers import LayerSimilarity
 from agentlens.comparison.mass import MassShift
 from agentlens.comparison.moments import Moment
 from agentlens.comparison.returns import PairedDifference, Played, ReturnFigures
@@ -81,9 +82,9 @@ class Comparison:
 
     Attributes:
         games: the episodes that returns come from. returns, biases, differences, behaviours,
-        similarities, burn_ins, shifts, moments, objects: see their classes. notes: what a reader
-        must know before believing any of it. made: seeds, counts, method and versions.
-        folder: where the report lies, or None.
+        similarities, burn_ins, shifts, moments, objects, layers: see their classes.
+        notes: what a reader must know before believing any of it. made: seeds, counts, method and
+        versions. folder: where the report lies, or None.
     """
 
     agents: tuple[AgentSummary, ...]
@@ -99,6 +100,7 @@ class Comparison:
     notes: tuple[str, ...]
     made: Mapping[str, Any]
     objects: tuple[ObjectEffect, ...] = ()
+    layers: tuple[LayerSimilarity, ...] = ()
     folder: Path | None = None
 
     @property
@@ -130,6 +132,7 @@ class Comparison:
             "similarity": table(self.similarities),
             "burn_in": table(self.burn_ins),
             "objects": table(self.objects),
+            "layers": table(self.layers),
             "moments": table(self.moments),
         }
         return {name: columns for name, columns in tables.items() if columns}

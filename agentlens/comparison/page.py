@@ -13,6 +13,7 @@ from agentlens.comparison.html_parts import (
     picture,
     safe,
 )
+from agentlens.comparison.layers_table import layers_table
 from agentlens.comparison.page_pictures import (
     Drawn,
     moments_section,
@@ -89,6 +90,7 @@ def _sections(comparison: Comparison, drawn: Drawn) -> list[tuple[str, str, Html
         ("actions", "Actions on shared states", actions_section(comparison)),
         ("objects", "What they act for", objects_table(comparison)),
         ("maps", "What they look at", _maps(comparison, drawn)),
+        ("layers", "Layers", layers_table(comparison.layers)),
         ("moments", "Moments", moments_section(drawn)),
         ("methods", "How this was measured", _methods(comparison)),
         ("provenance", "Provenance", _provenance(comparison)),

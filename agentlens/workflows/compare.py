@@ -29,6 +29,7 @@ from agentlens.workflows.compare_checks import (
     few_pairs,
     same_cadence,
 )
+from agentlens.workflows.compare_layers import layer_similarities
 from agentlens.workflows.compare_maps import compare_maps, explain_all, shared_steps
 from agentlens.workflows.compare_pictures import Gallery, disagreement, draw_moments, draw_videos
 from agentlens.workflows.compare_plan import (
@@ -188,6 +189,8 @@ def _on_shared_states(
     gallery = replace(gallery, revisits=revisits, disagreement=window)
     if plan.word_steps:
         comparison = replace(comparison, objects=object_effects(run, gallery))
+    if plan.layer_steps:
+        comparison = replace(comparison, layers=layer_similarities(run, gallery))
     if plan.map_states == 0:
         return comparison, gallery
     steps = shared_steps(run, gallery)

@@ -17,7 +17,7 @@ from agentlens.store.recording import Recording
 from agentlens.workflows.participants import AgentLike, CheckpointOptions, Participant
 from agentlens.workflows.summary import protocol_text
 
-_COUNTS = ("states", "map_states", "moments", "video_steps", "word_steps")
+_COUNTS = ("states", "map_states", "moments", "video_steps", "word_steps", "layer_steps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,8 @@ class ComparisonPlan:
     word_steps: int = 0
     """States of the first agent on which every agent is described by the objects that it acts
     for; 0 for none. Only for games whose objects are known."""
+    layer_steps: int = 200
+    """States of each agent on which the layers of two networks are compared; 0 for none."""
     own_scales: bool = False
     """Draw each agent's heat on its own scale instead of one for all."""
     method: SaliencyMethod | str = "perturbation"
@@ -59,7 +61,9 @@ class ComparisonPlan:
                 raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")
 
 
-QUICK_PLAN = ComparisonPlan(episodes=3, states=2_000, map_states=40, moments=1, video_steps=0)
+QUICK_PLAN = ComparisonPlan(
+    episodes=3, states=2_000, map_states=40, moments=1, video_steps=0, layer_steps=100
+)
 """A first look, in about a minute on two cores."""
 
 

@@ -1,0 +1,126 @@
+"""How alike the layers of compared agents represent the same states, beside untrained networks.
+
+Shape letters: T steps, C units of a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from agentlens.comparison.layers import LayerSimilarity
+from agentlens.comparison.moments import StepsByEpisode
+from agentlens.network.places import find_place, list_places
+from agentlens.network.similarity import LEAST_STEPS, linear_cka
+from agentlens.network.taps import tap
+from agentlens.policies.agent import Agent
+from agentlens.policies.base import Policy
+from agentlens.policies.networks import ChainPolicy, build_policy
+from agentlens.store.recording import Recording
+from agentlens.workflows.compare_pictures import Gallery
+from agentlens.workflows.compare_plan import ComparisonRun
+from agentlens.workflows.dissect import TWIN_SEED, usual_places
+from agentlens.workflows.revisits import chosen_episodes, pairs_of, sampled_steps
+
+Layers = Mapping[str, np.ndarray]
+"""By place, what it gives on the same T states: float [T, C]."""
+
+
+def layer_similarities(run: ComparisonRun, gallery: Gallery) -> tuple[LayerSimilarity, ...]:
+    """Every layer that both agents of a pair have under one name, on the states of each.
+
+    Notes:
+        ``plan.layer_steps`` forward passes for each agent, side and untrained twin, and as many
+        squared products of a layer's width.
+    """
+    rows: list[LayerSimilarity] = []
+    with run.progress.stage("comparing layers", "pairs") as report:
+        pairs = pairs_of(len(run.participants))
+        for done, (first, second) in enumerate(pairs):
+            for home, guest in ((first, second), (second, first)):
+                rows += _on_states_of(run, gallery, home, guest)
+            report(done + 1, len(pairs))
+    return tuple(rows)
+
+
+def _on_states_of(
+    run: ComparisonRun, gallery: Gallery, home: int, guest: int
+) -> list[LayerSimilarity]:
+    own, visit = gallery.recordings[home], gallery.revisits[guest, home]
+    agents = [run.participants[i].agent for i in (home, guest)]
+    shared = _shared_places(*(agent.policy for agent in agents))
+    steps = sampled_steps(own, chosen_episodes(own, run.plan.states), run.plan.layer_steps)
+    count = sum(map(len, steps.values()))
+    if not shared or count < LEAST_STEPS:
+        return []
+    mine, theirs = (
+        _layers(agent.policy, shared, recording, steps)
+        for agent, recording in zip(agents, (own, visit), strict=True)
+    )
+    blank = [_untrained(agent, TWIN_SEED + n) for n, agent in enumerate(agents)]
+    untrained: list[Layers] = [
+        _layers(policy, shared, recording, steps)
+        for policy, recording in zip(blank, (own, visit), strict=True)
+        if policy is not None
+    ]
+    seeded = _seed_twin_layers(run, home, shared, own, steps)
+    first, second = sorted((home, guest))
+    return [
+        LayerSimilarity(
+            first=run.labels[first],
+            second=run.labels[second],
+            states_of=run.labels[home],
+            layer=name,
+            cka=linear_cka(mine[name], theirs[name]),
+            untrained=linear_cka(*(u[name] for u in untrained)) if len(untrained) == 2 else None,
+            seed_twin=linear_cka(mine[name], seeded[name]) if name in seeded else None,
+            steps=count,
+        )
+        for name in shared
+    ]
+
+
+def _shared_places(first: Policy, second: Policy) -> list[str]:
+    """The usual places of the first that the second has, too, of the same kind."""
+    others = {place.name: place.kind for place in list_places(second)}
+    return [
+        name for name in usual_places(first) if others.get(name) == find_place(first, name).kind
+    ]
+
+
+def _layers(
+    policy: Policy, names: Sequence[str], recording: Recording, steps: StepsByEpisode
+) -> Layers:
+    """What the places give on chosen steps: float32 [T, C], spatial places flattened."""
+    places = [find_place(policy, name) for name in names]
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for place, numbers in steps.items():
+        episode = recording.episodes[place]
+        observations = np.concatenate([episode.observations[s : s + 1] for s in numbers])
+        states = None if episode.states is None else np.asarray(episode.states)[list(numbers)]
+        for name, values in tap(policy, places, observations, states).items():
+            parts[name].append(values.reshape(len(values), -1).astype(np.float32))
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def _untrained(agent: Agent, seed: int) -> Policy | None:
+    """A network of the same shape that never learned, on the same device."""
+    if not isinstance(agent.policy, ChainPolicy):
+        return None
+    network, device = agent.policy.network, next(agent.policy.parameters()).device
+    return build_policy(network, agent.spec.observation, agent.spec.action, seed=seed).to(device)
+
+
+def _seed_twin_layers(
+    run: ComparisonRun, home: int, names: Sequence[str], own: Recording, steps: StepsByEpisode
+) -> Layers:
+    """What the first agent's seed twin gives on the first agent's states, where both see alike
+    and neither has a memory that would have to be run along."""
+    twin = run.seed_twin
+    if twin is None or home != 0 or twin.spec.observation != run.participants[0].spec.observation:
+        return {}
+    if twin.agent.policy.state_size:
+        return {}
+    shared = _shared_places(run.participants[0].agent.policy, twin.agent.policy)
+    return _layers(twin.agent.policy, [n for n in names if n in shared], own, steps)
