@@ -78,6 +78,11 @@ def test_a_policy_is_like_itself(itself: tuple[Comparison, Path]) -> None:
         assert estimate(s.figures["top_overlap"]) == 1.0
         assert estimate(s.figures["elsewhere"]) < 0.99
     assert all(abs(s.gain) < 1e-12 for s in found.shifts)
+    assert [row.layer for row in found.layers[:4]] == ["torso.1", "torso.3", "torso.5", "torso.8"]
+    for row in found.layers:
+        assert row.cka == pytest.approx(1.0)
+        assert row.untrained is not None
+        assert row.untrained < 0.9999  # two networks that never learned are not the same
 
 
 def test_the_report_is_whole(itself: tuple[Comparison, Path]) -> None:

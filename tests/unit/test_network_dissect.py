@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from agentlens.errors import ShapeError
 from agentlens.network.dissect import (
@@ -91,3 +92,25 @@ def test_best_matches_go_by_excess() -> None:
 def test_other_steps_are_refused() -> None:
     with pytest.raises(ShapeError, match="same steps"):
         mask_iou(np.zeros((3, 1, 2, 2)), np.zeros((4, 1, 2, 2), bool))
+
+
+def test_a_planted_colour_filter_is_found_by_name_and_no_unit_on_shuffled_masks() -> None:
+    square, other = moving_square(), moving_square()[::-1].copy()
+    frames = np.random.default_rng(3).uniform(0.0, 0.2, (60, 1, 24, 24)).astype(np.float32)
+    frames[:, 0][other] = 0.5
+    frames[:, 0][square] = 0.9  # only this colour passes the planted filter's bias
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        own, twin = (torch.nn.Conv2d(1, 32, 3, padding=1) for _ in range(2))
+    with torch.no_grad():
+        own.weight[7] = 0
+        own.weight[7, 0, 1, 1], own.bias[7] = 1, -0.7
+        values = [f(torch.from_numpy(frames)).relu().numpy() for f in (own, twin)]
+    matches = spatial_matches(*values, {"square": square, "other": other})
+    best = max(matches, key=lambda m: m.excess)
+    assert (best.unit, best.concept) == (7, "square")
+    assert best.score >= 0.8
+    masks = np.stack([square, other], 1)
+    shuffled = masks[np.random.default_rng(4).permutation(60)]
+    untrained = np.quantile(mask_iou(values[1], masks), 0.99)
+    assert mask_iou(values[0], shuffled).max() < untrained

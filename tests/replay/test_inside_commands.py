@@ -1,0 +1,131 @@
+"""The commands that look inside an agent, end to end on a tiny one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agentlens.cli import main
+from agentlens.envs.protocols import resolve
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
+from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.importing import save_agent
+from agentlens.policies.networks import build_policy
+from agentlens.rollout.play import Play
+from agentlens.rollout.recorder import record
+from agentlens.spec import ActionSpec, AgentSpec
+from agentlens.store.artefacts import read_artefact
+from agentlens.store.tables import read_table
+from tests.rollout_agents import MEANINGS
+
+NETWORK = NetworkSpec(
+    chains=(
+        ChainSpec(
+            name="torso",
+            layers=(
+                LayerSpec(kind="conv", out=6, kernel=8, stride=4),
+                LayerSpec(kind="relu"),
+                LayerSpec(kind="flatten"),
+                LayerSpec(kind="linear", out=12),
+                LayerSpec(kind="relu"),
+            ),
+        ),
+        ChainSpec(
+            name="actor",
+            reads="torso",
+            layers=(LayerSpec(kind="linear", out=6),),
+            output="logits",
+        ),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """180 decisions of an untrained agent in Pong."""
+    folder = tmp_path_factory.mktemp("inside")
+    protocol = resolve("ALE/Pong-v5", preset="ale-vector")
+    spec = AgentSpec(
+        name="tiny",
+        format="safetensors",
+        environment=protocol.environment,
+        observation=protocol.observation,
+        action=ActionSpec(meanings=MEANINGS["pong"], selection="sample"),
+        network=NETWORK,
+    )
+    policy = build_policy(NETWORK, spec.observation, spec.action, seed=3)
+    save_agent(Agent(spec=spec, policy=policy), folder / "agent")
+    agent = load_agent(folder / "agent")
+    record(agent, output=folder / "recording", play=Play(seed=1, max_steps=180))
+    return folder / "recording"
+
+
+def run(*arguments: str | Path) -> None:
+    # threads that wait for each other spin: one is faster where tests share the cores
+    assert main([*map(str, arguments), "--threads", "1"]) == 0
+
+
+def test_dissect_names_every_unit(
+    recording: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run("dissect", recording, "--places", "torso.1", "torso.4", "--output", tmp_path / "units")
+    table, about = read_table(tmp_path / "units")
+    assert len(table["unit"]) == 6 + 12
+    assert set(table["place"]) == {"torso.1", "torso.4"}
+    assert (table["kl_when_silenced"] >= 0).all()
+    assert about["twin_seed"]
+    assert "untrained" in capsys.readouterr().out
+
+
+def test_an_edit_is_measured_on_steps(
+    recording: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    units = ("--units", "torso.4.unit.1", "torso.4.unit.5")
+    for more in ((), ("--operation", "keep"), ("--operation", "patch", "--step", "7")):
+        run("edit", recording, *units, *more, "--output", tmp_path / "edit")
+        table, _ = read_table(tmp_path / "edit")
+        assert (table["arm"] == "random").sum() == 20
+        assert table["kl"][table["arm"] == "sham"].tolist() == [0.0]
+        assert "sham" in capsys.readouterr().out
+    assert main(["edit", str(recording), "--units", "torso.4", "--operation", "steer"]) != 0
+    assert "an attribute goes with" in capsys.readouterr().err
+
+
+def test_features_and_concepts_are_written(
+    recording: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    small = ("--updates", "20", "--output", tmp_path / "features")
+    run("features", recording, "--place", "torso.4", "--active", "2", "--features", "8", *small)
+    assert len(read_table(tmp_path / "features")[0]["feature"]) == 8
+    small = ("--updates", "20", "--output", tmp_path / "concepts")
+    run("concepts", recording, "--place", "torso.4", "--k", "2", *small)
+    assert read_artefact(tmp_path / "concepts", "embedding").about["place"] == "torso.4"
+    assert "principal components" in capsys.readouterr().out
+
+
+def test_a_student_speaks_with_one_unit_of_a_block(
+    recording: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    small = ("--updates", "2", "--batch", "4", "--output", tmp_path / "student")
+    run("student", recording, "--kind", "lwta", "--block", "8", *small)
+    table, about = read_table(tmp_path / "student")
+    assert table["kind"].tolist() == ["lwta", "relu"]
+    assert table["active"][0] == 1 / 8
+    assert about["returns"] is None
+    assert "0.1250" in capsys.readouterr().out
+
+
+def test_a_map_of_states_is_one_page(
+    recording: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "map.html"
+    run("embed", recording, "--place", "torso.4", "--states", "30", "--output", page)
+    data = page.read_text().split('id="states">')[1].split("</script>")[0]
+    states = json.loads(data)
+    assert len(states["points"]) == len(states["frames"]) == 30
+    assert "ball row" in {colouring["name"] for colouring in states["colourings"]}
+    assert page.with_suffix(".png").is_file()
+    assert main(["embed", str(recording), "--place", "torso.4", "--output", str(page)]) != 0
+    assert "already" in capsys.readouterr().err
