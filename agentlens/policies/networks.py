@@ -159,6 +159,28 @@ class ChainPolicy(Policy):
         }
         return self._evaluate(projected, state, given=given)
 
+    def resume(
+        self, chain: str, layer: int, output: Tensor, state: Tensor | None = None
+    ) -> PolicyOutput | None:
+        """Evaluate what follows a layer, given what it gives.
+
+        Args:
+            chain: that reads the observation.
+            layer: its index there.
+            output: [B, ...], the layer's output.
+            state: before the step.
+
+        Returns:
+            None where other chains read the observation or a later layer needs earlier ones: then
+            only the whole policy will do.
+        """
+        torso = reading_chain(self.network)
+        if torso is None or torso.name != chain or memory_size(self._layers(chain)[layer]):
+            return None
+        if any(isinstance(module, Combination) for module in self.modules()):
+            return None
+        return self._evaluate(output, state, given={chain: (layer, output)})
+
     def _layers(self, chain: str) -> nn.ModuleList:
         index = [c.name for c in self.network.chains].index(chain)
         layers = self.chains[index]

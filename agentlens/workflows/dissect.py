@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from agentlens.compute import Compute
 from agentlens.envs.atari.objects import Boxes, boxes_of, objects_of
@@ -24,9 +25,9 @@ from agentlens.network.dissect import (
 )
 from agentlens.network.edits import Edit, EditedPolicy
 from agentlens.network.places import Place, find_place, list_places
-from agentlens.network.taps import tap
+from agentlens.network.taps import read_places, tap
 from agentlens.policies.agent import Agent, load_agent
-from agentlens.policies.base import Policy
+from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.policies.device import choose_device
 from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.progress import Progress, silent
@@ -289,16 +290,31 @@ def _silenced(
     if place.kind == "memory" or policy.kind != "logits":
         return (float("nan"),) * place.units
     rows = np.unique(np.linspace(0, len(steps.observations) - 1, 64).astype(int))
-    observation = torch.from_numpy(steps.observations[rows])
-    state = None if steps.states is None else torch.from_numpy(steps.states[rows])
-    base = policy(observation, state).preferences
-    edited = EditedPolicy(policy, [Edit(place=place, units=(0,))])
+    device = next(policy.parameters()).device
+    observation = torch.from_numpy(steps.observations[rows]).to(device)
+    state = None if steps.states is None else torch.from_numpy(steps.states[rows]).to(device)
+    base, given = read_places(policy, [place], observation, state)
     values = torch.from_numpy(means)
+    edited = EditedPolicy(policy, [])
     changes = []
     for unit in range(place.units):
-        edited.edits = (Edit(place=place, units=(unit,), values=values),)
-        changes.append(float(ablation_kl(base, edited(observation, state).preferences).mean()))
+        edit = Edit(place=place, units=(unit,), values=values)
+        after = _resumed(policy, place, edit.apply(given[place.name]), state)
+        if after is None:
+            edited.edits = (edit,)
+            after = edited(observation, state)
+        changes.append(float(ablation_kl(base.preferences, after.preferences).mean()))
     return tuple(changes)
+
+
+def _resumed(
+    policy: Policy, place: Place, output: Tensor, state: Tensor | None
+) -> PolicyOutput | None:
+    """What the policy says from a place on; None where it has to be asked as a whole."""
+    chain, _, layer = place.name.rpartition(".")
+    if not isinstance(policy, ChainPolicy) or not layer.isdigit():
+        return None
+    return policy.resume(chain, int(layer), output, state)
 
 
 def _write(path: Path, parts: Sequence[PlaceUnits], recording: Recording, steps: int) -> None:

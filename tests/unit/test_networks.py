@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from agentlens.errors import ManifestError, NotFinite, ShapeError, UnknownName, WeightMismatch
 from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
+from agentlens.network.places import list_places
+from agentlens.network.taps import read_places
+from agentlens.policies.agent import load_agent
 from agentlens.policies.architectures import ARCHITECTURES, architecture
 from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.policies.weights import collect, load_tensors, policy_tensors
@@ -277,3 +280,15 @@ def test_weights_that_do_not_fit_name_the_tensor() -> None:
         collect(PLAIN, {"fc.weight": good["q.1.weight"]}, {"q.1": "fc"})
     with pytest.raises(WeightMismatch, match=r"'q\.1' has no source"):
         collect(PLAIN, {}, {})
+
+
+def test_resuming_after_a_layer_is_the_whole_policy() -> None:
+    policy = load_agent("pong-ppo").policy
+    assert isinstance(policy, ChainPolicy)
+    observation = torch.rand(3, *policy.observation_shape)
+    (place,) = (p for p in list_places(policy) if p.name == "torso.3")
+    whole, values = read_places(policy, [place], observation, None)
+    after = policy.resume("torso", 3, values["torso.3"])
+    assert after is not None
+    assert torch.equal(after.preferences, whole.preferences)
+    assert policy.resume("actor", 0, values["torso.3"]) is None
