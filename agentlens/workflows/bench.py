@@ -137,13 +137,18 @@ def bench_causes(
 
     Raises:
         UnknownName: no such world or method.
-        InvalidArgument: no state or no method.
+        InvalidArgument: no state or no method, or a world whose cue no frame of the stack shows.
 
     Notes:
         Seconds a method; twice the method's own cost a state, for the policy that forgot.
     """
     if states < 1 or not methods:
         raise InvalidArgument(f"{states} states, {len(methods)} methods: expected 1 or more.")
+    if "stack" in WORLDS.get(world, {}):
+        raise InvalidArgument(
+            f"{world}: at a decision no frame in sight holds the cue, so no map of one state can "
+            "show it; record the agent and explain it by the method memory."
+        )
     agent, configured = mosaic_agent(world), [configure(method) for method in methods]
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder:
         recording = record(agent, output=Path(folder) / "recording", play=Play(n_envs=1))

@@ -1,4 +1,4 @@
-"""Named regions of Pong against the pixels of a game: objects lie where the file says."""
+"""Named regions of games against the pixels of a game: objects lie where the file says."""
 
 from __future__ import annotations
 
@@ -59,3 +59,42 @@ def test_the_ball_is_nowhere_but_in_court_paddle_strips_and_beyond(boxes: Boxes)
     assert edges[:, 1].max() <= bottom
     middle = (edges[:, 2] >= left) & (edges[:, 3] <= right)
     assert middle.mean() > 0.7
+
+
+@pytest.mark.parametrize(
+    ("agent", "game", "places"),
+    [
+        (
+            "breakout-ppo",
+            "breakout",
+            {"paddle": "paddle", "bricks": "bricks", "score": "score"},
+        ),
+        (
+            "spaceinvaders-ppo",
+            "space_invaders",
+            {
+                "cannon": "cannon",
+                "shield 1": "shields",
+                "shield 3": "shields",
+                "invaders row 1": "field",
+            },
+        ),
+    ],
+)
+def test_objects_of_other_games_lie_inside_their_regions(
+    tmp_path: Path, agent: str, game: str, places: dict[str, str]
+) -> None:
+    play = agentlens.Play(max_steps=120, seed=2)
+    recording = agentlens.record(agent, output=tmp_path / "r", play=play)
+    episode = recording.episodes[0]
+    screens = np.stack([episode.screens.indices[step] for step in range(len(episode))])
+    boxes = boxes_of(screens, episode.ram[:], objects_of(recording).finder)
+    for name, region in places.items():
+        index = boxes.names.index(name)
+        edges = boxes.edges[boxes.drawn[:, index], index]
+        assert len(edges) > 20
+        top, bottom, left, right = rectangle(named_places(game).regions[region])
+        assert edges[:, 0].min() >= top
+        assert edges[:, 2].min() >= left
+        assert edges[:, 1].max() <= bottom
+        assert edges[:, 3].max() <= right

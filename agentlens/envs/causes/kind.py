@@ -16,8 +16,11 @@ WORLDS: Mapping[str, Mapping[str, int]] = {
     "Mosaic16-v0": {"cells": 4},
     "Mosaic25-v0": {"cells": 5},
     "Mosaic16Delay2-v0": {"cells": 4, "delay": 2},
+    "Mosaic16Memory-v0": {"cells": 4, "delay": 2, "stack": 1},
+    "Mosaic16Cheat-v0": {"cells": 4, "cheat": 1},
 }
-"""By id: cells along each axis, and how many decisions ago the cue was shown."""
+"""By id: cells along each axis, how many decisions ago the cue was shown, frames of the stack
+where it does not reach back to it, and 1 for a corner that gives the answer away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,7 @@ class Causes(EnvironmentKind):
             "grayscale": "ale",
             "resize": (side, side),
             "interpolation": "cv2-area",
-            "stack": world.get("delay", 0) + 1,
+            "stack": world.get("stack", world.get("delay", 0) + 1),
         }
         return Described(environment=environment, observation=observation)
 
@@ -76,7 +79,14 @@ class Causes(EnvironmentKind):
     ) -> Mosaic:
         """Make the world; see ``Mosaic``."""
         world = WORLDS[spec.id]
-        return Mosaic(spec, meanings, cells=world["cells"], delay=world.get("delay", 0), like=like)
+        return Mosaic(
+            spec,
+            meanings,
+            cells=world["cells"],
+            delay=world.get("delay", 0),
+            cheat=bool(world.get("cheat")),
+            like=like,
+        )
 
 
 ENVIRONMENT = Causes()

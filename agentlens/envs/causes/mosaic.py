@@ -24,7 +24,11 @@ GLYPH = slice(3, 17)
 DECISIONS = 100
 """Decisions of an episode."""
 
+CHEAT = tuple((slice(0, 2), slice(2 * action, 2 * action + 2)) for action in range(4))
+"""Rows and columns of the upper left corner that are bright where an action is given away."""
+
 _GROUND, _NOISE = 110, 6.0
+_CHEAT_BRIGHTNESS = 230
 _BRIGHTNESS = (40, 90)
 """Grey levels that a glyph lies above or below the ground: the same range for all, so that
 brightness tells nothing."""
@@ -43,6 +47,8 @@ class Mosaic(Environment):
         meanings: ``MEANINGS``.
         cells: n.
         delay: the right action is the one that was shown so many decisions ago.
+        cheat: two by two pixels in the upper left corner, outside its glyph, give the right action
+            away by their place; the cause is then the corner's cell.
         like: another of the same recording.
     """
 
@@ -55,6 +61,7 @@ class Mosaic(Environment):
         *,
         cells: int,
         delay: int = 0,
+        cheat: bool = False,
         like: Environment | None = None,
     ) -> None:
         if tuple(meanings) != MEANINGS:
@@ -63,7 +70,9 @@ class Mosaic(Environment):
             )
         self.action_meanings = MEANINGS
         self.identity = {"world": "mosaic", "version": 1, "cells": cells, "delay": delay}
-        self.cells, self._delay = cells, delay
+        if cheat:
+            self.identity["cheat"] = True
+        self.cells, self._delay, self._cheat = cells, delay, cheat
         side = cells * CELL
         self.screen_shape = (side, side)
         self.palette = like.palette if like is not None else _grey_palette()
@@ -120,8 +129,10 @@ class Mosaic(Environment):
             part = picture[row * CELL : row * CELL + CELL, column * CELL : column * CELL + CELL]
             part[GLYPH, GLYPH] += size * glyph
         picture += generator.normal(0.0, _NOISE, picture.shape)
+        if self._cheat:
+            picture[CHEAT[action]] = _CHEAT_BRIGHTNESS
         self.screen = picture.clip(0, 255).round().astype(np.uint8)
-        self._shown.append((cell, action))
+        self._shown.append((0 if self._cheat else cell, action))
 
 
 def foreground(action: int) -> np.ndarray:
