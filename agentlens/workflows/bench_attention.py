@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from agentlens.envs.causes.kind import ENVIRONMENT
 from agentlens.envs.causes.mosaic import CELL, MEANINGS
 from agentlens.envs.protocols import resolve
+from agentlens.saliency.engine.settings import torch_threads
 from agentlens.workflows.bench import Focus
 from agentlens.workflows.bench_focus import Attention, Weighing, counted, learn
 
@@ -100,7 +101,7 @@ def bench_attention(
     """
     cells, actions, _ = mosaics(train, seed)
     held_out = mosaics(test, seed + 500_000)
-    with torch.random.fork_rng(devices=[]):
+    with torch_threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _model(plan)
         optimiser = torch.optim.Adam(model.parameters(), 1e-3)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from agentlens.errors import InvalidArgument
+from agentlens.saliency.engine.settings import torch_threads
 from agentlens.workflows.bench import Focus
 
 SEGMENTS = 9
@@ -222,7 +223,7 @@ def bench_focus(mode: int, seed: int = 0, *, train: int = 3000, test: int = 1000
     segments, classes, _ = points(mode, train, draw)
     held_out = points(mode, test, draw)
     chosen = MODES[mode]
-    with torch.random.fork_rng(devices=[]):
+    with torch_threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = Attention(nn.Linear(2, 1), nn.Identity(), _classifier(2, chosen))
         optimiser: torch.optim.Optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
