@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from agentlens.compute import Compute as Compute
     from agentlens.drawing.draw import Draw as Draw
     from agentlens.drawing.highlights import highlights as highlights
+    from agentlens.drawing.mean_picture import mean_picture as mean_picture
+    from agentlens.drawing.means import MeanMap as MeanMap
+    from agentlens.drawing.means import mean_maps as mean_maps
     from agentlens.drawing.render import render as render
     from agentlens.drawing.still import still as still
     from agentlens.errors import AgentlensError as AgentlensError
@@ -75,6 +78,7 @@ _HOMES = {
     "MapSet": "store.maps",
     "MeasurePlan": "workflows.measure_plan",
     "ObservationSpec": "spec",
+    "MeanMap": "drawing.means",
     "Play": "rollout.play",
     "PlayOn": "workflows.intervene_options",
     "Recording": "store.recording",
@@ -87,6 +91,8 @@ _HOMES = {
     "list_agents": "policies.agent",
     "load_agent": "policies.agent",
     "measure": "workflows.measure",
+    "mean_maps": "drawing.means",
+    "mean_picture": "drawing.mean_picture",
     "methods": "saliency",
     "objects": "workflows.objects",
     "open_maps": "store.maps",

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
 
 from agentlens.cli._console import progress
 from agentlens.cli._options import RecordingFolder, Span
 from agentlens.cli._verb import Verb
-from agentlens.drawing.draw import Draw
+from agentlens.drawing.draw import Draw, MeanBy
 from agentlens.workflows.options import Location, Whole
 
 if TYPE_CHECKING:
     from agentlens.store.maps import MapSet
+    from agentlens.store.recording import Recording
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Draw a video (mp4, webm), an animation (gif, webp) or a contact sheet (png), by suffix.
 
-    With --step, draw that one step as a figure (png, pdf, svg).
+    With --step, draw that one step as a figure (png, pdf, svg). With --mean, draw the means of the
+    maps: of each episode, by action, or of the half second up to each kind of moment (png).
 
     Examples:
       agentlens render recordings/pong --output pong.mp4
       agentlens render recordings/pong --around lost-point --seconds 10 --output lost.mp4
       agentlens render recordings/pong --step 120 --output step.pdf
+      agentlens render recordings/pong --mean action --output mean.png
     """
 
     recording: RecordingFolder
@@ -38,6 +43,11 @@ class Options:
     """Which episode."""
     step: Whole = None
     """Draw only this step, as a figure."""
+    mean: Annotated[
+        MeanBy | None,
+        tyro.conf.arg(metavar="{episode,action,moment}", help_behavior_hint=""),
+    ] = None
+    """Draw the mean maps of each group, with how many maps each is the mean of."""
     output: Location = None
     """File to write; its suffix chooses the format. A fresh name in the recording's folder if not
     given."""
@@ -57,6 +67,8 @@ def run(options: Options) -> int:
     recording = open_recording(options.recording)
     maps = maps_of(recording, options.maps)
     name = recording.header.agent.name
+    if options.mean is not None:
+        return draw_means(options, recording, maps)
     if options.drawing.boxes:
         with progress("finding objects", "steps") as report:
             make_sure_of_boxes(recording, report)
@@ -91,6 +103,38 @@ def run(options: Options) -> int:
             progress=report,
         )
     print(f"{'sheet' if path.suffix == '.png' else 'video'}: {path}")
+    return 0
+
+
+def draw_means(options: Options, recording: Recording, maps: MapSet | None) -> int:
+    """Draw mean maps and print the path.
+
+    Raises:
+        InvalidArgument: there are no maps, or --step is given, too.
+    """
+    from agentlens.drawing.mean_picture import mean_picture
+    from agentlens.errors import InvalidArgument
+    from agentlens.workflows.naming import fresh_path
+
+    if maps is None:
+        raise InvalidArgument(
+            f"{recording.folder} has no maps: agentlens explain {recording.folder} makes them."
+        )
+    if options.step is not None:
+        raise InvalidArgument("--mean and --step: give one of them.")
+    assert options.mean is not None, "the caller asks for means"
+    stem = f"{recording.header.agent.name}-mean-{options.mean}"
+    path = mean_picture(
+        recording,
+        maps,
+        options.output or fresh_path(recording.folder, stem, ".png"),
+        options.mean,
+        episode=options.episode,
+        steps=options.span.chosen(recording, options.episode),
+        draw=options.drawing,
+        force=options.force,
+    )
+    print(f"mean maps: {path}")
     return 0
 
 

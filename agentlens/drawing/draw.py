@@ -10,6 +10,8 @@ from agentlens.drawing.theme import ThemeName
 from agentlens.errors import InvalidArgument, UnknownName
 
 LayoutName = Literal["full", "compact", "stack", "slide"]
+MeanBy = Literal["episode", "action", "moment"]
+"""What mean maps are taken over."""
 LARGEST_SCALE = 8
 
 
