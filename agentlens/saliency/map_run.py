@@ -51,6 +51,10 @@ _PROBE_FRAMES = 2
 _CPU_FRAMES, _GPU_FRAMES = 8, 64
 """Frames a call: few on a CPU, where a kill loses them, many on a GPU, which needs them."""
 
+_CHEAP_PASSES = 2
+"""Explainers of so few passes a step get as many frames on a CPU as on a GPU: what a kill loses is
+made again in a moment, and reading and writing small blocks would cost more than the maps."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class MapRun:
@@ -262,7 +266,8 @@ def check_recorded(run: MapRun) -> None:
 
 def _write_maps(run: MapRun, writer: MapWriter, progress: Progress) -> None:
     done, total = 0, len(run)
-    frames_a_block = _CPU_FRAMES if device_of(run.policy).type == "cpu" else _GPU_FRAMES
+    dear = run.explainer.forward_passes > _CHEAP_PASSES
+    frames_a_block = _CPU_FRAMES if dear and device_of(run.policy).type == "cpu" else _GPU_FRAMES
     for episode, wanted in run.episodes():
         missing = np.array([s for s in wanted if (episode.index, int(s)) not in writer.done], int)
         done += len(wanted) - len(missing)

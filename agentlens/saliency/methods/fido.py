@@ -30,6 +30,8 @@ class Fido(LearnedMaskOptions):
 
     goal: Goal = "preserve"
     """preserve: smallest sufficient region; destroy: smallest destroying region."""
+    steps: int = 80
+    """Steps of the optimisation: random masks need more, and smaller ones, than a soft mask."""
     area: float = 1.0
     """Weight of the dropped share."""
     draws: int = 4
@@ -47,6 +49,7 @@ class Fido(LearnedMaskOptions):
             fill=self.fill,
             area_weight=self.area,
             steps=self.steps,
+            learning_rate=0.2,
             draws=self.draws,
             seed=self.seed,
         )

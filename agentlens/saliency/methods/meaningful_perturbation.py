@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from agentlens.saliency.lengths import length
 from agentlens.saliency.optimise.options import LearnedMaskOptions
 from agentlens.saliency.optimise.problem import MaskProblem
 
@@ -20,9 +19,11 @@ class MeaningfulPerturbation(LearnedMaskOptions):
         2 ``steps`` + 2 evaluations of the policy a step and target.
 
     References:
-        Fong & Vedaldi 2017, equation 3, deletion. Deviations: no jitter (a policy sees exact
+        Fong & Vedaldi 2017, equation 3, deletion. Deviations: the recording's median fills what
+        is hidden, where they blur (a blur of 3 pixels leaves glyphs of 20 readable: on the mosaic
+        it names the cell in .17 of the states, the median in .87); no jitter (a policy sees exact
         places); logits behind a sigmoid instead of clamped values; the probability is divided by
-        the one before; weights chosen on Pong, since theirs are for 224 x 224 photographs.
+        the one before; weights chosen on Pong and the mosaic, since theirs are for photographs.
     """
 
     summary: ClassVar[str] = "learned mask: the smallest part whose hiding destroys the action"
@@ -30,9 +31,7 @@ class MeaningfulPerturbation(LearnedMaskOptions):
     weakness: ClassVar[str] = "one of many masks that destroy; empty where nothing does"
     usual_target: ClassVar[str] = "log_probability"
 
-    fill: str = length("blur")
-    """What stands in the hidden part: see method lan."""
-    area: float = 2.0
+    area: float = 0.5
     """Weight of the mask's mean."""
     smoothness: float = 0.2
     """Weight of the mask's total variation."""

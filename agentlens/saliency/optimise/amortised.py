@@ -25,7 +25,7 @@ from agentlens.saliency.question import Question, ask
 from agentlens.saliency.targets import TARGETS
 from agentlens.spec import GridSpec, TargetInfo
 
-_ROWS = 8
+_ROWS = 16
 """Frames of every pass; fewer are filled up, so that a map does not depend on company."""
 
 

@@ -37,7 +37,7 @@ class LearnedMaskOptions(AskedOptions, SaliencyMethod):
     fill: str = length("median")
     """What stands in the hidden part: median, mean, blur[:sigma], constant[:value], previous,
     noise[:seed], frames (recorded observations), cells (a mix of them) or uniform."""
-    steps: int = 80
+    steps: int = 40
     """Steps of the optimisation."""
     seed: int = 0
     """Of what is drawn."""

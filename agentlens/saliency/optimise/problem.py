@@ -78,9 +78,9 @@ class MaskProblem:
     """Weight of the mask's total variation, mean over neighbours."""
     variation_power: float = 1.0
     """Exponent of the differences in the total variation."""
-    steps: int = 80
+    steps: int = 40
     """Steps of Adam."""
-    learning_rate: float = 0.2
+    learning_rate: float = 0.4
     """Of Adam, for the mask's free numbers."""
     draws: int = 1
     """Masks and fills drawn in each step."""

@@ -33,8 +33,13 @@ NATS_TARGETS = frozenset({"kl", "log_probability"})
 _LEAST_SCALE = 1e-6
 """Below this a score of everything hidden is nothing, and every mask is as good as another."""
 
-_WEIGHT_RATE = 2.0
-"""How fast an automatic area weight follows the share of kept decisions."""
+_LARGEST_WEIGHT = 1.0
+"""An automatic area weight begins with this and never exceeds it: more would hide what decides
+before it is noticed."""
+
+_WEIGHT_RATE = 10.0
+"""How fast an automatic area weight follows the share of kept decisions, a unit of learning
+rate."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,6 +107,7 @@ def _solve_chunk(task: MaskTask, frames: FrameBatch, count: int) -> Solution:
     scale = _scale(task, frames, base, explained, fills(0))
     noise = _uniforms(problem, frames, tuple(logits.shape[1:]))
     score = kept = weights
+    weight_rate = _WEIGHT_RATE * problem.learning_rate
     moved = torch.zeros_like(weights, dtype=torch.bool)
     for step in range(problem.steps):
         optimiser.zero_grad()
@@ -121,7 +127,8 @@ def _solve_chunk(task: MaskTask, frames: FrameBatch, count: int) -> Solution:
         optimiser.step()
         score, kept = torch.stack(scores).mean(0), torch.stack(shares).mean(0)
         if automatic:
-            weights = weights * (_WEIGHT_RATE * (kept - problem.kept_decisions)).exp()
+            change = (weight_rate * (kept - problem.kept_decisions)).exp()
+            weights = (weights * change).clamp_max(_LARGEST_WEIGHT)
     masks = torch.sigmoid(logits.detach())
     nothing = 1.0 if problem.goal == "preserve" else 0.0
     masks = torch.where(moved[:, None, None, None], masks, nothing)
@@ -189,16 +196,31 @@ def lift_rows(output: PolicyOutput) -> PolicyOutput:
     )
 
 
+def whole_score(task: MaskTask, frames: FrameBatch) -> Tensor:
+    """What hiding everything does to the score of F rows: float64 [F]."""
+    with torch.no_grad():
+        base = task.policy(frames.observations, frames.states)
+        explained = task.question.explained(base, frames.actions)
+        return _whole(task, frames, base, explained, task.fills.series(frames, 1)(0))
+
+
 @torch.no_grad()
 def _scale(
     task: MaskTask, frames: FrameBatch, base: PolicyOutput, explained: Tensor, fill: Tensor
 ) -> Tensor:
     """What counts as 1 of the score: a nat, or what hiding everything does: float64 [F]."""
+    whole = _whole(task, frames, base, explained, fill)
+    return torch.ones_like(whole) if task.target in NATS_TARGETS else whole.clamp_min(_LEAST_SCALE)
+
+
+def _whole(
+    task: MaskTask, frames: FrameBatch, base: PolicyOutput, explained: Tensor, fill: Tensor
+) -> Tensor:
+    """The score with everything hidden: float64 [F]."""
     everything = torch.ones_like(frames.observations[:, :1]).expand(
         -1, len(task.selections), -1, -1
     )
-    whole = task_score(task, base, hidden_outputs(task, frames, everything, fill), explained)
-    return torch.ones_like(whole) if task.target in NATS_TARGETS else whole.clamp_min(_LEAST_SCALE)
+    return task_score(task, base, hidden_outputs(task, frames, everything, fill), explained)
 
 
 def kept_share(question: Question, base: PolicyOutput, changed: PolicyOutput) -> Tensor:

@@ -20,13 +20,19 @@ from agentlens.saliency.optimise.loss import mask_loss
 from agentlens.saliency.optimise.network import MaskNetwork
 from agentlens.saliency.optimise.problem import AUTO
 from agentlens.saliency.optimise.relaxation import spread
-from agentlens.saliency.optimise.solver import MaskTask, hidden_outputs, kept_share, task_score
+from agentlens.saliency.optimise.solver import (
+    MaskTask,
+    hidden_outputs,
+    kept_share,
+    task_score,
+    whole_score,
+)
 
 _START_LOGIT, _START_WEIGHT = -2.0, 0.1
-"""Without a teacher a network begins with little hidden and a small weight: from everything hidden
-it does not find back."""
+"""Without a teacher a network begins with little hidden and a small weight, a share of what hiding
+everything does to the score: from everything hidden it does not find back."""
 
-_WEIGHT_RATE = 0.05
+_WEIGHT_RATE = 0.1
 """How fast an automatic area weight follows the share of kept decisions."""
 
 
@@ -110,7 +116,7 @@ def start_training(task: MaskTask, network: MaskNetwork, plan: TrainingPlan) -> 
     return TrainingState(
         network=network.train().requires_grad_(True),
         optimiser=torch.optim.Adam(network.parameters(), lr=plan.learning_rate),
-        weight=_START_WEIGHT if weight == AUTO else float(weight),
+        weight=0.0 if weight == AUTO else float(weight),  # settled before the first update
     )
 
 
@@ -157,6 +163,8 @@ def train(
         batches: the frames of an update, by its number: the same number, the same frames.
     """
     with torch.inference_mode(False), torch.enable_grad(), exact_float32():
+        if state.update == 0 and task.problem.area_weight == AUTO:
+            state.weight = _START_WEIGHT * float(whole_score(task, batches(0)).mean())
         while state.update < plan.updates:
             yield _update(task, state, plan, batches(state.update))
 

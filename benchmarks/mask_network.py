@@ -1,0 +1,143 @@
+"""Learned masks in time: the network against the perturbation engine, and the optimiser.
+
+    python -m benchmarks.mask_network [--rounds N]
+
+Contenders take turns on the same states of pong-ppo, figures are medians over the rounds. The
+network is the one in ``agents/pong-ppo/masks``; the perturbation maps are the default method's, by
+the engine that a CPU gets. ``explain`` is the whole command on a recorded game: outputs checked
+against the recorded ones, maps made and written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from agentlens.compute import Compute
+from agentlens.metrics._recorded import frames_of, part
+from agentlens.policies.agent import Agent, load_agent
+from agentlens.rollout.play import Play
+from agentlens.rollout.recorder import record
+from agentlens.saliency.base import Explainer, FrameBatch, LearnedArtefact, SaliencyMethod
+from agentlens.saliency.engine.settings import torch_threads
+from agentlens.saliency.explain import explain
+from agentlens.saliency.frames import recording_facts
+from agentlens.saliency.methods.lan import Lan
+from agentlens.saliency.methods.perturbation import Perturbation
+from agentlens.store.artefacts import read_artefact
+from agentlens.store.recording import Recording
+from benchmarks.results import write_result
+
+NETWORK = Path(__file__).resolve().parent.parent / "agents" / "pong-ppo" / "masks"
+CORES = torch.get_num_threads()
+FRAMES = 64
+"""States of a call of the engine and the network; the optimiser gets half of them."""
+STEPS = 1024
+"""Steps that ``explain`` makes maps of."""
+
+
+def bound(method: SaliencyMethod, recording: Recording, agent: Agent, threads: int) -> Explainer:
+    """A method ready for calls."""
+    facts = recording_facts(recording, method)
+    if method.artefact is not None:
+        learned = read_artefact(NETWORK, "mask network")
+        facts = dataclasses.replace(facts, artefact=LearnedArtefact(learned.about, learned.tensors))
+    return method.bind(agent.policy, Compute(threads=threads), facts)
+
+
+def medians(
+    calls: Mapping[str, tuple[Callable[[], object], int]],
+    rounds: int,
+    clock: Callable[[], float],
+) -> dict[str, float]:
+    """Milliseconds a state of each call, taking turns; the first turn is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds + 1):
+        for name, (call, states) in calls.items():
+            start = clock()
+            call()
+            if turn:
+                times[name].append(1e3 * (clock() - start) / states)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def contenders(
+    recording: Recording, agent: Agent, frames: FrameBatch, threads: int
+) -> dict[str, tuple[Callable[[], object], int]]:
+    """What is timed, and how many states a call of each has."""
+    network = bound(Lan(network=str(NETWORK)), recording, agent, threads)
+    engine = bound(Perturbation(), recording, agent, threads)
+    optimiser = bound(Lan(), recording, agent, threads)
+    half = part(frames, np.arange(FRAMES // 2))
+    return {
+        "perturbation engine": (partial(engine, frames), FRAMES),
+        "mask network": (partial(network, frames), FRAMES),
+        "optimiser": (partial(optimiser, half), FRAMES // 2),
+    }
+
+
+def whole(recording: Recording, folder: Path, threads: int) -> dict[str, float]:
+    """Milliseconds a step of the whole command, wall and CPU."""
+    steps, compute = {0: range(STEPS)}, Compute(device="cpu", threads=threads)
+    method = Lan(network=str(NETWORK))
+    explain(recording, method, steps={0: range(64)}, output=folder / "warm", compute=compute)
+    wall, cpu = time.perf_counter(), time.process_time()
+    explain(
+        recording, method, steps=steps, output=folder / f"maps-{threads}-{wall}", compute=compute
+    )
+    return {
+        "wall": 1e3 * (time.perf_counter() - wall) / STEPS,
+        "cpu": 1e3 * (time.process_time() - cpu) / STEPS,
+    }
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    agent = load_agent("pong-ppo")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        recording = record(
+            agent,
+            output=folder / "recording",
+            play=Play(seed=2, max_steps=STEPS),
+            compute=Compute(),
+        )
+        frames = frames_of(recording.episodes[0], np.arange(100, 100 + 3 * FRAMES, 3))
+        with torch_threads(1):
+            cpu = medians(contenders(recording, agent, frames, 1), rounds, time.process_time)
+        with torch_threads(CORES):
+            calls = contenders(recording, agent, frames, CORES)
+            wall = medians(calls, rounds, time.perf_counter)
+        runs = [whole(recording, folder / str(turn), CORES) for turn in range(rounds)]
+        alone = [whole(recording, folder / f"alone-{turn}", 1) for turn in range(rounds)]
+    figures = {
+        "agent": "pong-ppo",
+        "states a call": FRAMES,
+        "cpu ms a state, one thread": cpu,
+        "wall ms a state, all cores": wall,
+        "explain: steps a second, all cores, wall": 1e3 / min(run["wall"] for run in runs),
+        "explain: steps a CPU second, one thread": 1e3 / min(run["cpu"] for run in alone),
+        "perturbation / network, all cores, wall": wall["perturbation engine"]
+        / wall["mask network"],
+        "perturbation / network, one thread, CPU": cpu["perturbation engine"] / cpu["mask network"],
+        "optimiser: seconds a state, all cores, wall": wall["optimiser"] / 1e3,
+    }
+    for name, value in figures.items():
+        print(f"{name}: {value}")
+    print(f"written to {write_result('mask_network', figures)}")
+
+
+if __name__ == "__main__":
+    main()
