@@ -17,7 +17,7 @@ from PIL import Image
 from agentlens.compute import Compute
 from agentlens.envs.atari.objects import boxes_of, facts_of, objects_of
 from agentlens.errors import AlreadyExists, InvalidArgument
-from agentlens.network.places import find_place
+from agentlens.network.places import Place, find_place
 from agentlens.network.state_maps import (
     nearest,
     neighbour_map,
@@ -26,7 +26,8 @@ from agentlens.network.state_maps import (
     told_variance,
 )
 from agentlens.network.taps import tap
-from agentlens.policies.agent import load_agent
+from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.base import Policy
 from agentlens.policies.device import choose_device
 from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.store.atomic import write_file
@@ -133,22 +134,9 @@ def map_states(
     agent = load_agent(recording.folder / "agent").to(choose_device(compute.device))
     where = find_place(agent.policy, place)
     states = _chosen(recording, plan.states)
-
-    def laid_out(policy: object) -> tuple[np.ndarray, float | None]:
-        assert isinstance(policy, type(agent.policy))
-        values = tap(policy, [where], states.observations, states.memory)[place]
-        layer = values.reshape(len(values), -1).astype(np.float32)
-        return principal_map(layer) if plan.kind == "pca" else (neighbour_map(layer), None)
-
-    points, share = laid_out(agent.policy)
+    points, share = _laid_out(agent.policy, where, states, plan.kind)
     near = nearest(points, states.games, states.steps)
-    far = None
-    if isinstance(agent.policy, ChainPolicy):
-        twin = build_policy(
-            agent.policy.network, agent.spec.observation, agent.spec.action, seed=TWIN_SEED
-        ).to(next(agent.policy.parameters()).device)
-        far = nearest(laid_out(twin)[0], states.games, states.steps)
-    told = _told(states, near, far)
+    told = _told(states, near, _untrained_neighbours(agent, where, states, plan.kind))
     colourings = [
         by_number(name, values, _note(figure))
         for (name, values), figure in zip(states.numbers.items(), told[:-1], strict=True)
@@ -157,13 +145,12 @@ def map_states(
         by_label("action", states.actions, agent.spec.action.meanings, _note(told[-1]))
     )
     name = recording.header.agent.name
-    lead = _lead(place, len(points), share)
     best = sorted(range(1, len(told) - 1), key=lambda i: -np.nan_to_num(told[i].own, nan=-1.0))
     shown = [colourings[i] for i in (0, *best[:2], -1)]
     draw_map(points, shown, f"{name}: {place}", picture, force=force)
     content = StateMap(
         title=f"{name}: states by {place}",
-        lead=lead,
+        lead=_lead(place, len(points), share),
         points=points,
         names=[f"game {g}, step {s}" for g, s in zip(states.games, states.steps, strict=True)],
         frames=[_png(screen) for screen in states.screens],
@@ -172,12 +159,29 @@ def map_states(
     )
     write_file(page, state_map_page(content).encode())
     return StateMapResult(
-        page=page,
-        picture=picture,
-        states=len(points),
-        share=share,
-        told=tuple(told),
+        page=page, picture=picture, states=len(points), share=share, told=tuple(told)
     )
+
+
+def _laid_out(
+    policy: Policy, place: Place, states: _States, kind: MapKind
+) -> tuple[np.ndarray, float | None]:
+    """The states on a map, float64 [T, 2], and the share of the layer's variance on it."""
+    values = tap(policy, [place], states.observations, states.memory)[place.name]
+    layer = values.reshape(len(values), -1).astype(np.float32)
+    return principal_map(layer) if kind == "pca" else (neighbour_map(layer), None)
+
+
+def _untrained_neighbours(
+    agent: Agent, place: Place, states: _States, kind: MapKind
+) -> np.ndarray | None:
+    """Neighbours on the map of a network that never learned; None where none can be made."""
+    if not isinstance(agent.policy, ChainPolicy):
+        return None
+    network, device = agent.policy.network, next(agent.policy.parameters()).device
+    twin = build_policy(network, agent.spec.observation, agent.spec.action, seed=TWIN_SEED)
+    points, _ = _laid_out(twin.to(device), place, states, kind)
+    return nearest(points, states.games, states.steps)
 
 
 def _chosen(recording: Recording, most: int) -> _States:
