@@ -115,13 +115,11 @@ def map_states(
         place: a layer such as "torso.8"; spatial ones are flattened.
         plan: which map, of how many states.
         compute: where.
-        output: the page's path; ``map-PLACE.html`` in the recording's folder if not given. The
-            picture lies beside it.
+        output: the page; ``map-PLACE.html`` in the recording's folder if not given.
         force: replace what is there already.
 
     Raises:
-        UnknownName: no such place.
-        InvalidArgument: too few states, or umap-learn is missing.
+        UnknownName, InvalidArgument: no such place, too few states, or umap-learn is missing.
         AlreadyExists: page or picture are there, and ``force`` was not given.
     """
     recording, plan = open_recording(recording), plan or MapPlan()
@@ -135,8 +133,8 @@ def map_states(
     where = find_place(agent.policy, place)
     states = _chosen(recording, plan.states)
     points, share = _laid_out(agent.policy, where, states, plan.kind)
-    near = nearest(points, states.games, states.steps)
-    told = _told(states, near, _untrained_neighbours(agent, where, states, plan.kind))
+    far = _untrained_neighbours(agent, where, states, plan.kind)
+    told = _told(states, nearest(points, states.games, states.steps), far)
     colourings = [
         by_number(name, values, _note(figure))
         for (name, values), figure in zip(states.numbers.items(), told[:-1], strict=True)
