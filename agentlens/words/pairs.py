@@ -5,8 +5,9 @@ Shape letters: T steps, G groups of objects, A merged actions.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +26,10 @@ _MOST_MISSING = 0.5
 
 _SEPARATOR = "."
 
+FITS = 3
+"""Networks that are fitted from different first weights: positions that move together stand in for
+each other, and which one does is chance."""
+
 POSITIONS = InteractionPlan(l1=5e-4, updates=1000)
 """For the few positions of a game: a stronger penalty, which keeps the control column weak."""
 
@@ -34,22 +39,27 @@ class PairReport:
     """What two looks at the same steps say.
 
     ``output``: whose difference was fitted, two actions. ``interactions``: of attributes named
-    "ball.y". ``rows``: steps in which all of them are there. ``shapley``: pairs of objects with
+    "ball.y", mean of the fits, each in units of its strongest pair. ``firsts``: the strongest pair
+    of each fit. ``rows``: steps in which all of them are there. ``shapley``: pairs of objects with
     the mean size of their Shapley interaction, largest first; empty without shares.
     """
 
     output: tuple[str, str]
     interactions: Interactions
+    firsts: tuple[str, ...]
     rows: int
     shapley: tuple[tuple[str, str, float], ...]
 
     def lines(self) -> tuple[str, ...]:
         """The report in words: the fit, its strongest pairs and the control, and Shapley's."""
         top = ", ".join(f"{a} with {b}" for a, b, _ in self.interactions.ranked()[:_SHOWN_PAIRS])
+        counted = Counter(self.firsts).most_common()
+        firsts = ", ".join(f"{pair} ({count})" for pair, count in counted)
         fitted = (
             f"{self.output[0]} against {self.output[1]} from positions (R^2 "
             f"{self.interactions.fit:.2f} on the last fifth of {self.rows} steps): {top}; the "
-            f"control column's best pair is number {self.interactions.control_rank}"
+            f"control column's best pair is number {self.interactions.control_rank}; first in "
+            f"{len(self.firsts)} fits: {firsts}"
         )
         if not self.shapley:
             return (fitted,)
@@ -83,13 +93,20 @@ def report_pairs(
     merged = np.stack([preferences[:, list(group)].max(1) for group in groups], 1)
     first, second = _most_apart(merged)
     rows = np.isfinite(table).all(1)
-    strengths = detect_interactions(
-        table[rows], (merged[:, first] - merged[:, second])[rows], names, plan
-    )
+    target = (merged[:, first] - merged[:, second])[rows]
+    fits = [
+        detect_interactions(table[rows], target, names, replace(plan, seed=plan.seed + fit))
+        for fit in range(FITS)
+    ]
     labels = [meanings[group[0]] for group in groups]
     return PairReport(
         output=(labels[first], labels[second]),
-        interactions=strengths,
+        interactions=Interactions(
+            names=fits[0].names,
+            strength=np.mean([fit.strength / fit.strength.max() for fit in fits], axis=0),
+            fit=float(np.mean([fit.fit for fit in fits])),
+        ),
+        firsts=tuple(" with ".join(fit.ranked()[0][:2]) for fit in fits),
         rows=int(rows.sum()),
         shapley=_shapley_pairs(parts),
     )
