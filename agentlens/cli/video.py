@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from agentlens.cli._console import ConsoleStages
 from agentlens.cli._method import MethodFlags
@@ -30,24 +31,43 @@ class Options:
     """The video; a fresh name in the recording's folder if not given. mp4, webm, gif, webp, png."""
     force: bool = False
     """Overwrite the video."""
+    badges: bool = False
+    """Measure on 40 steps how far the maps can be believed, and show it in the header."""
 
 
 def run(options: Options) -> int:
     """Do the whole job and print where things lie."""
     from agentlens.cli._agent import load_chosen
+    from agentlens.drawing.render import check_output
+    from agentlens.workflows.measure import measure_badges
     from agentlens.workflows.summary import recording_summary
-    from agentlens.workflows.video import video
+    from agentlens.workflows.video import draw_game, explained_game
 
     agent, compute = load_chosen(options.source, options.compute)
-    result = video(
+    check_output(Path(options.output or "video.mp4"), options.force or options.output is None)
+    reporter = ConsoleStages()
+    recording, maps, method = explained_game(
         agent,
-        options.output,
         play=options.play.games,
         method=options.maps.configured(),
         compute=compute,
         draw=options.drawing,
+        reporter=reporter,
+    )
+    if options.badges:
+        assert maps.folder is not None  # the maps were stored there
+        with reporter.stage("measuring", "metrics") as progress:
+            badges = measure_badges(
+                recording, maps.folder, method, compute=compute, progress=progress
+            )
+        print(f"badges: {badges}")
+    result = draw_game(
+        recording,
+        maps,
+        options.output,
+        draw=options.drawing,
         force=options.force,
-        reporter=ConsoleStages(),
+        reporter=reporter,
     )
     print(recording_summary(result.recording))
     print(f"recording: {result.recording.folder}")

@@ -16,6 +16,9 @@ BADGE_METRICS = (
 )
 """The metrics that badges rest on."""
 
+BADGE_STATES = 40
+"""States that they are measured on where a video asks for badges."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MeasurePlan:

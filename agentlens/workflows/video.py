@@ -71,11 +71,29 @@ def video(
         video.
     """
     check_output(Path(output or "video.mp4"), force or output is None)
+    recording, map_set, _ = explained_game(
+        agent, play=play, method=method, compute=compute, draw=draw, reporter=reporter
+    )
+    return draw_game(recording, map_set, output, draw=draw, force=force, reporter=reporter)
+
+
+def explained_game(
+    agent: Agent | Path | str,
+    *,
+    play: Play = Play(),
+    method: str | SaliencyMethod = "perturbation",
+    compute: Compute = Compute(),
+    draw: Draw = Draw(),
+    reporter: StageReporter = SILENT_STAGES,
+) -> tuple[Recording, MapSet, SaliencyMethod]:
+    """The first two stages of a video: one game in a fresh folder, and the maps of its decisions.
+
+    The arguments are those of ``video``. Returned with them is the method as it was used.
+    """
     check_game(play)
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
     method = drawable(check_method(method, agent, compute), draw)
-    name = agent.spec.name
-    folder = fresh_path(RECORDINGS, f"{name}-seed{play.seed}")
+    folder = fresh_path(RECORDINGS, f"{agent.spec.name}-seed{play.seed}")
     with reporter.stage("recording", "steps") as progress:
         recording = record(
             agent,
@@ -87,10 +105,24 @@ def video(
     with reporter.stage("explaining", "steps") as progress:
         run = prepare_maps(recording, method, compute=compute, agent=agent)
         map_set = explain_aloud(run, progress=progress, say=reporter.say)
+    return recording, map_set, method
+
+
+def draw_game(
+    recording: Recording,
+    map_set: MapSet,
+    output: Path | str | None = None,
+    *,
+    draw: Draw = Draw(),
+    force: bool = False,
+    reporter: StageReporter = SILENT_STAGES,
+) -> VideoResult:
+    """The last stage of a video; the arguments are those of ``video``."""
     if draw.boxes:
         with reporter.stage("finding objects", "steps") as progress:
             make_sure_of_boxes(recording, progress)
-    path = Path(output) if output else fresh_path(folder, name, ".mp4")
+    name = recording.header.agent.name
+    path = Path(output) if output else fresh_path(recording.folder, name, ".mp4")
     with reporter.stage("drawing", "frames") as progress:
         path = render(recording, map_set, path, draw=draw, force=force, progress=progress)
     return VideoResult(recording=recording, maps=map_set, path=path)

@@ -12,10 +12,10 @@ from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.methods.perturbation import Perturbation
-from agentlens.store.measures import read_measures
+from agentlens.store.measures import badges_of, read_measures
 from agentlens.store.recording import Recording
 from agentlens.store.tables import read_table
-from agentlens.workflows.measure import measure
+from agentlens.workflows.measure import measure, measure_badges
 from agentlens.workflows.measure_plan import MeasurePlan
 from agentlens.workflows.measure_result import MeasureResult
 
@@ -60,6 +60,19 @@ def test_methods_and_controls_are_measured_on_the_same_states(
     assert kept.figures["sparseness"].estimate == pytest.approx(
         np.mean(result.values["perturbation"]["sparseness"])
     )
+
+
+def test_badges_alone_are_measured_and_stored_where_a_header_reads_them(
+    recording: Recording, tmp_path: Path
+) -> None:
+    badges = measure_badges(
+        recording, tmp_path, Perturbation(stride=20), states=3, compute=Compute(threads=1)
+    )
+    assert all(badge.verdict != "not measured" for badge in badges.all)
+    assert badges_of(tmp_path) == badges
+    measures = read_measures(tmp_path)
+    assert measures is not None
+    assert measures.states == 3
 
 
 def test_what_is_not_there_is_refused_before_anything_is_measured(recording: Recording) -> None:

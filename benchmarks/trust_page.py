@@ -1,0 +1,155 @@
+"""The measured part of docs/trust.md, from benchmarks/results/trust: no number typed by hand.
+
+python -m benchmarks.trust_page            print it
+python -m benchmarks.trust_page --write    put it into the page
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.trust import CHEAP, FOLDER
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "trust.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+SHOWN = {
+    "causal-rank": "causal rank",
+    "top-region": "top region",
+    "difference": "insertion - deletion",
+    "sensitivity-n": "sensitivity-n",
+    "energy-correlation": "energy",
+    "randomisation": "output layer anew",
+    "input-invariance": "input invariance",
+    "separability": "two actions",
+}
+"""Metrics of the tables, and their headings."""
+
+Figures = Mapping[str, Any]
+
+
+def stored(folder: Path = FOLDER) -> dict[str, Figures]:
+    """What was measured, by agent."""
+    paths = sorted(folder.glob("*.json"))
+    return {path.stem: json.loads(path.read_text("utf-8"))["figures"] for path in paths}
+
+
+def part(figures: Mapping[str, Figures]) -> str:
+    """The whole part."""
+    lines = [
+        "### What hiding a region costs, agent by agent",
+        "",
+        *_interventions(figures),
+        "### Method by measure",
+        "",
+        "`causal rank`, `top region`, `insertion - deletion`, `sensitivity-n`, `input invariance`: "
+        "higher is better; `energy`, `output layer anew`, `two actions`: lower. Rows in italics "
+        "are controls.",
+        "",
+        *_measures(figures),
+        "### Where the default peaks when one object decides",
+        "",
+        *_decisive(figures),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _interventions(figures: Mapping[str, Figures]) -> Iterator[str]:
+    yield (
+        "Whole games, paired; the region filled with the recording's median. KL a decision in "
+        "nats, root mean square change of the advantages for Q networks. Few games: an interval "
+        "that holds 0 says *cannot tell*, no more."
+    )
+    yield ""
+    yield "| agent, pairs of games | hidden | return | difference (95 %) | KL a decision |"
+    yield "|---|---|---|---|---|"
+    for agent, parts in figures.items():
+        table = parts.get("interventions")
+        if table is None:
+            continue
+        for arm, row in table["arms"].items():
+            first = f"{agent}, {table['repeats']}" if arm == "untouched" else ""
+            gap = row["difference"]
+            between = ""
+            if gap is not None:
+                between = f"{gap[0]:+.1f}" + (
+                    f" ({gap[1]:+.1f} to {gap[2]:+.1f})" if gap[1] is not None else ""
+                )
+                if gap[1] is not None and gap[1] <= 0 <= gap[2]:
+                    between += ": cannot tell"
+            moved = "" if row["kl"] is None else f"{row['kl'][0]:.3f}"
+            name = arm.removesuffix(" hidden")
+            yield f"| {first} | {name} | {row['return'][0]:+.1f} | {between} | {moved} |"
+    yield ""
+
+
+def _measures(figures: Mapping[str, Figures]) -> Iterator[str]:
+    for agent, parts in figures.items():
+        table = parts.get("measures")
+        if table is None:
+            continue
+        yield f"**{agent}**, {table['states']} states, intervals over {table['units']}"
+        yield ""
+        yield "| | " + " | ".join(SHOWN.values()) + " |"
+        yield "|---" * (len(SHOWN) + 1) + "|"
+        for row, values in table["rows"].items():
+            name = row if row in table["badges"] else f"*{row}*"
+            yield f"| {name} | " + " | ".join(_cell(values.get(m)) for m in SHOWN) + " |"
+        for row, values in parts.get("slow", {}).get("rows", {}).items():
+            cells = [_cell(values.get(m)) if m in CHEAP else "" for m in SHOWN]
+            yield f"| {row} ({parts['slow']['states']} states) | " + " | ".join(cells) + " |"
+        yield ""
+        for method, badges in table["badges"].items():
+            yield f"- `{method}`: {badges}"
+        yield ""
+
+
+def _cell(figure: list[float | None] | None) -> str:
+    return "" if figure is None or figure[0] is None else f"{figure[0]:.2f}"
+
+
+def _decisive(figures: Mapping[str, Figures]) -> Iterator[str]:
+    yield (
+        "A frame is decisive where erasing one object moves the policy by more than .1 nats, or "
+        "changes the greedy action of a Q network; the object that moves it most decides. The "
+        "share of frames whose peak lies within 5 observation pixels of what erasing that object "
+        "changes, in one of the planes:"
+    )
+    yield ""
+    yield "| agent | decisive frames | deciding objects | default | energy alone | by chance |"
+    yield "|---|---|---|---|---|---|"
+    for agent, parts in figures.items():
+        row = parts.get("decisive")
+        if row is None:
+            continue
+        if not row["decisive"]:
+            yield f"| {agent} | 0 of {row['asked']} | none | | | |"
+            continue
+        objects = ", ".join(f"{name} {count}" for name, count in row["objects"].items())
+        shares = " | ".join(f"{row[name]:.2f}" for name in ("default", "energy", "chance"))
+        count = f"{row['decisive']} (of {row['asked']} looked at)"
+        yield f"| {agent} | {count} | {objects} | {shares} |"
+    yield ""
+
+
+def written(page: str, text: str) -> str:
+    """The page with its measured part replaced."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{text}{END}{after}"
+
+
+def main() -> None:
+    """Print the part, or write it."""
+    text = part(stored())
+    if "--write" in sys.argv[1:]:
+        PAGE.write_text(written(PAGE.read_text("utf-8"), text), encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()
