@@ -75,6 +75,9 @@ GALLERY = (PONG, BREAKOUT, INVADERS, CROPPED, STACKED, DQN)
 GAMES = {"pong": (PONG, RECURRENT), "breakout": (BREAKOUT,), "space-invaders": (INVADERS,)}
 """For the methods: agents of each game, the next where a method does not suit the first."""
 
+SLOW = ("extremal", "fido", "lan", "meaningful-perturbation")
+"""Methods that take seconds a step: two steps set the scale of their pictures, not six."""
+
 
 def record(scene: Scene, policies: Path, folder: Path) -> agentlens.Recording:
     """Play the scene's episode a little past its step."""
@@ -115,7 +118,8 @@ def methods(policies: Path, folder: Path, names: list[str]) -> None:
         for name in names or METHODS.names():
             output = DOCS / "images" / "methods" / f"{name}-{game}.png"
             for scene, recording in zip(scenes, recordings, strict=True):
-                few = range(scene.step - 3, scene.step + 3)
+                around = 1 if name in SLOW else 3
+                few = range(scene.step - around, scene.step + around)
                 place = folder / scene.name / "of-methods" / name
                 try:
                     maps = agentlens.explain(recording, name, steps=few, output=place)

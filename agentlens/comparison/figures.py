@@ -20,6 +20,12 @@ from agentlens.comparison.words import interval_text, number, verdict_text
 WIDTH, ROW, LEFT, RIGHT = 440, 62, 10, 14
 _HALO = "paint-order:stroke;stroke:var(--page,#ffffff);stroke-width:5px;stroke-linejoin:round"
 _CURVE_HEIGHT = 228
+_LABEL_LETTERS = 50
+"""Letters, most of them bold, that fit on a row's line."""
+_NAME_LETTERS = 12
+"""Letters of a name below a curve."""
+_LETTER = 7.5
+"""Width of a letter there, at most on average."""
 _DARKEST = 0.85
 """Opacity of a cell at the end of the scale of mass shifts."""
 
@@ -62,23 +68,27 @@ def differences_figure(differences: Sequence[PairedDifference]) -> str:
     ends = [e for d in differences for e in (d.difference.low, d.difference.high)]
     values = [d.difference.estimate for d in differences]
     axis = axis_over(values, LEFT, WIDTH - RIGHT, hold=(*ends, 0.0))
-    row = ROW - 10
+    names = [f"{_short(d.first)} minus {_short(d.second)}" for d in differences]
+    verdicts = [verdict_text(d) for d in differences]
+    below = any(
+        len(name) + len(verdict) > _LABEL_LETTERS
+        for name, verdict in zip(names, verdicts, strict=True)
+    )
+    row = ROW + 6 if below else ROW - 10
     bottom = 6 + row * len(differences)
     parts = [svg.bottom_axis(axis, 6, bottom, "paired difference of returns, 95 % interval")]
     zero = axis(0.0)
     parts.append(svg.line(zero, 4, zero, bottom, colour=INK, width=1.5))
     for i, paired in enumerate(differences):
-        top = 6 + row * i
+        top, mark = 6 + row * i, 6 + row * i + (50 if below else 34)
         unclear = paired.verdict in ("cannot tell", "equal")
         colour = FAINT if unclear else INK
-        parts.append(
-            _label(top + 14, f"{paired.first} minus {paired.second}", verdict_text(paired))
-        )
-        parts.append(_whisker(axis, paired.difference, top + 34, colour))
+        parts.append(_label(top + 14, names[i], verdicts[i], below=below))
+        parts.append(_whisker(axis, paired.difference, mark, colour))
         x = axis(paired.difference.estimate)
         fill = "var(--page,#ffffff)" if unclear else colour
         parts.append(
-            f'<circle cx="{x}" cy="{top + 34}" r="6" '
+            f'<circle cx="{x}" cy="{mark}" r="6" '
             f'style="fill:{fill};stroke:{colour};stroke-width:2"/>'
         )
     return svg.figure(WIDTH, bottom + 44, "Paired differences of returns", parts)
@@ -190,13 +200,20 @@ def _shift_scale(rows: int, columns: int, places: tuple[int, int], limit: float)
     return parts
 
 
-def _label(y: float, name: str, about: str) -> str:
-    """A row's name above its marks, with what is to say of it in grey."""
+def _label(y: float, name: str, about: str, *, below: bool = False) -> str:
+    """A row's name above its marks, with what is to say of it in grey, beside it or below."""
+    place = f'x="{LEFT - 6}" dy="17"' if below else 'dx="8"'
     return (
         f'<text x="{LEFT - 6}" y="{y:.1f}" style="font-size:14px;fill:{INK};{_HALO}">'
         f'<tspan style="font-weight:600">{svg.escaped(name)}</tspan>'
-        f'<tspan dx="8" style="fill:{FAINT}">{svg.escaped(about)}</tspan></text>'
+        f'<tspan {place} style="fill:{FAINT}">{svg.escaped(about)}</tspan></text>'
     )
+
+
+def _short(name: str) -> str:
+    """A name of which two fit on a line."""
+    most = (_LABEL_LETTERS - len(" minus ")) // 2
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[-(most // 2) + 1 :]}"
 
 
 def _curve(title: str, label: str, names: Sequence[str], values: Sequence[Interval | None]) -> str:
@@ -220,12 +237,23 @@ def _curve(title: str, label: str, names: Sequence[str], values: Sequence[Interv
         if v is not None:
             label_open = f"<g><title>{svg.escaped(f'{names[i]}: {interval_text(v)}')}</title>"
             parts.append(label_open + svg.mark(across(i), axis(v.estimate), i) + "</g>")
-    stride = max(1, -(-len(names) // 4))
-    for i, name in enumerate(names):
-        if i % stride == 0 or i == len(names) - 1:
-            short = name if len(name) <= 12 else f"{name[:5]}…{name[-6:]}"
-            parts.append(svg.text(across(i), bottom + 22, short, anchor="middle", colour=FAINT))
-    return svg.figure(width, _CURVE_HEIGHT, title, parts)
+    named = _named_places(len(names))
+    for order, i in enumerate(named):
+        name = names[i]
+        short = name if len(name) <= _NAME_LETTERS else f"{name[:5]}…{name[-6:]}"
+        lower = 14 * (order % 2) if len(named) > 3 else 0
+        y, x = bottom + 20 + lower, across(i)
+        beyond = x + len(short) * _LETTER / 2 > width
+        place, anchor = (width - 1.0, "end") if beyond else (x, "middle")
+        parts.append(svg.text(place, y, short, anchor=anchor, colour=FAINT))
+    return svg.figure(width, _CURVE_HEIGHT + 10, title, parts)
+
+
+def _named_places(count: int) -> list[int]:
+    """Which of the agents below a curve are named: at most five, with the first and the last."""
+    stride = max(1, -(-count // 4))
+    places = [i for i in range(0, count, stride) if i == 0 or count - 1 - i >= stride]
+    return places if count == 1 else [*places, count - 1]
 
 
 def _whisker(axis: Axis, interval: Interval, y: float, colour: str) -> str:

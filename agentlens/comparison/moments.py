@@ -59,6 +59,8 @@ class Moment:
 def output_moments(shared: SharedStates, count: int) -> tuple[Moment, ...]:
     """The ``count`` states each with the largest policy and value difference, and at random.
 
+    A state is told once: where values differ, it is none near one where policies do.
+
     Args:
         shared: both agents' outputs.
         count: of each kind; fewer where there are not as many states apart from each other.
@@ -70,7 +72,7 @@ def output_moments(shared: SharedStates, count: int) -> tuple[Moment, ...]:
     first, second = shared.first_outputs.values, shared.second_outputs.values
     if first is not None and second is not None:
         gap = np.abs(_standardised(first) - _standardised(second))
-        moments += _pick(shared, "value", "standardised value difference", gap, count)
+        moments += _pick(shared, "value", "standardised value difference", gap, count, moments)
     drawn = resampling().permutation(len(shared.steps)).astype(np.float64) + 1.0
     return moments + tuple(
         _moment(shared, "random", "drawn at random", i, 0.0)
@@ -79,7 +81,11 @@ def output_moments(shared: SharedStates, count: int) -> tuple[Moment, ...]:
 
 
 def map_moments(
-    shared: SharedStates, places: np.ndarray, distance: np.ndarray, count: int
+    shared: SharedStates,
+    places: np.ndarray,
+    distance: np.ndarray,
+    count: int,
+    told: Sequence[Moment] = (),
 ) -> tuple[Moment, ...]:
     """The ``count`` explained states with the largest distance between the maps.
 
@@ -88,15 +94,24 @@ def map_moments(
         places: int [M], rows of ``shared`` that are explained.
         distance: float [M], ``similarity.map_distance`` there; NaN is left out.
         count: as in ``output_moments``.
+        told: moments of other kinds; those of the same two agents and states are not told again,
+            but for random ones.
     """
     check_shape("distance", distance, (len(places),))
     amounts = np.zeros(len(shared.steps))
     amounts[places] = np.nan_to_num(distance)
-    return _pick(shared, "maps", "map distance", amounts, count)
+    ours = (shared.first, shared.second, shared.states_of)
+    told = [m for m in told if (m.first, m.second, m.states_of) == ours and m.kind != "random"]
+    return _pick(shared, "maps", "map distance", amounts, count, told)
 
 
 def largest(
-    amounts: np.ndarray, episodes: np.ndarray, steps: np.ndarray, count: int, apart: int = APART
+    amounts: np.ndarray,
+    episodes: np.ndarray,
+    steps: np.ndarray,
+    count: int,
+    apart: int = APART,
+    told: Sequence[tuple[int, int]] = (),
 ) -> tuple[int, ...]:
     """Indices of the largest positive amounts, none within ``apart`` steps of a larger one.
 
@@ -104,12 +119,14 @@ def largest(
         amounts: float [T]; equal ones in order.
         episodes, steps: int [T], which state.
         count: how many at most.
+        told: (episode, step) of states that are shown already; none within ``apart`` of them.
     """
     chosen: list[int] = []
     for i in np.argsort(-amounts, kind="stable"):
         if len(chosen) == count or not amounts[i] > 0:
             break
-        near = any(episodes[j] == episodes[i] and abs(steps[j] - steps[i]) < apart for j in chosen)
+        places = [*told, *((episodes[j], steps[j]) for j in chosen)]
+        near = any(e == episodes[i] and abs(s - steps[i]) < apart for e, s in places)
         if not near:
             chosen.append(int(i))
     return tuple(chosen)
@@ -126,11 +143,17 @@ def spread_states(episodes: np.ndarray, count: int) -> np.ndarray:
 
 
 def _pick(
-    shared: SharedStates, kind: Kind, measure: str, amounts: np.ndarray, count: int
+    shared: SharedStates,
+    kind: Kind,
+    measure: str,
+    amounts: np.ndarray,
+    count: int,
+    told: Sequence[Moment] = (),
 ) -> tuple[Moment, ...]:
+    places = [(moment.episode, moment.step) for moment in told]
     return tuple(
         _moment(shared, kind, measure, i, float(amounts[i]))
-        for i in largest(amounts, shared.episodes, shared.steps, count)
+        for i in largest(amounts, shared.episodes, shared.steps, count, told=places)
     )
 
 

@@ -60,7 +60,7 @@ def page(comparison: Comparison, drawn: Drawn) -> str:
         "header",
         element("p", f"agentlens · policies compared · {game}", class_="eyebrow"),
         element("h1", title),
-        element("p", summary(comparison), class_="lead"),
+        element("p", summary(comparison), *_more_of(comparison), class_="lead"),
         element("nav", element("ul", *links), aria_label="Sections"),
     )
     versions = comparison.made.get("versions", {})
@@ -80,6 +80,13 @@ def page(comparison: Comparison, drawn: Drawn) -> str:
         f'<!doctype html>\n<html lang="en"><head>{head}</head>'
         f"<body>{skip}{top}{main}{foot}</body></html>\n"
     )
+
+
+def _more_of(comparison: Comparison) -> list[str]:
+    """Where the figures are of all the pairs that the summary does not tell."""
+    if len(comparison.agents) == 2:
+        return []
+    return [" ", element("a", f"All {len(comparison.differences)} differences", href="#returns")]
 
 
 def _sections(comparison: Comparison, drawn: Drawn) -> list[tuple[str, str, Html]]:

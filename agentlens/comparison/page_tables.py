@@ -143,7 +143,8 @@ def objects_table(comparison: Comparison) -> Html:
         f"Share of the effect of erasing each object, {first.steps} of {first.states_of}'s states; "
         "first where the agent is decided, where that is told"
     )
-    return columns_table(caption, ("", *agents), rows)
+    layout = columns_table if len(agents) <= 2 else table
+    return layout(caption, ("object", *agents), rows)
 
 
 def _object_cell(effect: ObjectEffect | None) -> str | Html:

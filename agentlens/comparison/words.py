@@ -130,7 +130,8 @@ def _summary_of_many(comparison: Comparison) -> str:
         widest = max(clear, key=lambda d: abs(d.difference.estimate))
         text += f", the largest between {widest.first} and {widest.second} ({_difference(widest)})"
     if unclear:
-        text += "; cannot tell " + ", ".join(f"{d.first} from {d.second}" for d in unclear)
+        of = f"{unclear[0].first} from {unclear[0].second}"
+        text += f"; cannot tell {of if len(unclear) == 1 else f'{len(unclear)} pairs apart'}"
     text += "."
     if comparison.behaviours:
         rates = [b.greedy_agreement.estimate for b in comparison.behaviours]

@@ -195,7 +195,7 @@ def _on_shared_states(
         return comparison, gallery
     steps = shared_steps(run, gallery)
     gallery = replace(gallery, maps=explain_all(run, gallery, steps, moments))
-    figures = compare_maps(run, gallery, steps, shared)
+    figures = compare_maps(run, gallery, steps, shared, moments)
     comparison = replace(
         comparison,
         similarities=figures.similarities,

@@ -77,8 +77,12 @@ def compare_maps(
     gallery: Gallery,
     steps: Mapping[int, StepsByEpisode],
     shared: Mapping[tuple[int, int], SharedStates],
+    told: Sequence[Moment] = (),
 ) -> MapFigures:
-    """How alike the maps are, where their mass lies, and where they differ most."""
+    """How alike the maps are, where their mass lies, and where they differ most.
+
+    ``told``: moments of other kinds, which are not told again.
+    """
     similarities: list[Similarity] = []
     shifts: list[MassShift] = []
     moments: list[Moment] = []
@@ -95,7 +99,7 @@ def compare_maps(
             if role == "actor":
                 states = shared[(j, home) if home == i else (i, home)]
                 rows, distance = _rows(states, aligned), map_distance(aligned)
-                moments.extend(map_moments(states, rows, distance, run.plan.moments))
+                moments.extend(map_moments(states, rows, distance, run.plan.moments, told))
     twins = _seed_twin(run, gallery, steps[0])
     own = run.labels[0]
     return MapFigures(

@@ -52,6 +52,14 @@ def test_moments_find_the_planted_disagreement_and_random_ones_stand_beside(
     assert 17 in steps_by_episode(found)[1]
 
 
+def test_a_state_is_told_once() -> None:
+    amounts, episodes = np.arange(1.0, 101.0), np.zeros(100, np.int64)
+    steps = np.arange(100)
+    assert largest(amounts, episodes, steps, 2) == (99, 79)
+    assert largest(amounts, episodes, steps, 2, told=[(0, 95)]) == (75, 55)
+    assert largest(amounts, episodes, steps, 2, told=[(1, 95)]) == (99, 79)
+
+
 def test_value_bias_is_value_minus_what_followed(tmp_path: Path) -> None:
     """Reward 8 at the first step only, gamma 0.5: the return is 8, then 0."""
     agent = replace(AGENT, value=ValueSpec(gamma=0.5, reward="raw"))

@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from agentlens.comparison.comparison import Comparison
-from agentlens.comparison.figures import shift_figure, shift_limit
+from agentlens.comparison.figures import differences_figure, shift_figure, shift_limit
 from agentlens.comparison.report import LARGEST_PAGE, Picture, file_name, png, write_report
 from agentlens.comparison.words import interval_text, number, percent, summary
 from agentlens.drawing.side_by_side import COLOURS
@@ -140,6 +140,24 @@ def test_more_agents_get_curves_over_their_order_and_a_count_of_clear_difference
     assert "of 3 differences" in summary(found).lower()
     assert (tmp_path / "out" / "figures" / "order-return.svg").exists()
     assert "Same greedy action as four" in text
+
+
+def test_long_names_push_the_verdict_to_a_line_of_its_own(two: Comparison) -> None:
+    short = dataclasses.replace(two.differences[0], verdict="cannot tell")
+    long = dataclasses.replace(short, first="breakout-ppo-ladder-1", second="breakout-ppo-ladder-2")
+    assert 'dy="17"' not in differences_figure([short])
+    assert "cannot tell" in differences_figure([short])
+    assert 'dy="17"' in differences_figure([long])
+    longest = dataclasses.replace(long, first="x" * 60)
+    assert "x" * 60 not in differences_figure([longest])
+
+
+def test_the_summary_of_many_does_not_list_every_pair(tmp_path: Path) -> None:
+    four = comparison(tmp_path, ("a", "b", "c", "d"))
+    unclear = [dataclasses.replace(d, verdict="cannot tell") for d in four.differences]
+    told = summary(dataclasses.replace(four, differences=tuple(unclear)))
+    assert "cannot tell 6 pairs apart" in told
+    assert "a from b" not in told
 
 
 def test_numbers_are_written_for_people() -> None:

@@ -10,7 +10,8 @@ from agentlens.drawing.context import FrameContext, Scene
 from agentlens.drawing.pixels import canvas, fill
 from agentlens.drawing.text import NORMAL, SMALL, draw_text, line_height, number, text_width
 
-_TITLES = {"probability": "action probability", "q_value": "Q-value"}
+_TITLES = {"probability": ("action probability", "probability", "p"), "q_value": ("Q-value", "Q")}
+"""The longest that fits."""
 _MARGIN, _TITLE_HEIGHT, _ROW = 12, 34, 26
 
 _LARGEST_ROW = 36
@@ -34,26 +35,22 @@ class Actions:
         picture = canvas(self.size, theme.surface)
         width, height = self.size
         choices = context.scene.choices
-        draw_text(
-            picture,
-            _TITLES[choices.kind],
-            _MARGIN,
-            8,
-            colour=theme.text,
-            width=width - 2 * _MARGIN,
-        )
+        room = width - 2 * _MARGIN
+        titles = _TITLES[choices.kind]
+        title = next((t for t in titles if text_width(t, NORMAL) <= room), titles[-1])
+        room -= draw_text(picture, title, _MARGIN, 8, colour=theme.text, width=room) + _MARGIN
         taken = f"takes {choices.names[context.taken]}"
-        room = width - 3 * _MARGIN - text_width(_TITLES[choices.kind], NORMAL)
-        draw_text(
-            picture,
-            taken,
-            width - _MARGIN,
-            10,
-            size=SMALL,
-            colour=theme.muted,
-            align="right",
-            width=max(0, room),
-        )
+        if text_width(taken, SMALL) <= room:  # else the row's own mark says it
+            draw_text(
+                picture,
+                taken,
+                width - _MARGIN,
+                10,
+                size=SMALL,
+                colour=theme.muted,
+                align="right",
+                width=room,
+            )
         rows = len(choices.names)
         space = height - _TITLE_HEIGHT - _MARGIN // 2
         step = min(_LARGEST_ROW, space / rows)

@@ -9,7 +9,7 @@ import numpy as np
 from agentlens.drawing.context import FrameContext, Scene
 from agentlens.drawing.heat import heat_on_screen, screen_heat
 from agentlens.drawing.pixels import canvas, fill, filled, paste
-from agentlens.drawing.text import SMALL, draw_text, number, wrapped
+from agentlens.drawing.text import NORMAL, SMALL, draw_text, number, text_width, wrapped
 
 SMALLEST = 96
 """Height below which nothing can be seen on it."""
@@ -37,14 +37,10 @@ class Control:
         target = scene.control.target
         fill(picture, _MARGIN, 11, 4, 12, theme.accents["control"])
         left = _MARGIN + 12
-        draw_text(
-            picture,
-            f"control · {target.name}",
-            left,
-            7,
-            colour=theme.text,
-            width=max(0, width - left - _MARGIN),
-        )
+        room = max(0, width - left - _MARGIN)
+        title = f"control · {target.name}"
+        title = title if text_width(title, NORMAL) <= room else "control"
+        draw_text(picture, title, left, 7, colour=theme.text, width=room)
         box = width - 2 * _MARGIN, height - _TITLE_HEIGHT - _MARGIN
         if min(box) < 4:
             return picture
