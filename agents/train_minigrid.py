@@ -17,6 +17,7 @@ import cv2
 import gymnasium
 import minigrid  # noqa: F401  (registers its worlds)
 import numpy as np
+import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
@@ -107,7 +108,9 @@ def main() -> None:
     parser.add_argument("--aim", type=float, default=0.9, help="mean return at which to stop")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--envs", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=1, help="torch threads")
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     if options.output.exists():
         parser.error(f"{options.output} exists; give another name, or remove it")
     model = train(
