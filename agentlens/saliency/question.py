@@ -16,7 +16,7 @@ from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.saliency import scores
 from agentlens.saliency.base import RecordingFacts
 from agentlens.saliency.options import ActionOptions, AskedOptions
-from agentlens.saliency.targets import DIFFERENTIABLE_TARGETS
+from agentlens.saliency.targets import DIFFERENTIABLE_TARGETS, SOFTMAX_TARGETS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +150,7 @@ def score_change(
         return 0.5 * (_lift(value_of(question, base)) - value_of(question, perturbed)).square()
     action, other = (_lift(a) for a in question.positions(base, explained))
     before, after = question.preferences(base)[:, None, None], question.preferences(perturbed)
-    if name in ("kl", "log_probability", "sarfa") and question.temperature is not None:
+    if name in SOFTMAX_TARGETS and question.temperature is not None:
         before, after = before / question.temperature, after / question.temperature
     match name:
         case "kl":
