@@ -12,6 +12,7 @@ COLOURED = "AgentlensTestColour-v0"
 LARGE = "AgentlensTestLarge-v0"
 """The coloured world in the least size, 36 x 40, that the Nature CNN reads."""
 DRAWN = "AgentlensTestDrawn-v0"
+SHARES = "AgentlensTestShares-v0"
 LENGTH = 12
 
 
@@ -54,6 +55,14 @@ class Colour(gymnasium.Env[np.ndarray, int]):
         return self.picture()
 
 
+class Shares(Colour):
+    """The same, with rewards that are no whole numbers."""
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        picture, _, terminated, truncated, info = super().step(action)
+        return picture, 0.946 - 0.1 * self._time, terminated, truncated, info
+
+
 class Drawn(gymnasium.Env[np.ndarray, int]):
     """Numbers as observation, a picture from ``render``."""
 
@@ -85,7 +94,7 @@ class Drawn(gymnasium.Env[np.ndarray, int]):
 
 def register() -> None:
     """Make them known to Gymnasium; twice is fine."""
-    for name, kind in ((COLOURED, Colour), (DRAWN, Drawn)):
+    for name, kind in ((COLOURED, Colour), (DRAWN, Drawn), (SHARES, Shares)):
         if name not in gymnasium.registry:
             gymnasium.register(name, kind, disable_env_checker=True)
     if LARGE not in gymnasium.registry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentlens.spec import AgentSpec, TargetInfo
+from agentlens.spec import AgentSpec, EnvironmentSpec, TargetInfo
 from agentlens.store.maps import MapHeader
 from agentlens.store.recording import RecordingHeader
 
@@ -14,10 +14,17 @@ _DOT = " · "
 def title(header: RecordingHeader) -> str:
     """Agent, game and algorithm."""
     agent = header.agent
-    parts = [agent.name, agent.environment.game.replace("_", " ").title(), agent.algorithm]
+    parts = [agent.name, _game(agent.environment), agent.algorithm]
     if header.player:
         parts.append(f"asked about {header.player}'s game")
     return _DOT.join(part for part in parts if part)
+
+
+def _game(environment: EnvironmentSpec) -> str:
+    """A cartridge's name in words; the id of any other world as it is, without its module."""
+    if environment.kind == "atari":
+        return environment.game.replace("_", " ").title()
+    return environment.id.rpartition(":")[2]
 
 
 def facts(header: RecordingHeader) -> str:

@@ -139,7 +139,10 @@ def _differences(player: Player, episode: Episode) -> Iterator[tuple[int, str, s
         for i in range(len(part)):
             row = next(replayed)
             for field, recorded in columns.items():
-                got, expected = np.asarray(_replayed(row, field)), np.asarray(recorded[i])
+                expected = np.asarray(recorded[i])
+                got = np.asarray(_replayed(row, field))
+                if expected.dtype.kind == "f":
+                    got = got.astype(expected.dtype)
                 if not np.array_equal(got, expected):
                     yield start + i, field, _describe(expected, got)
     last = episode.last_screen_indices

@@ -15,7 +15,7 @@ from agentlens.rollout.play import GAMES, Play
 from agentlens.rollout.recorder import as_played
 from agentlens.rollout.returns import Played, play_returns
 from agentlens.spec import AgentSpec
-from agentlens.workflows.summary import score_text
+from agentlens.workflows.summary import return_text, score_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +81,13 @@ def score_lines(measured: Score) -> list[str]:
     interval, reference = measured.interval, measured.spec.score
     between = "no interval from one game"
     if len(returns) > 1:
-        between = f"95 % interval {interval.low:+.1f} to {interval.high:+.1f}"
+        low, high = (return_text(bound, returns) for bound in (interval.low, interval.high))
+        between = f"95 % interval {low} to {high}"
     lines = [
-        f"score: {interval.estimate:+.1f} (sd {measured.sd:.1f}; {between})",
+        f"score: {return_text(interval.estimate, returns)} "
+        f"(sd {return_text(measured.sd, returns)[1:]}; {between})",
         f"games: {len(returns)} whole games by index from seed {measured.seed}, raw return "
-        f"{min(returns):+.0f} to {max(returns):+.0f}, {measured.distinct} distinct",
+        f"{min(returns):+g} to {max(returns):+g}, {measured.distinct} distinct",
     ]
     for end in sorted({game.end for game in measured.games} - {"terminated"}):
         count = sum(game.end == end for game in measured.games)

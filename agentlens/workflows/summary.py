@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +50,12 @@ def _option_text(name: str, value: object) -> str:
     return words if value is True else f"{words} {value}"
 
 
+def return_text(value: float, returns: Sequence[float]) -> str:
+    """A figure made of these returns, signed: one decimal of points, three of shares of a point."""
+    whole = all(float(r).is_integer() for r in returns)
+    return f"{value:+.1f}" if whole else f"{value:+.3f}"
+
+
 def returns_text(recording: Recording) -> str:
     """Mean and range of the raw returns of finished episodes, and how many are distinct."""
     finished = [e for e in recording.episodes if e.complete]
@@ -56,11 +63,11 @@ def returns_text(recording: Recording) -> str:
         return "no finished episode"
     returns = [e.raw_return for e in finished]
     cut = sum(e.end in ("max_steps", "truncated", "stuck") for e in finished)
-    text = f"return {statistics.fmean(returns):+.1f}"
+    text = f"return {return_text(statistics.fmean(returns), returns)}"
     if len(returns) > 1:
         text += (
-            f" (mean of {len(returns)}, sd {statistics.stdev(returns):.1f}, "
-            f"from {min(returns):+.0f} to {max(returns):+.0f}; "
+            f" (mean of {len(returns)}, sd {return_text(statistics.stdev(returns), returns)[1:]}, "
+            f"from {min(returns):+g} to {max(returns):+g}; "
             f"{recording.distinct_episodes} distinct)"
         )
     return text + (f", {cut} cut before the game's end" if cut else "")

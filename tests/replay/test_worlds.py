@@ -200,6 +200,17 @@ def test_actions_that_are_not_discrete_are_named() -> None:
         resolve("Pendulum-v1")
 
 
+def test_rewards_that_float32_rounds_replay_exactly(tmp_path: Path) -> None:
+    """A reward of 0.946 is stored as float32, and is no difference."""
+    agent = planted(tmp_path / "a")
+    protocol = resolve(worlds.SHARES, observation={"stack": FRAMES})
+    spec = replace(agent.spec, environment=protocol.environment)
+    shares = Agent(spec=spec, policy=agent.policy, folder=agent.folder)
+    recording = record(shares, output=tmp_path / "r", play=Play(episodes=2, seed=4))
+    assert 0 < recording.episodes[0].rewards.max() < 1
+    assert all(result.exact for result in verify(recording))
+
+
 @pytest.mark.slow
 def test_minigrid_as_an_unknown_world(tmp_path: Path) -> None:
     pytest.importorskip("minigrid")
