@@ -25,7 +25,6 @@ CHUNK = 64
 BLOCKS = 7
 """Regions along each axis that are erased for causal ranks."""
 
-FILLS = ("median", "blur")
 BLUR_SIGMA = 8.0
 """Observation pixels: wide enough that a paddle or a ball is gone."""
 
@@ -59,8 +58,14 @@ class States:
         return self.evaluate(self.frames.observations, np.arange(len(self)))
 
     def fill(self, name: str) -> Tensor:
-        """What replaces erased pixels: "median" or "blur" (sigma 8): float32 [F, K, H, W]."""
+        """What replaces erased pixels: float32 [F, K, H, W].
+
+        "median", "blur" (sigma 8), or "noise", uniform in [0, 1] and the same at every call.
+        """
         observations = self.frames.observations
+        if name == "noise":
+            generator = torch.Generator().manual_seed(0)
+            return torch.rand(observations.shape, generator=generator).to(observations)
         if name == "blur":
             return blur(observations, BLUR_SIGMA)
         return observations.new_tensor(self.median).expand_as(observations)

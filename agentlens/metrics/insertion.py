@@ -29,7 +29,7 @@ class Insertion(Metric):
     weakness: ClassVar[str] = "favours large moving things; on noise it tells no methods apart"
 
     fill: str = "median"
-    """What pixels that are not shown hold: median or blur (sigma 8)."""
+    """What pixels that are not shown hold: median, blur (sigma 8) or noise."""
 
     def __call__(self, sample: Sample) -> np.ndarray:
         """The area of each state; see ``Metric``."""

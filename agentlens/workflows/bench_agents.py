@@ -69,7 +69,7 @@ def mosaic_agent(world: str) -> Agent:
     """
     if world not in WORLDS:
         raise UnknownName("world whose cause is known", world, WORLDS)
-    resolved = resolve(world)
+    resolved, network = resolve(world), _network("stack" in WORLDS[world])
     spec = AgentSpec(
         name=f"planted-{world.removesuffix('-v0').lower()}",
         format="safetensors",
@@ -82,9 +82,9 @@ def mosaic_agent(world: str) -> Agent:
         action=ActionSpec(
             meanings=MEANINGS, selection="greedy", reason="its logits are a reading, not a policy"
         ),
-        network=_network("stack" in WORLDS[world]),
+        network=network,
     )
-    policy = build_policy(spec.network, spec.observation, spec.action)
+    policy = build_policy(network, spec.observation, spec.action)
     cells, modules = WORLDS[world]["cells"] ** 2, list(policy.modules())
     (templates,) = (module for module in modules if isinstance(module, torch.nn.Conv2d))
     (actor,) = (module for module in modules if isinstance(module, torch.nn.Linear))

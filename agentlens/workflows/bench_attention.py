@@ -68,7 +68,8 @@ def mosaics(count: int, seed: int, *, world: str = "Mosaic9-v0") -> tuple[Tensor
     mosaic = ENVIRONMENT.make(resolve(world).environment, MEANINGS)
     rules = np.random.default_rng(seed)
     mosaic.reset(seed=seed, rules=rules)
-    pictures, causes = [], []
+    pictures: list[np.ndarray] = []
+    causes: list[tuple[int, int]] = []
     while len(pictures) < count:
         pictures.append(mosaic.screen)
         causes.append(mosaic.cause)

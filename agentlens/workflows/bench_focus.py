@@ -183,7 +183,7 @@ def learn(
 ) -> None:
     """Train on the answers alone; ``entropy``: how much the weights' entropy is held against it."""
     for _ in range(epochs):
-        for rows in torch.randperm(len(segments)).split(batch):
+        for rows in torch.split(torch.randperm(len(segments)), batch):
             logits, weights = model(segments[rows])
             loss = nn.functional.cross_entropy(logits, classes[rows])
             if entropy:

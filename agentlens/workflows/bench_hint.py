@@ -364,7 +364,7 @@ def _returns(
 @torch.inference_mode()
 def _preferred(policy: Policy, observations: Tensor) -> Tensor:
     """The preferred action of each observation: int64 [B]."""
-    chunks = [policy(chunk).preferences.argmax(-1) for chunk in observations.split(256)]
+    chunks = [policy(chunk).preferences.argmax(-1) for chunk in torch.split(observations, 256)]
     return torch.cat(chunks)
 
 

@@ -122,7 +122,9 @@ def measure_badges(
         A third of ``measure`` with all metrics; under half a minute for an agent of Pong.
     """
     plan = MeasurePlan(states=states, metrics=BADGE_METRICS, controls=False)
-    methods = [method] if method_name(method) == ENERGY else [method, ENERGY]
+    methods: list[str | SaliencyMethod] = [method]
+    if method_name(method) != ENERGY:
+        methods.append(ENERGY)
     result = measure(recording, methods, plan, compute=compute, maps=maps, progress=progress)
     return result.badges(result.methods[0])
 
