@@ -6,7 +6,8 @@ Each agent plays two games; states with the ball in sight in every plane are spr
 them. ``ball``: the share of a map's mass within 2.5 observation pixels of the ball, in any plane
 of the stack, over the share of the area that this is. ``keeps``: the share of decisions (greedy,
 actions that do the same merged) that survive when only the strongest tenth of a map stays and the
-rest is taken from another recorded observation; ``median``: the same with the recording's median.
+rest is taken from another recorded observation (mean of four); ``median``: the same with the
+median of the recording.
 *Decided* are the states in which erasing the ball moves the policy by more than .1 nats.
 
 Beside the learned masks stand maps of the same policy with every layer drawn anew, judged on the
@@ -53,6 +54,9 @@ AREA = 0.1
 DECIDED = 0.1
 """Nats by which erasing the ball must move the policy."""
 
+DRAWS = 4
+"""Other observations that stand in the hidden part, for each state."""
+
 CHUNK = 16
 """States of one call: the batch of the optimiser."""
 
@@ -63,8 +67,8 @@ HEADINGS = ("maps", "ball, x area", "ball, decided", "keeps", "median", "ms a st
 class Scene:
     """States of an agent with the ball in sight.
 
-    ``ball``: bool [F, H, W], near the ball in some plane. ``decided``: bool [F]. ``other``:
-    float32 [F, K, H, W], another observation of the recording for each state.
+    ``ball``: bool [F, H, W], near the ball in some plane. ``decided``: bool [F]. ``others``:
+    float32 [F, K, H, W] each, other observations of the recording for the states.
     """
 
     recording: Recording
@@ -72,7 +76,7 @@ class Scene:
     states: States
     ball: np.ndarray
     decided: np.ndarray
-    other: torch.Tensor
+    others: tuple[torch.Tensor, ...]
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
@@ -105,14 +109,14 @@ def scene_of(recording: Recording, count: int) -> Scene:
     index = np.arange(len(states))
     effect = states.effect(states.evaluate(hidden, index), index)
     bank = recording_facts(recording, Lan(fill="frames")).pictures["frames"]
-    drawn = np.random.default_rng(0).integers(0, len(bank), len(states))
+    drawn = np.random.default_rng(0).integers(0, len(bank), (DRAWS, len(states)))
     return Scene(
         recording=recording,
         agent=agent,
         states=states,
         ball=masks.any(1),
         decided=effect > DECIDED,
-        other=torch.from_numpy(bank[drawn]),
+        others=tuple(torch.from_numpy(bank[rows]) for rows in drawn),
     )
 
 
@@ -137,7 +141,7 @@ def figures(scene: Scene, maps: np.ndarray) -> dict[str, float]:
     return {
         "ball": float(times.mean()),
         "ball_decided": float(times[scene.decided].mean()),
-        "keeps": kept(scene, hidden, scene.other),
+        "keeps": float(np.mean([kept(scene, hidden, other) for other in scene.others])),
         "keeps_median": kept(scene, hidden, scene.states.fill("median")),
     }
 
