@@ -33,7 +33,7 @@ class Options:
     """Which student."""
     block: int = 4
     """lwta: units of a block, 2, 4, 8 or 16."""
-    updates: int = 2000
+    updates: int = 500
     """Steps of learning."""
     batch: int = 128
     """Observations in each."""

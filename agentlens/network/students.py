@@ -36,7 +36,7 @@ class StudentPlan:
     """lwta: units compete in blocks. relu: the same network without. cam: averaged features."""
     block: int = 4
     """Units of a block (U), of which one speaks; they divide 32, 64 and 512."""
-    updates: int = 2000
+    updates: int = 500
     """Steps of Adam."""
     batch: int = 128
     """Observations in each."""
@@ -84,7 +84,14 @@ class WinnerTakesAll(nn.Module):
 
 
 class Student(Policy):
-    """A network of the Nature CNN's sizes that imitates a policy without memory."""
+    """A network of the Nature CNN's sizes that imitates a policy without memory.
+
+    It sees how an observation differs from ``centre``, in units of ``spread``: on a screen that
+    hardly changes, the few pixels that do are otherwise learned last.
+    """
+
+    centre: Tensor
+    spread: Tensor
 
     def __init__(self, teacher: Policy, plan: StudentPlan) -> None:
         if teacher.state_size:
@@ -94,6 +101,8 @@ class Student(Policy):
         self.observation_shape = teacher.observation_shape
         self.action_meanings = teacher.action_meanings
         self.state_size, self.kind, self.has_value = 0, teacher.kind, False
+        self.register_buffer("centre", torch.zeros(teacher.observation_shape))
+        self.register_buffer("spread", torch.ones(()))
         planes, actions = teacher.observation_shape[0], len(teacher.action_meanings)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(plan.seed)
@@ -111,8 +120,13 @@ class Student(Policy):
             self.choice = nn.Identity() if plan.kind == "cam" else _choice(plan)
             self.actor = nn.Linear(64 if plan.kind == "cam" else 512, actions)
 
+    def centred(self, observation: Tensor) -> Tensor:
+        """What the first convolution reads: [B, K, H, W]."""
+        return (observation - self.centre) / self.spread
+
     def features(self, observation: Tensor) -> Tensor:
         """The last convolution's features: [B, 64, h, w]."""
+        observation = self.centred(observation)
         for convolution, choice in zip(self.convolutions, self.choices, strict=True):
             observation = choice(convolution(observation))
         return observation
@@ -140,12 +154,15 @@ def learn_student(
     """
     device = next(teacher.parameters(), torch.zeros(())).device
     student = Student(teacher, plan).to(device)
+    first = batches(0)
+    student.centre.copy_(first.mean(0))
+    student.spread.copy_((first - student.centre).std().clamp_min(1e-3))
     optimiser = torch.optim.Adam(student.parameters(), lr=plan.learning_rate)
     losses: list[float] = []
     for update in range(plan.updates):
         for group in optimiser.param_groups:
             group["lr"] = plan.learning_rate * (1 - update / plan.updates)
-        observation = batches(update)
+        observation = batches(update) if update else first
         with torch.no_grad():
             wanted = teacher(observation, None).preferences
         loss: Tensor = imitation_loss(wanted, student(observation).preferences, teacher.kind)
@@ -172,6 +189,7 @@ def active_share(student: Student, observation: Tensor) -> float:
     Counted from the winners, not from values that happen to be zero.
     """
     chosen = total = 0
+    observation = student.centred(observation)
     for convolution, choice in zip(student.convolutions, student.choices, strict=True):
         values = convolution(observation)
         if isinstance(choice, WinnerTakesAll):

@@ -187,7 +187,7 @@ def _at_step(inside: Inside, place: Place, step: int) -> np.ndarray:
     rows = slice(step, step + 1)
     states = None if episode.states is None else np.asarray(episode.states[rows], np.float32)
     values = tap(inside.agent.policy, [place], np.asarray(episode.observations[rows]), states)
-    return values[place.name][0].astype(np.float32)
+    return np.asarray(values[place.name][0], np.float32)
 
 
 def _drawn(generator: np.random.Generator, pool: np.ndarray, count: int) -> tuple[int, ...]:

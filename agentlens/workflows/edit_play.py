@@ -154,10 +154,10 @@ def _play_part(
     agent = load_agent(folder / "agent", device=device)
     by_arm = {name: [arm for arm in arms if arm.arm == name] for name in ARMS}
     groups: list[tuple[str, EditArm | None, list[int]]] = [(UNTOUCHED, None, list(numbers))]
-    for name, draws in by_arm.items():
-        for index, arm in enumerate(draws):
+    for kind, draws in by_arm.items():
+        for index, drawn in enumerate(draws):
             of_draw = [number for number in numbers if number % len(draws) == index]
-            groups += [(name, arm, of_draw)] if of_draw else []
+            groups += [(kind, drawn, of_draw)] if of_draw else []
     total, done = sum(len(of_draw) for *_, of_draw in groups), 0
     games: list[EditedGame] = []
     for name, arm, of_draw in groups:
