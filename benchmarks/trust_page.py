@@ -60,8 +60,8 @@ def part(figures: Mapping[str, Figures]) -> str:
 def _interventions(figures: Mapping[str, Figures]) -> Iterator[str]:
     yield (
         "Whole games, paired; the region filled with the recording's median. KL a decision in "
-        "nats, root mean square change of the advantages for Q networks. Few games: an interval "
-        "that holds 0 says *cannot tell*, no more."
+        "nats. Few games: intervals of three or four pairs are rough, and one that holds 0 says "
+        "*cannot tell*, no more."
     )
     yield ""
     yield "| agent, pairs of games | hidden | return | difference (95 %) | KL a decision |"
