@@ -141,25 +141,24 @@ def objects_table(comparison: Comparison) -> Html:
     first = comparison.objects[0]
     caption = (
         f"Share of the effect of erasing each object, {first.steps} of {first.states_of}'s states; "
-        "first where the agent is decided, where that is told"
+        "below it the share where the agent is decided, if it is at enough of them"
     )
     layout = columns_table if len(agents) <= 2 else table
     return layout(caption, ("object", *agents), rows)
 
 
 def _object_cell(effect: ObjectEffect | None) -> str | Html:
-    """The share where the agent is decided, if told, and below it that of all states."""
+    """The share of all states, which all agents have, and below it that where it is decided."""
     if effect is None:
         return "-"
     cited = f"cited in {percent(effect.cited)}"
     if effect.decided is None:
         return small(percent(effect.effect), cited)
-    return small(percent(effect.decided), f"of all states {percent(effect.effect)}, {cited}")
+    return small(percent(effect.effect), f"where decided {percent(effect.decided)}, {cited}")
 
 
 def _largest(shares: Mapping[tuple[str, str], ObjectEffect], name: str) -> float:
-    told = [o for (_, of), o in shares.items() if of == name]
-    return max(o.effect if o.decided is None else o.decided for o in told)
+    return max(o.effect for (_, of), o in shares.items() if of == name)
 
 
 def _by_pair(rows: Sequence[R]) -> dict[tuple[str, str], list[R]]:
