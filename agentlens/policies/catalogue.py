@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,11 @@ def find_folder(name: str) -> Path | None:
         return None
     if Path(name).is_dir():
         raise CheckpointError(f"{name}: a folder without {MANIFEST}; expected an agent's folder.")
+    if re.fullmatch(r"[\w.]+:\w+", name):
+        raise CheckpointError(
+            f"{name}: a class of one's own is named by the format of an agent.toml; give its "
+            "folder here (docs/agents.md, a class of your own)."
+        )
     if Path(name).suffix or os.sep in name:
         raise CheckpointError(f"{name}: no such file, folder or agent.")
     known = {folder.name for folder in agent_folders()} | {RANDOM}

@@ -122,6 +122,7 @@ def test_memory_that_no_machine_has_is_refused(memory_gb: float) -> None:
         (["agents"], ""),
         (["video", "pongg-ppo"], "did you mean 'pong-ppo'"),
         (["watch", "no/such.zip"], "no such file"),
+        (["record", "my_policy:Net", "--trust-code"], "the format of an agent.toml"),
         (["explain", "no-recording"], "no such folder"),
         (["render", "no-recording"], "no such folder"),
         (["compare", "pong-ppo", "pongg-ppo"], "did you mean 'pong-ppo'"),
