@@ -10,6 +10,9 @@ from agentlens.store.recording import RecordingHeader
 
 _DOT = " · "
 
+_GATE = "fidelity gate "
+"""What stands before the verdict in the meaning of a mask network's targets."""
+
 
 def title(header: RecordingHeader) -> str:
     """Agent, game and algorithm."""
@@ -62,7 +65,15 @@ def method(header: RecordingHeader, maps: MapHeader | None) -> str:
     ]
     about = explained(maps)
     memory = ["memory held fixed"] if _is_recurrent(header.agent) else []
-    return _DOT.join([maps.method, *options, *about, *memory])
+    return _DOT.join([maps.method, *_gate(maps), *options, *about, *memory])
+
+
+def _gate(maps: MapHeader) -> list[str]:
+    """How a mask network did on its fidelity gate; nothing where no network made the maps."""
+    if not maps.options.get("network"):
+        return []
+    verdict = maps.targets[0].meaning.rpartition(_GATE)[2]
+    return [f"mask network, {_GATE}{verdict}"]
 
 
 def explained(maps: MapHeader) -> list[str]:

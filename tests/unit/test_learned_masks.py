@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from agentlens.compute import Compute
+from agentlens.drawing import caption
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.methods.extremal import Extremal
@@ -20,6 +23,7 @@ from agentlens.saliency.optimise.network import MaskNetwork, MaskNetworkSpec, bu
 from agentlens.saliency.optimise.options import LearnedMaskOptions
 from agentlens.saliency.optimise.problem import MaskProblem
 from agentlens.saliency.optimise.relaxation import cell_grid, over_planes, relaxed, spread
+from tests import store_samples
 from tests.tiny import LinearPolicy
 
 SHAPE = (2, 20, 24)
@@ -162,3 +166,14 @@ def test_a_network_is_rebuilt_from_its_tensors() -> None:
     given = frames(2).observations, torch.ones(2, 3)
     assert network(*given).shape == (2, 2, 5, 6)
     assert torch.equal(again(*given), network(*given))
+
+
+@pytest.mark.parametrize("verdict", ["passed", "FAILED"])
+def test_the_header_of_a_video_says_how_the_network_did_on_its_gate(verdict: str) -> None:
+    plain = store_samples.MAPS
+    target = dataclasses.replace(plain.targets[0], meaning=f"approximate; fidelity gate {verdict}")
+    options = {**plain.options, "network": "masks"}
+    maps = dataclasses.replace(plain, targets=(target,), options=options)
+    words = f"mask network, fidelity gate {verdict}"
+    assert words in caption.method(store_samples.header(), maps)
+    assert "gate" not in caption.method(store_samples.header(), plain)
