@@ -15,10 +15,13 @@ Listing names imports none of them.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
+import os
 import pkgutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
@@ -53,10 +56,11 @@ class Registry(Generic[T]):
             UnknownName: no such plug-in; the message lists the nearest names.
             InvalidArgument: another package's plug-in cannot be imported.
         """
-        modules, points = self._modules(), self._entry_points()
+        modules = self._modules()
         if name in modules:
             module = importlib.import_module(f"{self.package}.{modules[name]}")
             return cast(T, getattr(module, self.attribute))
+        points = self._entry_points()
         if name not in points:
             raise UnknownName(self.kind, name, self.names())
         try:
@@ -84,13 +88,37 @@ class Registry(Generic[T]):
 
     def _modules(self) -> dict[str, str]:
         paths = importlib.import_module(self.package).__path__
-        files = (m.name for m in pkgutil.iter_modules(paths) if not m.name.startswith("_"))
-        plug_ins = (name for name in files if name not in self.besides)
+        plug_ins = (name for name in _files(_ages(paths)) if name not in self.besides)
         return {name.rstrip("_").replace("_", "-"): name for name in plug_ins}
 
     def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
         """Plug-ins of other packages; a name of our own is never taken over by one."""
         if self.group is None:
             return {}
-        points = importlib.metadata.entry_points(group=self.group)
-        return {point.name: point for point in points}
+        return _entry_points(self.group, _ages(sys.path))
+
+
+Ages = tuple[tuple[str, int], ...]
+"""Folders and when each was last changed: what a listing of them stays true for."""
+
+
+def _ages(folders: Iterable[str]) -> Ages:
+    return tuple((folder, _age(folder)) for folder in folders)
+
+
+def _age(folder: str) -> int:
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+@functools.lru_cache(maxsize=64)
+def _entry_points(group: str, ages: Ages) -> dict[str, importlib.metadata.EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=group)}
+
+
+@functools.lru_cache(maxsize=64)
+def _files(ages: Ages) -> tuple[str, ...]:
+    listed = pkgutil.iter_modules([folder for folder, _ in ages])
+    return tuple(module.name for module in listed if not module.name.startswith("_"))

@@ -109,10 +109,11 @@ def environment_arguments(
     below = _skip_of(env)
     for key, value in keywords.items():
         if key == "frameskip":
-            pair = value if isinstance(value, list | tuple) else (value, value + 1)
+            drawn = isinstance(value, list | tuple)
+            pair = value if drawn else (value, value)
             if len(pair) != 2 or any(type(n) is not int or not 0 < n < 600 for n in pair):
                 raise CheckpointError(f"{where}: frameskip = {str(value)[:60]}: no frame skip.")
-            below = (pair[0], pair[1] - 1)
+            below = (pair[0], pair[1] - drawn)
             environment["frame_skip"] = list(below)
         elif key in ("repeat_action_probability", "full_action_space", "mode", "difficulty"):
             if value is not None:

@@ -72,13 +72,16 @@ def read_table(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     try:
         with disk_errors(file, "read"):
             table = parquet.read_table(io.BytesIO(file.read_bytes()))
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise Corrupt(f"{file}: not a Parquet file: {error}.") from error
     note = (table.schema.metadata or {}).get(_KEY)
     if note is None:
         raise Corrupt(f"{file}: not a table that agentlens wrote.")
-    columns = {
-        name: column.to_numpy()
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    }
+    try:
+        columns = {
+            name: column.to_numpy()
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        }
+    except (pa.ArrowException, ValueError) as error:
+        raise Corrupt(f"{file}: a column cannot be read: {error}.") from error
     return columns, parse(note, str(file))

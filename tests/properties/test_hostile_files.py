@@ -1,6 +1,6 @@
 """Whatever the bytes: our error or a correct object, soon, in little memory, nothing written.
 
-``AGENTLENS_FUZZ`` sets the number of mutated files a format (200 if not set); ``make fuzz`` sets it
+``AGENTLENS_FUZZ`` sets the number of mutated files a format (2,000 if not set); ``make fuzz`` sets it
 to 100,000. Memory and time are those of a process of its own.
 """
 
@@ -20,7 +20,7 @@ import pytest
 from agentlens.errors import AgentlensError
 from tests.fuzzing import SEEDS, check_file, files_below, mutated
 
-CASES = int(os.environ.get("AGENTLENS_FUZZ", "200"))
+CASES = int(os.environ.get("AGENTLENS_FUZZ", "2000"))
 
 
 @pytest.mark.parametrize("kind", SEEDS)

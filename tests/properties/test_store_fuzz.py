@@ -20,7 +20,7 @@ from agentlens.store.recording import Recording, open_recording
 from agentlens.store.tables import read_table, write_table
 from tests.store_samples import MAPS, map_values, record
 
-CASES = int(os.environ.get("AGENTLENS_FUZZ", "200"))
+CASES = int(os.environ.get("AGENTLENS_FUZZ", "2000"))
 WORDS = (b"\x00", b"\xff" * 8, b"-1", b"9" * 30, b"null", b"[[[[", b'{"a":', b"\x1b[2K", b"1e999")
 
 
