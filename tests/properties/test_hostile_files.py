@@ -1,7 +1,7 @@
 """Whatever the bytes: our error or a correct object, soon, in little memory, nothing written.
 
-``AGENTLENS_FUZZ`` sets the number of mutated files a format (2,000 if not set); ``make fuzz`` sets it
-to 100,000. Memory and time are those of a process of its own.
+``AGENTLENS_FUZZ`` sets the number of mutated files a format (2,000 if not set); ``make fuzz`` sets
+it to 100,000. Memory and time are those of a process of its own.
 """
 
 from __future__ import annotations
