@@ -46,6 +46,30 @@ def literature_map(
     return heat
 
 
+def careful_map(
+    policy: Policy,
+    observation: np.ndarray,
+    state: Tensor | None,
+    action: int,
+    score: Score,
+    masks: np.ndarray,
+) -> np.ndarray:
+    """The same map by the same loop, as a careful author writes it: masks [M, H, W] made once for
+    all frames, one blur a frame. Still one forward pass a mask; returns [M].
+    """
+    chosen = torch.tensor([action])
+    with torch.inference_mode():
+        base = policy(torch.from_numpy(observation)[None], state)
+        blurred = np.stack([gaussian_filter(plane, BLUR) for plane in observation])
+        difference = blurred - observation
+        heat = np.zeros(len(masks), np.float32)
+        for i, mask in enumerate(masks):
+            perturbed = torch.from_numpy(observation + mask * difference)
+            output = policy(perturbed[None], state)
+            heat[i] = float(score(base, output, chosen))
+    return heat
+
+
 def _mask(height: int, width: int, row: int, column: int) -> np.ndarray:
     cross = np.zeros((height, width), np.float32)
     for y, x in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):

@@ -68,6 +68,12 @@ def targets() -> tuple[Target, ...]:
             words="whole pipeline against the serial way, wall",
         ),
         Target(
+            benchmark="pipeline",
+            path=("ratio_with_shared_masks_and_blur",),
+            least=15,
+            words="whole pipeline against the serial way with shared masks and blur, wall",
+        ),
+        Target(
             benchmark="live",
             path=("decisions_a_second",),
             least=15,

@@ -3,255 +3,71 @@
     python -m benchmarks.saliency [--rounds N]
 
 Contenders take turns, so that a load from elsewhere hits all of them; figures are medians over
-the rounds. CPU time is taken with one thread, wall time with all cores; the loop and captum get
-the number of torch threads that suits them best. The incremental engine leaves out what a frame
-does not change, so it is timed on noise too, where it can leave out nothing. The baby-a3c agent is
-the
-public one, timed where the environment variable AGENTLENS_POLICIES (or ../shared/policies) has it.
+the rounds. The loop is timed as most code writes it, with masks and blurs made anew for every mask
+and plane, and as a careful author would, with masks made once and one blur a frame. Latency is
+compared with latency, throughput with throughput. CPU time is taken with one thread, wall time
+with all cores; the loop and captum get the number of torch threads that suits them best. The
+incremental engine leaves out what a frame does not change, so it is timed on noise too, where it
+can leave out nothing. The baby-a3c agent is the public one, timed where the environment variable
+AGENTLENS_POLICIES (or ../shared/policies) has it.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import os
-import statistics
-import tempfile
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from agentlens.compute import Compute
-from agentlens.policies.agent import load_agent
-from agentlens.policies.base import Policy, PolicyOutput
-from agentlens.rollout.play import Play
-from agentlens.rollout.recorder import record
 from agentlens.saliency import scores
-from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.engine import batched, incremental
-from agentlens.saliency.engine.base import MaskedPlanes
 from agentlens.saliency.engine.settings import torch_threads
-from agentlens.saliency.masks import gaussian_masks, plane_selections
-from agentlens.saliency.options import AskedOptions
-from agentlens.saliency.perturb import PerturbationExplainer, PerturbationSpec
-from agentlens.saliency.references import blur
-from benchmarks.baselines import BLUR, RADIUS, STRIDE, CaptumMap, Score, literature_map
+from benchmarks.contenders import (
+    CORES,
+    FRAMES,
+    MEMORY,
+    PUBLISHED,
+    Case,
+    Contenders,
+    cases,
+    explainer,
+    medians,
+)
 from benchmarks.results import write_result
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-POLICIES = Path(os.environ.get("AGENTLENS_POLICIES", REPOSITORY.parent / "shared" / "policies"))
-CORES = os.cpu_count() or 1
-MEMORY = 1 << 30
-FRAMES = 8
-"""Frames of a call in wall-time figures."""
-
-Name = TypeVar("Name", bound=Hashable)
-
+PUBLISHED_CPU = "loop as published / ours, one frame, one thread, CPU"
+CAREFUL_CPU = "loop with shared masks and blur / ours, one frame, one thread, CPU"
+LATENCY = "loop with shared masks and blur / ours, latency of one frame, wall"
+THROUGHPUT = "loop with shared masks and blur / ours, throughput of 8 frames, wall"
+CAPTUM_LATENCY = "captum / ours, latency of one frame, wall"
+CAPTUM_THROUGHPUT = "captum / ours, throughput of 8 frames, wall"
+ACTOR_AND_CRITIC = "two careful loops / ours, actor and critic, throughput of 8 frames, wall"
+WORKERS = "one worker / two workers, wall"
 WANTED = {
-    "literature / ours, one target, one thread, CPU": (12, 17),
-    "literature / ours, one target, all cores, wall": (20, 32),
-    "four loops / ours, four targets, all cores, wall": (60, 90),
-    "captum / ours, one target, all cores, wall": (3, 5),
-    "one worker / two workers, wall": (1.5, 1.9),
+    PUBLISHED_CPU: (12, 17),
+    CAREFUL_CPU: (8, 12),
+    LATENCY: (8, 12),
+    THROUGHPUT: (10, 16),
+    CAPTUM_LATENCY: (1.5, 3),
+    CAPTUM_THROUGHPUT: (3, 5),
+    ACTOR_AND_CRITIC: (20, 30),
+    WORKERS: (1.5, 1.9),
 }
 ENGINES = "batched / incremental, one thread, CPU"
 WANTED_ENGINES = {"Nature CNN, pong": (1.6, 2), "baby-a3c, pong": (2, 3)}
-
-
-def _kl(base: PolicyOutput, changed: PolicyOutput, action: Tensor) -> Tensor:
-    return scores.kl(base.preferences, changed.preferences)
-
-
-def _value(base: PolicyOutput, changed: PolicyOutput, action: Tensor) -> Tensor:
-    return scores.half_squared(base.value[..., None], changed.value[..., None])
-
-
-def _sarfa(base: PolicyOutput, changed: PolicyOutput, action: Tensor) -> Tensor:
-    rows = len(changed.preferences)
-    return scores.sarfa(base.preferences.expand(rows, -1), changed.preferences, action.expand(rows))
-
-
-def _log_probability(base: PolicyOutput, changed: PolicyOutput, action: Tensor) -> Tensor:
-    rows = len(changed.preferences)
-    return scores.log_probability(
-        base.preferences.expand(rows, -1), changed.preferences, action.expand(rows)
-    )
-
-
-TARGETS: dict[str, Score] = {
-    "kl": _kl,
-    "value_l2": _value,
-    "sarfa": _sarfa,
-    "log_probability": _log_probability,
-}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Case:
-    """An agent and ``FRAMES`` steps that it played."""
-
-    name: str
-    weights: str
-    policy: Policy
-    frames: FrameBatch
-
-
-def played(name: str, agent_path: Path, *, env: str | None = None) -> Case:
-    """Let an agent play a little and take steps far from the start, one in five."""
-    agent = load_agent(agent_path, env=env)
-    with tempfile.TemporaryDirectory() as folder:
-        recording = record(
-            agent,
-            output=Path(folder) / "played",
-            play=Play(seed=1, max_steps=140),
-            compute=Compute(device="cpu"),
-        )
-        episode = recording.episodes[0]
-        steps = np.arange(100, 100 + 5 * FRAMES, 5)
-        frames = FrameBatch(
-            observations=torch.from_numpy(episode.observations[0:140][steps].copy()),
-            actions=torch.from_numpy(episode.actions[steps]),
-            states=None if episode.states is None else torch.from_numpy(episode.states[steps]),
-            episodes=np.zeros(FRAMES, np.int64),
-            steps=steps,
-        )
-    return Case(name=name, weights=agent.spec.name, policy=agent.policy, frames=frames)
-
-
-def cases() -> list[Case]:
-    """The shipped Pong agent, and the public baby-a3c agent where it is at hand."""
-    found = [played("Nature CNN, pong", REPOSITORY / "agents" / "pong-ppo")]
-    public = POLICIES / "baby-a3c" / "pong" / "model.80.tar"
-    if public.is_file():
-        found.append(played("baby-a3c, pong", public, env="Pong-v4"))
-    return found
-
-
-def medians(
-    contenders: Mapping[Name, Callable[[], object]], rounds: int, clock: Callable[[], float]
-) -> dict[Name, float]:
-    """Median milliseconds of each contender, taking turns; the first turn is not counted."""
-    times: dict[Name, list[float]] = {name: [] for name in contenders}
-    for turn in range(rounds + 1):
-        for name, call in contenders.items():
-            start = clock()
-            call()
-            if turn:
-                times[name].append(1e3 * (clock() - start))
-    return {name: statistics.median(found) for name, found in times.items()}
-
-
-def explainer(policy: Policy, targets: tuple[str, ...], threads: int) -> PerturbationExplainer:
-    """Our maps as a user gets them."""
-    masks = gaussian_masks(policy.observation_shape[1:], RADIUS, STRIDE)
-    spec = PerturbationSpec(
-        masks=masks,
-        planes="all",
-        reference=f"blur:{BLUR}",
-        asked=AskedOptions(targets=targets),
-    )
-    compute = Compute(threads=threads, memory_bytes=MEMORY)
-    return PerturbationExplainer(policy, compute, RecordingFacts(), spec)
-
-
-def some(frames: FrameBatch, count: int) -> FrameBatch:
-    """The first ``count`` frames."""
-    return FrameBatch(
-        observations=frames.observations[:count],
-        actions=frames.actions[:count],
-        states=None if frames.states is None else frames.states[:count],
-        episodes=frames.episodes[:count],
-        steps=frames.steps[:count],
-    )
-
-
-class Contenders:
-    """Ready-to-time calls on the first frame or on all frames of a case."""
-
-    def __init__(self, case: Case) -> None:
-        self.case, policy = case, case.policy
-        self.one = some(case.frames, 1)
-        masks = gaussian_masks(policy.observation_shape[1:], RADIUS, STRIDE)
-        _, selections = plane_selections("all", policy.observation_shape[0])
-        self.perturbation = MaskedPlanes(masks=torch.from_numpy(masks.masks), selections=selections)
-        self.references = blur(case.frames.observations, BLUR)
-        self.action = int(self.one.actions[0])
-
-    def loop(self, target: str, threads: int) -> np.ndarray:
-        """The literature's loop on one frame."""
-        observation = self.one.observations[0].numpy()
-        with torch_threads(threads):
-            return literature_map(
-                self.case.policy, observation, self.one.states, self.action, TARGETS[target]
-            )
-
-    def loops(self, threads: int) -> None:
-        """A loop for each target."""
-        for target in TARGETS:
-            self.loop(target, threads)
-
-    def best_loop(self) -> int:
-        """The number of torch threads with which single forward passes are fastest."""
-
-        def passes(threads: int) -> None:
-            with torch_threads(threads), torch.inference_mode():
-                for _ in range(20):
-                    self.case.policy(self.one.observations, self.one.states)
-
-        found = medians({n: partial(passes, n) for n in (1, CORES)}, 3, time.perf_counter)
-        return min(found, key=lambda threads: found[threads])
-
-    def captum(self, setting: tuple[int, int]) -> Tensor:
-        """Captum on one frame: (masks at once, torch threads). Blurs the reference, as all do."""
-        at_once, threads = setting
-        with torch_threads(threads):
-            make = CaptumMap(self.case.policy, self.perturbation.masks, _kl)
-            reference = blur(self.one.observations, BLUR)[0]
-            observation = self.one.observations[0]
-            return make(observation, reference, self.one.states, self.action, at_once)
-
-    def best_captum(self, threads: Sequence[int]) -> tuple[int, int]:
-        """The fastest setting: masks at once for one thread, then the number of threads."""
-        sizes = (8, 16, 32, 64, 128, len(self.perturbation.masks))
-        calls = {(n, threads[0]): partial(self.captum, (n, threads[0])) for n in sizes}
-        found = medians(calls, 2, time.perf_counter)
-        best, _ = min(found, key=lambda setting: found[setting])
-        calls = {(best, n): partial(self.captum, (best, n)) for n in threads}
-        found = medians(calls, 2, time.perf_counter)
-        return min(found, key=lambda setting: found[setting])
-
-    def engine(self, module, threads: int, frames: int) -> Callable[[], object]:
-        """One of our engines alone, on some frames."""
-        built = module.build(
-            self.case.policy, self.perturbation, memory_bytes=MEMORY, threads=threads
-        )
-        few = some(self.case.frames, frames)
-        return lambda: built(few.observations, self.references[:frames], few.states)
-
-    def engine_on_noise(self) -> Callable[[], object]:
-        """The incremental engine where nothing is flat, so that nothing can be left out."""
-        built = incremental.build(
-            self.case.policy, self.perturbation, memory_bytes=MEMORY, threads=1
-        )
-        noise = torch.rand(self.one.observations.shape, generator=torch.Generator().manual_seed(1))
-        return lambda: built(noise, blur(noise, BLUR), self.one.states)
 
 
 def one_thread(with_: Contenders, rounds: int) -> dict[str, float]:
     """CPU milliseconds of one map with one thread."""
     torch.set_num_threads(1)
     ours, setting = explainer(with_.case.policy, ("kl",), 1), with_.best_captum([1])
-    found = medians(
+    times = medians(
         {
-            "literature": lambda: with_.loop("kl", 1),
+            "loop as published": lambda: with_.loop("kl", 1),
+            "loop with shared masks and blur": lambda: with_.careful_loop("kl", 1),
             f"captum, {setting[0]} at once": lambda: with_.captum(setting),
             "ours": lambda: ours(with_.one),
         },
@@ -263,23 +79,28 @@ def one_thread(with_: Contenders, rounds: int) -> dict[str, float]:
         "engine incremental": with_.engine(incremental, 1, 1),
         "engine incremental, noise": with_.engine_on_noise(),
     }
-    return found | medians(engines, 3 * rounds, time.process_time)
+    return times | medians(engines, 3 * rounds, time.process_time)
 
 
 def all_cores(with_: Contenders, rounds: int) -> dict[str, float]:
-    """Wall milliseconds of one map with all cores; ours as a share of ``FRAMES`` maps."""
+    """Wall milliseconds of one map with all cores.
+
+    Loop and captum take one frame after the other, so that their latency is their share of eight
+    frames as well; ours is timed both on one frame and as a share of ``FRAMES`` in a call.
+    """
     torch.set_num_threads(CORES)
     frames, policy = with_.case.frames, with_.case.policy
-    single, four = (explainer(policy, t, CORES) for t in (("kl",), tuple(TARGETS)))
+    single, pair = (explainer(policy, t, CORES) for t in (("kl",), PUBLISHED))
     setting, loop_threads = with_.best_captum([1, CORES]), with_.best_loop()
-    few = medians({"four loops": partial(with_.loops, loop_threads)}, 1, time.perf_counter)
-    found = medians(
+    times = medians(
         {
-            "literature": lambda: with_.loop("kl", loop_threads),
+            "loop as published": lambda: with_.loop("kl", loop_threads),
+            "loop with shared masks and blur": lambda: with_.careful_loop("kl", loop_threads),
+            "two careful loops": lambda: with_.published_loops(loop_threads),
             f"captum, {setting[0]} at once": lambda: with_.captum(setting),
-            "ours, 8 frames": lambda: single(frames),
-            "ours, four targets, 8 frames": lambda: four(frames),
             "ours, one frame alone": lambda: single(with_.one),
+            "ours, 8 frames": lambda: single(frames),
+            "ours, actor and critic, 8 frames": lambda: pair(frames),
         },
         rounds,
         time.perf_counter,
@@ -288,10 +109,10 @@ def all_cores(with_: Contenders, rounds: int) -> dict[str, float]:
         "one worker, 8 frames": with_.engine(incremental, 1, FRAMES),
         "two workers, 8 frames": with_.engine(incremental, 2, FRAMES),
     }
-    found |= few | medians(engines, 2 * rounds, time.perf_counter)
+    times |= medians(engines, 2 * rounds, time.perf_counter)
     return {
-        name.replace("8 frames", "a frame"): value / (FRAMES if "8 frames" in name else 1)
-        for name, value in found.items()
+        name.replace("8 frames", "a frame of 8"): value / (FRAMES if "8 frames" in name else 1)
+        for name, value in times.items()
     }
 
 
@@ -317,15 +138,16 @@ def core_gain() -> float:
 def ratios(cpu: dict[str, float], wall: dict[str, float]) -> dict[str, float]:
     """How many times faster, by the names in ``WANTED``."""
     captum = next(value for name, value in wall.items() if name.startswith("captum"))
+    careful, shared = "loop with shared masks and blur", wall["ours, a frame of 8"]
     return {
-        "literature / ours, one target, one thread, CPU": cpu["literature"] / cpu["ours"],
-        "literature / ours, one target, all cores, wall": wall["literature"]
-        / wall["ours, a frame"],
-        "four loops / ours, four targets, all cores, wall": wall["four loops"]
-        / wall["ours, four targets, a frame"],
-        "captum / ours, one target, all cores, wall": captum / wall["ours, a frame"],
-        "one worker / two workers, wall": wall["one worker, a frame"]
-        / wall["two workers, a frame"],
+        PUBLISHED_CPU: cpu["loop as published"] / cpu["ours"],
+        CAREFUL_CPU: cpu[careful] / cpu["ours"],
+        LATENCY: wall[careful] / wall["ours, one frame alone"],
+        THROUGHPUT: wall[careful] / shared,
+        CAPTUM_LATENCY: captum / wall["ours, one frame alone"],
+        CAPTUM_THROUGHPUT: captum / shared,
+        ACTOR_AND_CRITIC: wall["two careful loops"] / wall["ours, actor and critic, a frame of 8"],
+        WORKERS: wall["one worker, a frame of 8"] / wall["two workers, a frame of 8"],
         ENGINES: cpu["engine batched"] / cpu["engine incremental"],
     }
 
