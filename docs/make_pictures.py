@@ -1,6 +1,7 @@
 """Make the pictures of README.md, docs/gallery.md and docs/methods.md.
 
     python docs/make_pictures.py readme
+    python docs/make_pictures.py masks
     python docs/make_pictures.py gallery --policies FOLDER
     python docs/make_pictures.py methods [--names lan extremal]
 
@@ -70,6 +71,8 @@ STACKED = Scene(
     manifest="async-rl-breakout.toml",
     planes="each",
 )
+
+KEPT = Scene(name="pong-lan", agent="pong-ppo", step=240, seed=1)
 
 GALLERY = (PONG, BREAKOUT, INVADERS, CROPPED, STACKED, DQN)
 GAMES = {"pong": (PONG, RECURRENT), "breakout": (BREAKOUT,), "space-invaders": (INVADERS,)}
@@ -148,16 +151,28 @@ def readme(policies: Path, folder: Path, names: list[str]) -> None:
     print(shutil.copy(picture, DOCS / "images" / picture.name))
 
 
+def masks(policies: Path, folder: Path, names: list[str]) -> None:
+    """The README's second picture: what pong-ppo's mask network says must stay."""
+    play = agentlens.Play(seed=KEPT.seed, max_steps=KEPT.step + KEPT.span)
+    recording = agentlens.record(KEPT.agent, output=folder / KEPT.name, play=play)
+    network = DOCS.parent / "agents" / KEPT.agent / "masks"
+    maps = agentlens.explain(recording, agentlens.methods.Lan(network=str(network)))
+    output = DOCS / "images" / f"{KEPT.name}.png"
+    draw = Draw(scale=2, layout="compact")
+    agentlens.still(recording, maps, output, step=KEPT.step, draw=draw, force=True)
+    print(output)
+
+
 def main() -> None:
     """Make one set of pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["readme", "gallery", "methods"])
+    parser.add_argument("what", choices=["readme", "masks", "gallery", "methods"])
     parser.add_argument("--policies", type=Path, default=Path("policies"))
     parser.add_argument("--names", nargs="+", default=[])
     options = parser.parse_args()
-    if options.what != "readme":
+    if options.what in ("gallery", "methods"):
         (DOCS / "images" / options.what).mkdir(parents=True, exist_ok=True)
-    make = {"readme": readme, "gallery": gallery, "methods": methods}[options.what]
+    make = {"readme": readme, "masks": masks, "gallery": gallery, "methods": methods}[options.what]
     with tempfile.TemporaryDirectory() as folder:
         make(options.policies, Path(folder), options.names)
 

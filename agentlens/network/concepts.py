@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument
 
 
@@ -42,9 +43,7 @@ class EmbeddingPlan:
 
     def __post_init__(self) -> None:
         for name in ("numbers", "hidden", "updates", "batch"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise InvalidArgument(f"{name} {value!r}: expected a whole number from 1.")
+            check_count(name, getattr(self, name))
         for name in ("sparse", "apart"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise InvalidArgument(f"{name} {getattr(self, name)!r}: expected 0 or more.")

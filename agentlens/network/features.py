@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument
 
 
@@ -38,9 +39,7 @@ class FeaturePlan:
 
     def __post_init__(self) -> None:
         for name in ("active", "features", "updates", "batch"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise InvalidArgument(f"{name} {value!r}: expected a whole number from 1.")
+            check_count(name, getattr(self, name))
         if self.active > self.features:
             raise InvalidArgument(
                 f"{self.active} active of {self.features} features: expected at most as many."

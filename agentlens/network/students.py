@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy, PolicyOutput
 
@@ -53,9 +54,7 @@ class StudentPlan:
         if self.block not in (2, 4, 8, 16):
             raise InvalidArgument(f"blocks of {self.block!r} units: expected 2, 4, 8 or 16.")
         for name in ("updates", "batch"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise InvalidArgument(f"{name} {value!r}: expected a whole number from 1.")
+            check_count(name, getattr(self, name))
 
 
 class WinnerTakesAll(nn.Module):

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from agentlens.comparison.statistics import Interval, bootstrap, mean, of_values
 from agentlens.compute import Compute
+from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument
 from agentlens.metrics._pixels import to_pixels
 from agentlens.metrics._recorded import frames_of, joined, median_picture, part
@@ -63,9 +64,7 @@ class HintPlan:
 
     def __post_init__(self) -> None:
         for name, least in {"updates": 1, "batch": 1, "games": 0, "frames": 1, "seed": 0}.items():
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")
+            check_count(name, getattr(self, name), least)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from agentlens.comparison.comparison import AgentSummary
 from agentlens.comparison.report import file_name
 from agentlens.compute import Compute
-from agentlens.errors import InvalidArgument
+from agentlens.counts import check_count
 from agentlens.progress import StageReporter
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
@@ -56,9 +56,7 @@ class ComparisonPlan:
 
     def __post_init__(self) -> None:
         for name, least in (("episodes", 1), *((name, 0) for name in _COUNTS)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")
+            check_count(name, getattr(self, name), least)
 
 
 QUICK_PLAN = ComparisonPlan(

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from agentlens.counts import check_count
 from agentlens.errors import Corrupt, InvalidArgument, UnknownName
 from agentlens.network.places import parse_unit
 from agentlens.policies.base import Policy
@@ -41,8 +42,7 @@ class UnitChoice:
     those that move the policy most when silenced."""
 
     def __post_init__(self) -> None:
-        if type(self.count) is not int or self.count < 1:
-            raise InvalidArgument(f"count {self.count!r}: expected a whole number from 1.")
+        check_count("count", self.count)
         if self.by not in _COLUMNS:
             raise InvalidArgument(f"by {self.by!r}: expected excess or effect.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument
 
 UNTOUCHED = "untouched"
@@ -86,9 +87,7 @@ class PlayOn:
     def __post_init__(self) -> None:
         least = {"episode": 0, "start": 0, "steps": 0, "repeats": 1}
         for name, low in least.items():
-            value = getattr(self, name)
-            if type(value) is not int or value < low:
-                raise InvalidArgument(f"{name} {value!r}: expected a whole number from {low}.")
+            check_count(name, getattr(self, name), low)
 
     @property
     def whole_games(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument
 
 BADGE_METRICS = (
@@ -41,7 +42,6 @@ class MeasurePlan:
     """Of whatever is drawn."""
 
     def __post_init__(self) -> None:
-        if type(self.states) is not int or self.states < 1:
-            raise InvalidArgument(f"{self.states!r} states: expected a whole number from 1.")
+        check_count("states", self.states)
         if self.metrics is not None and not self.metrics:
             raise InvalidArgument("no metric: name some, or leave them out for all.")

@@ -6,6 +6,7 @@ import abc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import Explainer, SaliencyMethod
 from agentlens.saliency.lengths import length
@@ -45,10 +46,8 @@ class LearnedMaskOptions(AskedOptions, SaliencyMethod):
     """Earlier steps that are hidden too, for agents with memory; 0: this frame, memory fixed."""
 
     def __post_init__(self) -> None:
-        if type(self.memory) is not int or not 0 <= self.memory <= 64:
-            raise InvalidArgument(f"memory {self.memory!r}: expected a whole number from 0 to 64.")
-        if type(self.cell_px) is not int or self.cell_px < 1:
-            raise InvalidArgument(f"cell_px {self.cell_px!r}: expected a whole number from 1.")
+        check_count("memory", self.memory, 0, 64)
+        check_count("cell_px", self.cell_px)
         _ = self.problem
 
     @property

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.saliency.references import parse_reference
 
@@ -98,9 +99,7 @@ class MaskProblem:
             _check(name, getattr(self, name), 0, 1, open_ends=True)
         _check("smoothness", self.smoothness, 0, math.inf)
         for name, least in (("steps", 1), ("draws", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value < 2**53:
-                raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")
+            check_count(name, getattr(self, name), least)
         if self.area_weight != AUTO:
             _check("area weight", self.area_weight, 0, math.inf)
         if self.fixed_area is not None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import FrameBatch
 from agentlens.saliency.engine.settings import exact_float32
@@ -60,9 +61,7 @@ class TrainingPlan:
     def __post_init__(self) -> None:
         whole = (("teacher_frames", 0), ("teacher_updates", 0), ("updates", 1), ("batch", 1))
         for name, least in (*whole, ("seed", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise InvalidArgument(f"{name} {value!r}: expected a whole number from {least}.")
+            check_count(name, getattr(self, name), least)
         if not 0 < self.learning_rate < 1:
             raise InvalidArgument(
                 f"learning rate {self.learning_rate!r}: expected a number between 0 and 1."

@@ -1,0 +1,20 @@
+"""The one check of numbers of things: whole, and in range."""
+
+from __future__ import annotations
+
+from agentlens.errors import InvalidArgument
+
+LARGEST = 2**53
+"""Beyond it JSON readers and float64 lose the last digit."""
+
+
+def check_count(name: str, value: object, least: int = 1, most: int | None = None) -> None:
+    """Refuse what is no whole number in range; ``True`` is none.
+
+    Raises:
+        InvalidArgument: names what it is of, what was got and what was expected.
+    """
+    limit = LARGEST if most is None else most
+    if type(value) is not int or not least <= value <= limit:
+        bound = f"from {least}" if most is None else f"from {least} to {most}"
+        raise InvalidArgument(f"{name} {value!r}: expected a whole number {bound}.")
