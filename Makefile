@@ -46,6 +46,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.residual
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.live
+	$(BIN)/python -m benchmarks.mask_network
 	$(BIN)/python -m benchmarks.report > docs/performance.md
 
 clean:

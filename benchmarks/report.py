@@ -81,6 +81,18 @@ def targets() -> tuple[Target, ...]:
         ),
         *saliency,
         *_gpu_targets(),
+        Target(
+            benchmark="mask_network",
+            path=("explain: steps a second, all cores, wall",),
+            least=1000,
+            words="maps by a mask network: steps a second of explain, all cores, wall",
+        ),
+        Target(
+            benchmark="mask_network",
+            path=("perturbation / network, one thread, CPU",),
+            least=50,
+            words="perturbation engine / mask network, one thread, CPU",
+        ),
         *recording,
         Target(
             benchmark="render",
