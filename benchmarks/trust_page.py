@@ -61,8 +61,8 @@ def _interventions(figures: Mapping[str, Figures]) -> Iterator[str]:
     yield (
         "Whole games, paired; the region filled with the recording's median. KL a decision in "
         "nats. Few games: intervals of three or four pairs are rough, and one that holds 0 says "
-        "*cannot tell*, no more. Where the KL is 0.000 a difference is chance: one other action, and "
-        "the rest of the game is another."
+        "*cannot tell*, no more. Where the KL is 0.000 a difference is chance: one other action, "
+        "and the rest of the game is another."
     )
     yield ""
     yield "| agent, pairs of games | hidden | return | difference (95 %) | KL a decision |"
