@@ -14,6 +14,7 @@ from torch import Tensor
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
+from agentlens.saliency.asked_targets import check_targets, wanted_targets
 from agentlens.saliency.attribution import Rule
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.batched import row_bytes
@@ -21,12 +22,7 @@ from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.masks import plane_selections
 from agentlens.saliency.options import AskedOptions, GradientOptions
 from agentlens.saliency.question import Question, ask, differentiated_output
-from agentlens.saliency.targets import (
-    DIFFERENTIABLE_TARGETS,
-    check_targets,
-    default_differentiable,
-    wanted_targets,
-)
+from agentlens.saliency.targets import DIFFERENTIABLE_TARGETS, default_differentiable
 from agentlens.spec import GridSpec, TargetInfo
 
 

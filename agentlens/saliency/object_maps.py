@@ -15,6 +15,7 @@ from torch import Tensor
 
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
+from agentlens.saliency.asked_targets import check_targets
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.erasable import ErasableFrames
 from agentlens.saliency.masks import plane_selections
@@ -22,7 +23,6 @@ from agentlens.saliency.object_effects import POLICY, ObjectGame
 from agentlens.saliency.question import ask
 from agentlens.saliency.targets import (
     DIFFERENTIABLE_TARGETS,
-    check_targets,
     default_differentiable,
     default_targets,
 )

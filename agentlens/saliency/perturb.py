@@ -14,6 +14,13 @@ from torch import Tensor
 
 from agentlens.compute import Compute
 from agentlens.policies.base import Policy
+from agentlens.saliency.asked_targets import (
+    Target,
+    check_interactions,
+    check_targets,
+    interaction_info,
+    wanted_targets,
+)
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.base import Engine, MaskedPlanes
 from agentlens.saliency.engine.choose import choose_engine
@@ -23,14 +30,7 @@ from agentlens.saliency.masks import MaskSet, plane_selections
 from agentlens.saliency.options import AskedOptions
 from agentlens.saliency.question import ask, score_change
 from agentlens.saliency.references import parse_reference
-from agentlens.saliency.targets import (
-    Target,
-    check_interactions,
-    check_targets,
-    default_targets,
-    interaction_info,
-    wanted_targets,
-)
+from agentlens.saliency.targets import default_targets
 from agentlens.spec import GridSpec, TargetInfo
 
 _ENERGY_MASKS = 256

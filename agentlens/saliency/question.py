@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -16,7 +17,6 @@ from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.saliency import scores
 from agentlens.saliency.base import RecordingFacts
 from agentlens.saliency.options import ActionOptions, AskedOptions
-from agentlens.saliency.targets import DIFFERENTIABLE_TARGETS, SOFTMAX_TARGETS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,11 +125,30 @@ def ask(policy: Policy, asked: ActionOptions, facts: RecordingFacts) -> Question
     )
 
 
-def value_of(question: Question, output: PolicyOutput) -> Tensor:
-    """The critic's value in float64, or max Q where there are Q-values: shape [...]."""
-    if output.value is not None:
-        return output.value.double()
-    return question.preferences(output).amax(-1)
+@dataclass(frozen=True)
+class Answers:
+    """A policy's outputs as a question reads them; what ``scores.Outputs`` asks for."""
+
+    question: Question
+    output: PolicyOutput
+
+    @cached_property
+    def preferences(self) -> Tensor:
+        """Logits or Q-values [..., A] in float64, merged where that is asked."""
+        return self.question.preferences(self.output)
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """Preferences over the temperature of their softmax, where one is asked for."""
+        temperature = self.question.temperature
+        return self.preferences if temperature is None else self.preferences / temperature
+
+    @cached_property
+    def value(self) -> Tensor:
+        """The critic's value in float64, or max Q where there are Q-values: shape [...]."""
+        if self.output.value is not None:
+            return self.output.value.double()
+        return self.preferences.amax(-1)
 
 
 def score_change(
@@ -138,40 +157,22 @@ def score_change(
     """One score of F unperturbed and [F, P, M] perturbed outputs: float64 [F, P, M].
 
     Args:
-        name: a target that ``targets.check_targets`` let through; not a control.
+        name: a target that ``asked_targets.check_targets`` let through; not a control.
         question: the policy and the action it is asked about.
         base: outputs of F rows.
         perturbed: outputs of shape [F, P, M, A], value [F, P, M].
         explained: int64 [F], from ``question.explained``.
+
+    Raises:
+        UnknownName: no formula has this name.
     """
-    if name == "value":
-        return _lift(value_of(question, base)) - value_of(question, perturbed)
-    if name == "value_l2":
-        return 0.5 * (_lift(value_of(question, base)) - value_of(question, perturbed)).square()
-    action, other = (_lift(a) for a in question.positions(base, explained))
-    before, after = question.preferences(base)[:, None, None], question.preferences(perturbed)
-    if name in SOFTMAX_TARGETS and question.temperature is not None:
-        before, after = before / question.temperature, after / question.temperature
-    match name:
-        case "kl":
-            return scores.kl(before, after)
-        case "log_probability":
-            return scores.log_probability(before, after, action)
-        case "contrast":
-            return scores.contrast(before, after, action, other)
-        case "sarfa":
-            return scores.sarfa(before, after, action)
-        case "logit_l2":
-            return scores.half_squared(before, after)
-        case "gap":
-            return scores.gap(before, after, action)
-        case "q_value":
-            return scores.q_value(before, after, action)
-        case "advantage":
-            return scores.advantage(before, after, action)
-        case "flip":
-            return scores.flip(before, after)
-    raise UnknownName("score", name, ())
+    if name not in scores.FORMULAS:
+        raise UnknownName("score", name, scores.FORMULAS)
+    action, other = question.positions(base, explained)
+    before = Answers(question, _lift(base))
+    return scores.FORMULAS[name](
+        before, Answers(question, perturbed), action[:, None, None], other[:, None, None]
+    )
 
 
 def differentiated_output(
@@ -185,24 +186,19 @@ def differentiated_output(
         output: N rows.
         action: int64 [N], the explained action after merging.
         other: int64 [N], the action compared with.
+
+    Raises:
+        UnknownName: nothing of this name can be differentiated.
     """
-    if name == "value":
-        return value_of(question, output)
-    preferences = question.preferences(output)
-    own = scores.pick(preferences, action)
-    match name:
-        case "log_probability":
-            scaled = preferences / (question.temperature or 1.0)
-            return scores.pick(scaled.log_softmax(-1), action)
-        case "contrast" | "gap":
-            best = scores.runner_up(preferences.detach(), action) if name == "gap" else other
-            return own - scores.pick(preferences, best)
-        case "q_value":
-            return own
-        case "advantage":
-            return own - preferences.mean(-1)
-    raise UnknownName("differentiable score", name, DIFFERENTIABLE_TARGETS)
+    if name not in scores.DIFFERENTIATED:
+        raise UnknownName("differentiable score", name, scores.DIFFERENTIATED)
+    return scores.DIFFERENTIATED[name](Answers(question, output), action, other)
 
 
-def _lift(per_frame: Tensor) -> Tensor:
-    return per_frame[:, None, None]
+def _lift(output: PolicyOutput) -> PolicyOutput:
+    """Outputs of F rows as [F, 1, 1, ...], against which [F, P, M, ...] broadcasts."""
+    value = output.value
+    return output._replace(
+        preferences=output.preferences[:, None, None],
+        value=None if value is None else value[:, None, None],
+    )

@@ -1,5 +1,8 @@
 """Scores: how far a perturbation moves what a policy says.
 
+``FORMULAS`` and ``DIFFERENTIATED`` at the end say what a target's name stands for; the unit, the
+meaning and the default of each are in ``targets``.
+
 Every function takes the outputs on the unperturbed observation and, broadcastable against them,
 those on the perturbed one, and computes in float64. Shape letters: A actions, last axis;
 ``...`` any leading axes (frames, plane selections, masks). ``action`` is int64 [...], the
@@ -7,6 +10,9 @@ explained action a. Where the outputs are equal every score is exactly 0.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -129,3 +135,71 @@ def _lead(q_values: Tensor, action: Tensor) -> Tensor:
         return own
     index = action.expand(q_values.shape[:-1])[..., None]
     return own - q_values.scatter(-1, index, -torch.inf).amax(-1)
+
+
+class Outputs(Protocol):
+    """What a policy says of some rows, as it is asked: float64, each computed when it is needed."""
+
+    @property
+    def preferences(self) -> Tensor:
+        """Logits or Q-values [..., A]."""
+
+    @property
+    def logits(self) -> Tensor:
+        """The same over the temperature of their softmax, where there is one."""
+
+    @property
+    def value(self) -> Tensor:
+        """The critic's value, or max Q where there are Q-values: [...]."""
+
+
+Formula = Callable[[Outputs, Outputs, Tensor, Tensor], Tensor]
+"""From outputs before and after, the explained action and the one compared with, to [...]."""
+
+FORMULAS: dict[str, Formula] = {
+    "kl": lambda before, after, action, other: kl(before.logits, after.logits),
+    "log_probability": lambda before, after, action, other: log_probability(
+        before.logits, after.logits, action
+    ),
+    "contrast": lambda before, after, action, other: contrast(
+        before.preferences, after.preferences, action, other
+    ),
+    "sarfa": lambda before, after, action, other: sarfa(before.logits, after.logits, action),
+    "logit_l2": lambda before, after, action, other: half_squared(
+        before.preferences, after.preferences
+    ),
+    "value": lambda before, after, action, other: before.value - after.value,
+    "value_l2": lambda before, after, action, other: half_squared(
+        before.value[..., None], after.value[..., None]
+    ),
+    "gap": lambda before, after, action, other: gap(before.preferences, after.preferences, action),
+    "q_value": lambda before, after, action, other: q_value(
+        before.preferences, after.preferences, action
+    ),
+    "advantage": lambda before, after, action, other: advantage(
+        before.preferences, after.preferences, action
+    ),
+    "flip": lambda before, after, action, other: flip(before.preferences, after.preferences),
+}
+"""The score of every target but the controls, by name."""
+
+Differentiated = Callable[[Outputs, Tensor, Tensor], Tensor]
+"""From outputs [N], the explained action and the one compared with, to what is differentiated."""
+
+DIFFERENTIATED: dict[str, Differentiated] = {
+    "log_probability": lambda outputs, action, other: pick(outputs.logits.log_softmax(-1), action),
+    "contrast": lambda outputs, action, other: (
+        pick(outputs.preferences, action) - pick(outputs.preferences, other)
+    ),
+    "value": lambda outputs, action, other: outputs.value,
+    "gap": lambda outputs, action, other: (
+        pick(outputs.preferences, action)
+        - pick(outputs.preferences, runner_up(outputs.preferences.detach(), action))
+    ),
+    "q_value": lambda outputs, action, other: pick(outputs.preferences, action),
+    "advantage": lambda outputs, action, other: (
+        pick(outputs.preferences, action) - outputs.preferences.mean(-1)
+    ),
+}
+"""What a gradient method differentiates: log p(a), l_a - l_b, V, Q(a) less the best other, Q(a), or
+Q(a) less the mean; by name of the target."""

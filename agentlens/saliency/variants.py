@@ -13,12 +13,13 @@ from torch import Tensor
 
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy, PolicyOutput
+from agentlens.saliency.asked_targets import check_targets, wanted_targets
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.masks import full_mask
 from agentlens.saliency.options import AskedOptions
 from agentlens.saliency.question import ask, score_change
-from agentlens.saliency.targets import check_targets, default_targets, wanted_targets
+from agentlens.saliency.targets import default_targets
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

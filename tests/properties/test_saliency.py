@@ -16,7 +16,7 @@ from agentlens.saliency.methods.gradient import Gradient
 from agentlens.saliency.methods.occlusion import Occlusion
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.saliency.question import Question
-from agentlens.saliency.targets import TARGETS
+from agentlens.saliency.targets import DIFFERENTIABLE_TARGETS, SCORES, TARGETS
 from tests.tiny import LinearPolicy, constant_policy, planted_policy
 
 FACTS = RecordingFacts()
@@ -174,6 +174,12 @@ def test_every_score_is_explained_in_the_order_asked() -> None:
     one, other = (explain(policy, m, observation).values for m in (forward, backward))
     assert torch.equal(one, other.flip(1))
     assert set(ACTOR) | set(Q) | {"energy", "random"} == set(TARGETS)
+
+
+def test_every_described_score_has_its_formula() -> None:
+    computed = {name for name, score in SCORES.items() if score.needs != "nothing"}
+    assert set(scores.FORMULAS) == computed
+    assert set(scores.DIFFERENTIATED) == DIFFERENTIABLE_TARGETS
 
 
 def test_merged_groups_share_the_explained_action() -> None:

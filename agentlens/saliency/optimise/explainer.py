@@ -12,11 +12,11 @@ import torch
 
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
+from agentlens.saliency.asked_targets import check_targets
 from agentlens.saliency.base import FrameBatch, MapBatch
 from agentlens.saliency.engine.settings import exact_float32
 from agentlens.saliency.optimise.solver import MaskTask, solve
 from agentlens.saliency.options import AskedOptions
-from agentlens.saliency.targets import check_targets
 from agentlens.spec import TargetInfo
 
 LEARNED_TARGETS = ("kl", "log_probability", "logit_l2", "value_l2")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from agentlens.errors import InvalidArgument, MissingExtra
 from agentlens.policies.base import Policy
+from agentlens.saliency.asked_targets import check_targets, wanted_targets
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.settings import device_of
 from agentlens.saliency.frame_by_frame import frame_by_frame
@@ -23,7 +24,7 @@ from agentlens.saliency.masks import plane_selections
 from agentlens.saliency.options import AskedOptions
 from agentlens.saliency.question import Question, ask, differentiated_output
 from agentlens.saliency.references import Reference
-from agentlens.saliency.targets import LINEAR_TARGETS, check_targets, wanted_targets
+from agentlens.saliency.targets import LINEAR_TARGETS
 from agentlens.spec import GridSpec, TargetInfo
 
 COMPLETENESS = 1e-6
