@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentlens.compute import Compute as Compute
     from agentlens.drawing.draw import Draw as Draw
-    from agentlens.drawing.highlights import highlights as highlights
     from agentlens.drawing.mean_picture import mean_picture as mean_picture
     from agentlens.drawing.means import MeanMap as MeanMap
     from agentlens.drawing.means import mean_maps as mean_maps
+    from agentlens.drawing.moments import find_moments as find_moments
     from agentlens.drawing.render import render as render
     from agentlens.drawing.still import still as still
     from agentlens.errors import AgentlensError as AgentlensError
@@ -85,7 +85,7 @@ _HOMES = {
     "compare": "workflows.compare",
     "describe": "workflows.describe",
     "explain": "saliency.explain",
-    "highlights": "drawing.highlights",
+    "find_moments": "drawing.moments",
     "intervene": "workflows.intervene",
     "import_agent": "policies.importing",
     "list_agents": "policies.agent",

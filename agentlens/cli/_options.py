@@ -99,13 +99,13 @@ class Span:
         """
         if self.around is None:
             return None if self.steps is None else read_steps(self.steps)
-        from agentlens.drawing.highlights import highlights, span_around
+        from agentlens.drawing.moments import find_moments, span_around
 
         if self.steps is not None:
             raise InvalidArgument("--steps and --around: give one of them.")
         if not 0 <= episode < len(recording.episodes):
             raise InvalidArgument(f"episode {episode}: there are {len(recording.episodes)}.")
-        moments = highlights(recording.episodes[episode], [self.around], 1)
+        moments = find_moments(recording.episodes[episode], [self.around], 1)
         if not moments:
             raise InvalidArgument(f"episode {episode} has no moment of the kind {self.around}.")
         return span_around(recording.episodes[episode], moments[0].step, self.seconds)

@@ -34,7 +34,7 @@ class Options:
 def run(options: Options) -> int:
     """Print a line a moment, and how to see one."""
     from agentlens.drawing.caption import clock
-    from agentlens.drawing.highlights import KINDS, highlights
+    from agentlens.drawing.moments import KINDS, find_moments
     from agentlens.drawing.text import number
     from agentlens.errors import InvalidArgument
     from agentlens.store.recording import open_recording
@@ -42,7 +42,7 @@ def run(options: Options) -> int:
     episodes = open_recording(options.recording).episodes
     if not 0 <= options.episode < len(episodes):
         raise InvalidArgument(f"episode {options.episode}: the recording has {len(episodes)}.")
-    moments = highlights(episodes[options.episode], options.kinds, options.most)
+    moments = find_moments(episodes[options.episode], options.kinds, options.most)
     rows = [
         (m.kind, str(m.step), clock(m.seconds), f"{number(m.amount)} {KINDS[m.kind].unit}")
         for m in moments

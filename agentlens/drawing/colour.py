@@ -15,9 +15,6 @@ import numpy as np
 
 from agentlens.drawing.theme import DARK, Stops, Theme
 
-LEVELS = (0.25, 0.5, 0.75)
-"""Heat at which contour lines run; the colour bars name their raw values."""
-
 _FAMILIES = {"critic": "cool", "control": "lilac"}
 
 

@@ -11,9 +11,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from agentlens.drawing.colour import LEVELS
 from agentlens.drawing.context import FrameContext, Layer
-from agentlens.drawing.heat import contour_colours, heat_on_screen, scale_bar, screen_heat
+from agentlens.drawing.heat import LEVELS, contour_colours, heat_on_screen, scale_bar, screen_heat
 from agentlens.drawing.text import number
 
 _STYLE = {"svg.fonttype": "none", "pdf.fonttype": 42, "font.size": 7, "svg.hashsalt": "agentlens"}

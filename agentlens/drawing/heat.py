@@ -9,10 +9,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from agentlens.drawing.colour import LEVELS, ramp, subdued
+from agentlens.drawing.colour import ramp, subdued
 from agentlens.drawing.context import FrameContext, Layer, Scene
 from agentlens.drawing.screens import moving_pixels
 from agentlens.drawing.theme import Theme
+
+LEVELS = (0.25, 0.5, 0.75)
+"""Heat at which contour lines run; the colour bars name their raw values."""
 
 _OWN = 0.72
 """Share of its own colour that a moving pixel keeps under full heat."""

@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 
 from agentlens.drawing.draw import MeanBy
-from agentlens.drawing.highlights import KINDS, highlights
+from agentlens.drawing.moments import KINDS, find_moments
 from agentlens.drawing.scene import drawn_targets
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.spec import TargetInfo
@@ -103,7 +103,7 @@ def _groups(recording: Recording, episode: Episode, by: MeanBy) -> Iterator[tupl
             yield name, np.flatnonzero(actions == index)
     else:
         for kind in KINDS:
-            ends = [moment.step for moment in highlights(episode, [kind], _MOMENTS)]
+            ends = [moment.step for moment in find_moments(episode, [kind], _MOMENTS)]
             spans = [np.arange(max(0, end - BEFORE + 1), end + 1) for end in ends]
             steps = np.unique(np.concatenate([np.zeros(0, np.int64), *spans]))
             plural = "" if len(ends) == 1 else "s"

@@ -11,9 +11,9 @@ from PIL import Image
 
 from agentlens.cli import main
 from agentlens.drawing.draw import Draw
-from agentlens.drawing.highlights import highlights
 from agentlens.drawing.mean_picture import mean_picture
 from agentlens.drawing.means import BEFORE, mean_maps
+from agentlens.drawing.moments import find_moments
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.spec import TargetInfo
 from agentlens.store.recording import Recording
@@ -53,7 +53,7 @@ def test_the_mean_of_an_episode_counts_maps_and_steps(recording: Recording) -> N
 def test_the_mean_by_moment_takes_the_steps_up_to_it(recording: Recording) -> None:
     means = mean_maps(recording, samples.maps(range(60)), "moment")
     rewards = next(mean for mean in means if mean.name.startswith("reward"))
-    ends = [m.step for m in highlights(recording.episodes[0], ["reward"], 100)]
+    ends = [m.step for m in find_moments(recording.episodes[0], ["reward"], 100)]
     assert rewards.name == f"reward, {len(ends)} moments"
     expected = sorted({s for end in ends for s in range(max(0, end - BEFORE + 1), end + 1)})
     assert rewards.steps.tolist() == expected

@@ -30,7 +30,7 @@ def test_public_names_are_these() -> None:
         "compare",
         "describe",
         "explain",
-        "highlights",
+        "find_moments",
         "import_agent",
         "intervene",
         "list_agents",

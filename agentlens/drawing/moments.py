@@ -13,13 +13,13 @@ from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.store.recording import Episode
 
 APART = 15
-"""Steps between two highlights of one kind, so that no event is shown twice."""
+"""Steps between two moments of one kind, so that no event is shown twice."""
 LEAST_STUCK = 30
 """Steps with the same observation that count as stuck: two seconds at a frame skip of 4."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Highlight:
+class Moment:
     """One step worth looking at.
 
     ``amount``: how much, in the unit that ``KINDS`` says for the kind. ``seconds``: game time.
@@ -34,7 +34,7 @@ class Highlight:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of highlight: what it is, the unit of its amount, and the amount of each step.
+    """A kind of moment: what it is, the unit of its amount, and the amount of each step.
 
     ``amounts`` gives float64 [T], 0 or less for steps that are none.
     """
@@ -44,10 +44,10 @@ class Kind:
     amounts: Callable[[Episode], np.ndarray]
 
 
-def highlights(
+def find_moments(
     episode: Episode, kinds: Sequence[str] | None = None, most: int = 3
-) -> tuple[Highlight, ...]:
-    """The largest highlights of each kind, largest first.
+) -> tuple[Moment, ...]:
+    """The largest moments of each kind, largest first.
 
     Args:
         episode: a whole recorded episode.
@@ -62,7 +62,7 @@ def highlights(
         if name not in KINDS:
             raise UnknownName("kind of moment", name, KINDS)
         amounts = KINDS[name].amounts(episode)
-        chosen += [_highlight(name, episode, step, amounts) for step in _largest(amounts, most)]
+        chosen += [_moment(name, episode, step, amounts) for step in _largest(amounts, most)]
     return tuple(chosen)
 
 
@@ -80,8 +80,8 @@ def span_around(episode: Episode, step: int, seconds: float) -> slice:
     return slice(int(first), max(int(last), step + 1))
 
 
-def _highlight(kind: str, episode: Episode, step: int, amounts: np.ndarray) -> Highlight:
-    return Highlight(
+def _moment(kind: str, episode: Episode, step: int, amounts: np.ndarray) -> Moment:
+    return Moment(
         kind=kind,
         episode=episode.index,
         step=step,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agentlens.cli._options import Span, read_steps
-from agentlens.drawing.highlights import APART, KINDS, highlights, span_around
+from agentlens.drawing.moments import APART, KINDS, find_moments, span_around
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.store.recording import Recording
 from tests import render_samples as samples
@@ -22,7 +22,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def steps(recording: Recording, kind: str, most: int = 9) -> list[int]:
-    return [h.step for h in highlights(recording.episodes[0], [kind], most)]
+    return [h.step for h in find_moments(recording.episodes[0], [kind], most)]
 
 
 def test_rewards_lost_lives_and_value_drops(recording: Recording) -> None:
@@ -37,21 +37,21 @@ def test_policy_changes_and_importance(recording: Recording) -> None:
     logits = np.stack([samples.row(step).logits for step in range(60)]).astype(np.float64)
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     change = (shares[:-1] * np.log(shares[:-1] / shares[1:])).sum(axis=1)
-    (first,) = highlights(recording.episodes[0], ["policy-change"], 1)
+    (first,) = find_moments(recording.episodes[0], ["policy-change"], 1)
     assert (first.step, first.amount) == (int(change.argmax()), pytest.approx(change.max()))
     ordered = np.sort(shares, axis=1)
-    (first,) = highlights(recording.episodes[0], ["important"], 1)
+    (first,) = find_moments(recording.episodes[0], ["important"], 1)
     assert first.amount == pytest.approx((ordered[:, -1] - ordered[:, -2]).max())
     assert first.seconds == first.step * 3 / 60
 
 
-def test_highlights_of_a_kind_are_apart_and_none_is_invented(recording: Recording) -> None:
+def test_moments_of_a_kind_are_apart_and_none_is_invented(recording: Recording) -> None:
     for kind in KINDS:
         places = sorted(steps(recording, kind))
         assert all(b - a >= APART for a, b in itertools.pairwise(places)), kind
     assert steps(recording, "stuck") == []  # every plane differs from the one before
     with pytest.raises(UnknownName, match="lost-point"):
-        highlights(recording.episodes[0], ["lost"])
+        find_moments(recording.episodes[0], ["lost"])
 
 
 def test_a_stretch_without_change_is_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_a_stretch_without_change_is_stuck(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(samples, "row", frozen)
     episode = samples.record(tmp_path / "r", 60).episodes[0]
-    (stuck,) = highlights(episode, ["stuck"])
+    (stuck,) = find_moments(episode, ["stuck"])
     assert (stuck.step, stuck.amount) == (11, 39.0)
 
 
