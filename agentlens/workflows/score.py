@@ -15,7 +15,6 @@ from agentlens.rollout.play import GAMES, Play
 from agentlens.rollout.recorder import as_played
 from agentlens.rollout.returns import Played, play_returns
 from agentlens.spec import AgentSpec
-from agentlens.workflows.summary import return_text, score_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,28 +72,3 @@ def score(
         distinct=len({game.digest for game in games}),
         seed=play.seed,
     )
-
-
-def score_lines(measured: Score) -> list[str]:
-    """What ``agentlens score`` prints below the protocol."""
-    returns = [game.raw_return for game in measured.games]
-    interval, reference = measured.interval, measured.spec.score
-    between = "no interval from one game"
-    if len(returns) > 1:
-        low, high = (return_text(bound, returns) for bound in (interval.low, interval.high))
-        between = f"95 % interval {low} to {high}"
-    lines = [
-        f"score: {return_text(interval.estimate, returns)} "
-        f"(sd {return_text(measured.sd, returns)[1:]}; {between})",
-        f"games: {len(returns)} whole games by index from seed {measured.seed}, raw return "
-        f"{min(returns):+g} to {max(returns):+g}, {measured.distinct} distinct",
-    ]
-    for end in sorted({game.end for game in measured.games} - {"terminated"}):
-        count = sum(game.end == end for game in measured.games)
-        lines.append(f"warning: {count} of them did not end by themselves ({end}).")
-    if measured.distinct < len(returns):
-        lines.append("warning: games repeat; the interval rests on fewer than it seems.")
-    if reference is not None and len(returns) > 1:
-        agrees = "within" if interval.holds(reference.mean) else "outside"
-        lines.append(f"the agent's card says {score_text(reference)}: {agrees} this interval")
-    return lines

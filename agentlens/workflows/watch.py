@@ -140,17 +140,6 @@ def _watched(live: LiveAgent, artist: _Artist, path: Path, stopped: str, seconds
     )
 
 
-def watched_lines(done: Watched) -> list[str]:
-    """What ``agentlens watch`` prints at the end."""
-    stages = ", ".join(f"{name} {ms:.0f}" for name, ms in done.stages.items())
-    return [
-        f"{done.steps} decisions in {done.seconds:.1f} s: {done.rate:.1f} a second, "
-        f"{done.rate / done.real_time:.2f} times real time ({done.real_time:.1f} a second)",
-        f"milliseconds a decision: {stages} (play and explain run beside draw and encode)",
-        f"ended: {done.end}, raw return so far {done.raw_return:+g}",
-    ]
-
-
 class _Artist:
     """Draws and encodes decisions in a thread of its own; leaving it waits for the last one."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agentlens.cli.watch import watched_lines
 from agentlens.compute import Compute
 from agentlens.drawing import live as live_films
 from agentlens.drawing.draw import Draw
@@ -26,7 +27,7 @@ from agentlens.saliency.explain import explain
 from agentlens.saliency.methods.memory import Memory
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.workflows.live_agent import LiveAgent
-from agentlens.workflows.watch import watch, watched_lines
+from agentlens.workflows.watch import watch
 from tests.rollout_agents import tiny_agent
 
 SMALL, CPU = Draw(scale=1), Compute(device="cpu")

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentlens import cli
+from agentlens.cli.score import score_lines
 from agentlens.comparison.statistics import Interval
 from agentlens.policies.agent import Agent, random_agent
 from agentlens.policies.constant import ConstantPolicy
@@ -23,7 +24,7 @@ from agentlens.rollout.play import Play
 from agentlens.rollout.returns import Played
 from agentlens.rollout.selection import ROUNDING, Draw, choose_action, draw_chances, is_close, pick
 from agentlens.spec import ActionSpec, ScoreSpec
-from agentlens.workflows.score import Score, score, score_lines
+from agentlens.workflows.score import Score, score
 from tests.unit.conftest import TINY_RECIPE
 
 NAMES = ("NOOP", "FIRE", "RIGHT", "LEFT")
