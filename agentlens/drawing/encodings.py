@@ -36,10 +36,19 @@ _MP4 = Encoding(
     pixel_format="yuv420p",
     container="mp4",
     finish="remux",
-    options={"preset": "veryfast", "crf": "24", "g": "250", "bf": "0"},
+    options={
+        "preset": "veryfast",
+        "crf": "24",
+        "g": "250",
+        "bf": "0",
+        "subq": "0",
+        "rc-lookahead": "5",
+    },
     muxing=_FRAGMENTS,
 )
-"""Without B-frames the last packet is the last picture, whose duration the file then keeps."""
+"""Without B-frames the last packet is the last picture, whose duration the file then keeps. What
+moves in an enlarged game moves by whole pixels: searching fractions of them, and farther ahead,
+takes a third more time for files 6 % smaller."""
 _WEBM = Encoding(
     encoder="libvpx-vp9",
     pixel_format="yuv420p",
