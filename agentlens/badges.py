@@ -19,6 +19,23 @@ INVARIANCE = (0.99, 0.9)
 CAUSAL = (0.3, 0.1)
 """Rank correlation with what erasing regions does: at least, for pass, weak."""
 
+QUESTIONS = {
+    "sanity": "Do the maps change when the policy's output layer is drawn anew?",
+    "energy": "Do they agree with what erasing does better than the input's energy, which knows "
+    "no policy?",
+    "invariance": "Are they the same for exact twins of the policy?",
+    "causal": "Do they put first what changes the policy when it is erased?",
+}
+"""What each badge asks."""
+RULES = {
+    "sanity": f"rank correlation, without its sign: pass up to {SANITY[0]}, weak up to {SANITY[1]}",
+    "energy": "difference of the rank correlations: pass if its interval lies above 0, fail below",
+    "invariance": f"least rank correlation: pass from {INVARIANCE[0]}, weak from {INVARIANCE[1]}",
+    "causal": f"rank correlation: pass from {CAUSAL[0]} if erasing the top 5 % surely does more "
+    f"than erasing 5 % at random, weak from {CAUSAL[1]}",
+}
+"""When each badge says pass and weak."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
@@ -61,13 +78,7 @@ class Badge:
 
 @dataclass(frozen=True, kw_only=True)
 class Badges:
-    """The four judgements of a map set.
-
-    ``sanity``: does the map change when the output layer is drawn anew? ``energy``: does it
-    agree with what erasing does better than the agent-free energy of the input? ``invariance``:
-    is it the same for exact twins of the policy? ``causal``: does it put first what changes the
-    policy when it is erased?
-    """
+    """The four judgements of a map set: ``QUESTIONS`` says what each of them asks."""
 
     sanity: Badge
     energy: Badge

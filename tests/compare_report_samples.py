@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from agentlens.badges import Figure, judge
 from agentlens.comparison.behaviour import behaviour
 from agentlens.comparison.comparison import AgentSummary, BurnIn, Comparison
 from agentlens.comparison.mass import map_distance, mass_shift_of
@@ -15,6 +16,7 @@ from agentlens.comparison.outputs import shared_states
 from agentlens.comparison.returns import corrected, paired_difference, played, return_figures
 from agentlens.comparison.screen_maps import aligned_maps, to_screen_maps
 from agentlens.comparison.similarity import similarity
+from agentlens.comparison.trust import MapTrust
 from tests.compare_samples import AGENT, SCREEN, Game, maps, write
 
 LENGTHS = (30, 24, 41, 28, 33, 30)
@@ -87,10 +89,27 @@ def comparison(folder: Path, labels: tuple[str, ...] = ("late", "early")) -> Com
         shifts=tuple(shifts),
         moments=tuple(moments),
         notes=(),
+        trust=trust(labels),
         made={
             "created": "2026-11-21T12:00:00+00:00",
             "seed": 0,
             "versions": {"agentlens": "0.1.0"},
             "maps": "Maps: perturbation, kl, radius 5, stride 5, blur; 200 states a side.",
         },
+    )
+
+
+def trust(labels: tuple[str, ...]) -> tuple[MapTrust, ...]:
+    """Badges of the first agent's maps; nothing measured of the others'."""
+    figures = {"randomisation": Figure(estimate=0.8, low=0.75, high=0.84)}
+    return tuple(
+        MapTrust(
+            agent=label,
+            method="perturbation",
+            badges=judge(known),
+            figures=known,
+            states=40 if known else 0,
+            units="6 episodes" if known else "",
+        )
+        for label, known in ((label, {} if i else figures) for i, label in enumerate(labels))
     )

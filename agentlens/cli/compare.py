@@ -22,6 +22,7 @@ _NUMBERS = (
     "video_steps",
     "word_steps",
     "layer_steps",
+    "badge_states",
 )
 
 
@@ -52,7 +53,8 @@ class Options:
     """Order of --checkpoints: step numbers in the names (best_model after them, the final file
     last), the names as they sort, or the time of writing."""
     quick: bool = False
-    """A first look in about a minute: 3 games, 40 map states, 2,000 states, one still, no video."""
+    """A first look in about a minute: 3 games, 40 map states, 2,000 states, one still, no video,
+    no badges."""
     episodes: Whole = None
     """Whole games of each agent that has no recording yet: 10."""
     seed: int = 0
@@ -71,6 +73,9 @@ class Options:
     300 take a few minutes. For games whose objects are known."""
     layer_steps: Whole = None
     """States of each agent on which the layers of two networks are compared: 200; 0 for none."""
+    badge_states: Whole = None
+    """States of each agent on which it is measured how far its maps can be believed, for the badges
+    in the header: 40, about 10 seconds each; 0 for none."""
     own_scales: bool = False
     """Draw each agent's heat on its own scale instead of one for all."""
     seed_twin: Name = None

@@ -10,6 +10,7 @@ from agentlens.cli._method import MethodFlags
 from agentlens.cli._options import AgentChoice, ComputeFlags
 from agentlens.cli._verb import Verb
 from agentlens.drawing.draw import Draw
+from agentlens.errors import InvalidArgument
 from agentlens.workflows.options import A_MINUTE, GameOptions, Location
 
 
@@ -39,17 +40,20 @@ def run(options: Options) -> int:
     """Do the whole job and print where things lie."""
     from agentlens.cli._agent import load_chosen
     from agentlens.drawing.render import check_output
-    from agentlens.workflows.measure import measure_badges
+    from agentlens.workflows.measure import measure_badges, unmeasurable
     from agentlens.workflows.summary import recording_summary
     from agentlens.workflows.video import draw_game, explained_game
 
     agent, compute = load_chosen(options.source, options.compute)
     check_output(Path(options.output or "video.mp4"), options.force or options.output is None)
+    chosen = options.maps.configured()
+    if options.badges and (reason := unmeasurable(chosen, agent.policy)):
+        raise InvalidArgument(f"{reason} Leave --badges out.")
     reporter = ConsoleStages()
     recording, maps, method = explained_game(
         agent,
         play=options.play.games,
-        method=options.maps.configured(),
+        method=chosen,
         compute=compute,
         draw=options.drawing,
         reporter=reporter,

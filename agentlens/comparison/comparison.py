@@ -18,6 +18,7 @@ from agentlens.comparison.moments import Moment
 from agentlens.comparison.returns import PairedDifference, Played, ReturnFigures
 from agentlens.comparison.similarity import Similarity
 from agentlens.comparison.statistics import Interval
+from agentlens.comparison.trust import MapTrust, badge_rows
 from agentlens.comparison.values import ValueBias
 
 
@@ -82,7 +83,7 @@ class Comparison:
 
     Attributes:
         games: the episodes that returns come from. returns, biases, differences, behaviours,
-        similarities, burn_ins, shifts, moments, objects, layers: see their classes.
+        similarities, burn_ins, shifts, moments, objects, layers, trust: see their classes.
         notes: what a reader must know before believing any of it. made: seeds, counts, method and
         versions. folder: where the report lies, or None.
     """
@@ -101,6 +102,7 @@ class Comparison:
     made: Mapping[str, Any]
     objects: tuple[ObjectEffect, ...] = ()
     layers: tuple[LayerSimilarity, ...] = ()
+    trust: tuple[MapTrust, ...] = ()
     folder: Path | None = None
 
     @property
@@ -134,6 +136,7 @@ class Comparison:
             "objects": table(self.objects),
             "layers": table(self.layers),
             "moments": table(self.moments),
+            "badges": _columns(badge_rows(self.trust)),
         }
         return {name: columns for name, columns in tables.items() if columns}
 

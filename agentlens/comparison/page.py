@@ -14,6 +14,7 @@ from agentlens.comparison.html_parts import (
     safe,
 )
 from agentlens.comparison.layers_table import layers_table
+from agentlens.comparison.page_badges import badges_part
 from agentlens.comparison.page_pictures import (
     Drawn,
     moments_section,
@@ -61,6 +62,7 @@ def page(comparison: Comparison, drawn: Drawn) -> str:
         element("p", f"agentlens · policies compared · {game}", class_="eyebrow"),
         element("h1", title),
         element("p", summary(comparison), *_more_of(comparison), class_="lead"),
+        badges_part(comparison.trust),
         element("nav", element("ul", *links), aria_label="Sections"),
     )
     versions = comparison.made.get("versions", {})

@@ -10,10 +10,12 @@ STYLE = """
 :root { color-scheme: light dark;
   --page:#ffffff; --card:#f5f7fa; --ink:#1b2330; --faint:#566172; --line:#d5dbe4;
   --accent:#0b6fb8; --note:#fff7e0; --note-line:#d9a514;
+  --pass:#12733a; --weak:#8a5a00; --fail:#b3261e;
   --agent-1:#147a3c; --agent-2:#b0308a; --agent-3:#64676d; --agent-4:#6d7f00; }
 @media screen and (prefers-color-scheme: dark) { :root {
   --page:#0f1319; --card:#181d26; --ink:#e8ecf2; --faint:#9aa5b5; --line:#333c4a;
   --accent:#6db8f2; --note:#2a2412; --note-line:#d9a514;
+  --pass:#48c670; --weak:#e2b440; --fail:#ff8a80;
   --agent-1:#48c670; --agent-2:#f080c4; --agent-3:#969696; --agent-4:#bfd95a; } }
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; }
@@ -37,6 +39,14 @@ a:focus-visible, summary:focus-visible, video:focus-visible {
   outline: 3px solid var(--accent); outline-offset: 3px; border-radius: 3px; }
 .skip { position: absolute; left: -99rem; }
 .skip:focus { left: 1rem; top: 1rem; background: var(--page); padding: .5rem 1rem; }
+.badges details { border: 0; margin: .2rem 0; padding: 0; }
+.badges summary { line-height: 2; }
+.badges .whose { font-weight: 600; margin-right: .6rem; overflow-wrap: anywhere; }
+.badges .range { white-space: normal; }
+.badge { display: inline-block; border: 1px solid; border-radius: 999px; padding: 0 .65rem;
+  margin-right: .4rem; font-size: .88rem; line-height: 1.55; white-space: nowrap; }
+.badge.pass { color: var(--pass); } .badge.weak { color: var(--weak); }
+.badge.fail { color: var(--fail); } .badge.not-measured { color: var(--faint); }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1rem;
   margin: 1.6rem 0; }
 .card { background: var(--card); border-radius: 10px; padding: 1rem 1.2rem; }

@@ -17,7 +17,7 @@ from torch import Tensor
 from agentlens.metrics._recorded import part
 from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch
-from agentlens.saliency.references import blur
+from agentlens.saliency.references import blur, stacked
 
 CHUNK = 64
 """Rows of a forward pass."""
@@ -33,7 +33,8 @@ BLUR_SIGMA = 8.0
 class States:
     """Some states of a policy, with what erasing pixels there does, worked out once.
 
-    ``frames``: of a recording. ``median``: float32 [H, W], its median plane. ``explained``: int64
+    ``frames``: of a recording. ``median``: float32 [H, W], its median plane, or
+    [C, H, W] in colour. ``explained``: int64
     [F], the actions that curves follow.
     """
 
@@ -68,7 +69,7 @@ class States:
             return torch.rand(observations.shape, generator=generator).to(observations)
         if name == "blur":
             return blur(observations, BLUR_SIGMA)
-        return observations.new_tensor(self.median).expand_as(observations)
+        return stacked("median", self.median, observations)
 
     def evaluate(self, observations: Tensor, rows: np.ndarray) -> np.ndarray:
         """The policy's preferences, each row with the memory of its state.

@@ -87,7 +87,7 @@ class Reference:
                 return frames.previous
         if self.kind not in pictures:
             raise InvalidArgument(f"reference {self.kind!r} needs a picture of the recording.")
-        return _stacked(self.kind, pictures[self.kind], observations)
+        return stacked(self.kind, pictures[self.kind], observations)
 
     @property
     def of_each_mask(self) -> bool:
@@ -123,7 +123,7 @@ def _extremes(observations: Tensor) -> tuple[Tensor, Tensor]:
     return observations.amin((1, 2, 3), keepdim=True), observations.amax((1, 2, 3), keepdim=True)
 
 
-def _stacked(kind: str, picture: np.ndarray, observations: Tensor) -> Tensor:
+def stacked(kind: str, picture: np.ndarray, observations: Tensor) -> Tensor:
     """A picture of one frame, [H, W] or [C, H, W], for every frame of every stack.
 
     Raises:

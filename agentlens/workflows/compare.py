@@ -38,6 +38,7 @@ from agentlens.workflows.compare_plan import (
     agent_summary,
     own_recordings,
 )
+from agentlens.workflows.compare_trust import map_trust, unmeasured
 from agentlens.workflows.compare_words import object_effects
 from agentlens.workflows.participants import AgentLike, load_participants
 from agentlens.workflows.report_folder import whole_folder
@@ -87,6 +88,7 @@ def compare(
         check_objects(participants[0].spec)
     if plan.map_states:
         check_maps(everybody, method, compute)
+        notes = (*notes, *unmeasured(participants, method, plan))
     for note in (*notes, *few_pairs(participants, plan)):
         progress.say(note)
     with whole_folder(Path(output), force=force) as folder:
@@ -200,6 +202,7 @@ def _on_shared_states(
         comparison,
         similarities=figures.similarities,
         shifts=figures.shifts,
+        trust=map_trust(run, gallery),
         moments=(*comparison.moments, *figures.moments),
         made={**comparison.made, "maps": figures.text},
     )

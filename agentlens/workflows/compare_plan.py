@@ -14,10 +14,19 @@ from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.base import SaliencyMethod
 from agentlens.store.recording import Recording
+from agentlens.workflows.measure_plan import BADGE_STATES
 from agentlens.workflows.participants import AgentLike, CheckpointOptions, Participant
 from agentlens.workflows.summary import protocol_text
 
-_COUNTS = ("states", "map_states", "moments", "video_steps", "word_steps", "layer_steps")
+_COUNTS = (
+    "states",
+    "map_states",
+    "moments",
+    "video_steps",
+    "word_steps",
+    "layer_steps",
+    "badge_states",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +54,9 @@ class ComparisonPlan:
     for; 0 for none. Only for games whose objects are known."""
     layer_steps: int = 200
     """States of each agent on which the layers of two networks are compared; 0 for none."""
+    badge_states: int = BADGE_STATES
+    """States of each agent on which it is measured how far its maps can be believed, for the
+    badges in the report's header; 0 leaves them "not measured"."""
     own_scales: bool = False
     """Draw each agent's heat on its own scale instead of one for all."""
     method: SaliencyMethod | str = "perturbation"
@@ -60,7 +72,13 @@ class ComparisonPlan:
 
 
 QUICK_PLAN = ComparisonPlan(
-    episodes=3, states=2_000, map_states=40, moments=1, video_steps=0, layer_steps=100
+    episodes=3,
+    states=2_000,
+    map_states=40,
+    moments=1,
+    video_steps=0,
+    layer_steps=100,
+    badge_states=0,
 )
 """A first look, in about a minute on two cores."""
 

@@ -15,7 +15,7 @@ from agentlens.envs.alike import merge_groups
 from agentlens.errors import InvalidArgument, OutputMismatch
 from agentlens.metrics import METRICS, Metric, Sample, States
 from agentlens.metrics._recorded import frames_of, joined, median_picture
-from agentlens.policies.agent import load_agent
+from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.base import Policy
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
@@ -42,6 +42,7 @@ def measure(
     compute: Compute | None = None,
     output: Path | str | None = None,
     maps: Path | str | None = None,
+    agent: Agent | None = None,
     progress: Progress = silent,
 ) -> MeasureResult:
     """Measure methods on states of a recording, beside controls that know less than they should.
@@ -54,6 +55,7 @@ def measure(
         output: write a number a row, metric and state to ``<output>.parquet`` and ``.csv``.
         maps: folder of a map set that the first method made: its measures are stored beside it,
             and its badges show from then on.
+        agent: the agent recorded; the recording's own is loaded if not given.
         progress: called with metrics worked out and to work out.
 
     Returns:
@@ -61,7 +63,8 @@ def measure(
 
     Raises:
         UnknownName: no such method or metric.
-        InvalidArgument: no finished step, no method, or a method that makes no map of one state.
+        InvalidArgument: no finished step, no method, or one that cannot be measured: see
+            ``unmeasurable``.
         OutputMismatch: the policy does not say what was recorded.
 
     Notes:
@@ -75,10 +78,13 @@ def measure(
     )
     chosen = _metrics(plan)
     device = choose_device(compute.device)
-    agent = load_agent(recording.folder / "agent", device=str(device))
+    policy = (agent or load_agent(recording.folder / "agent")).policy.to(device)
+    for reason in (unmeasurable(configure(method), policy) for method in methods):
+        if reason:
+            raise InvalidArgument(reason)
     makers = _makers(recording, methods, plan, compute)
     with exact_float32(), torch_threads(compute.threads):
-        states = _states(recording, plan, agent.policy, str(device))
+        states = _states(recording, plan, policy, str(device))
         values, places = _measured(states, makers, chosen, plan, progress)
     result = MeasureResult(
         values=values,
@@ -103,6 +109,7 @@ def measure_badges(
     *,
     states: int = BADGE_STATES,
     compute: Compute | None = None,
+    agent: Agent | None = None,
     progress: Progress = silent,
 ) -> Badges:
     """Measure what badges rest on and store it beside a map set, so that its header shows them.
@@ -113,10 +120,11 @@ def measure_badges(
         method: that made the maps.
         states: states measured, at most.
         compute: device and threads.
+        agent: the agent recorded; the recording's own is loaded if not given.
         progress: called with metrics worked out and to work out.
 
     Raises:
-        InvalidArgument: a method that makes no map of one state.
+        InvalidArgument: see ``unmeasurable``.
 
     Notes:
         A third of ``measure`` with all metrics; under half a minute for an agent of Pong.
@@ -125,8 +133,28 @@ def measure_badges(
     methods: list[str | SaliencyMethod] = [method]
     if method_name(method) != ENERGY:
         methods.append(ENERGY)
-    result = measure(recording, methods, plan, compute=compute, maps=maps, progress=progress)
+    result = measure(
+        recording,
+        methods,
+        plan,
+        compute=compute,
+        maps=maps,
+        agent=agent,
+        progress=progress,
+    )
     return result.badges(result.methods[0])
+
+
+def unmeasurable(method: SaliencyMethod, policy: Policy) -> str:
+    """Why the maps of a method get no badges for a policy, in a sentence; "" where they can."""
+    if method.past_steps or "objects" in method.pictures:
+        return (
+            f"Maps of {method_name(method)} need the steps or the screens around a state, so no "
+            "badges can be measured for them."
+        )
+    if not any(True for _ in policy.parameters()):
+        return "A policy without weights looks at nothing, so no badges can be measured for it."
+    return ""
 
 
 def _store(maps: Path, result: MeasureResult, states: States, made: Mapping[str, Any]) -> None:

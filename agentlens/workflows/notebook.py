@@ -212,6 +212,7 @@ def comparison_html(comparison: Comparison) -> str:
         )
         for b in comparison.behaviours
     ]
+    trust = [(t.agent, t.method, str(t.badges)) for t in comparison.trust]
     where = f"<p>{html.escape(str(comparison.folder))}</p>" if comparison.folder else ""
     return (
         f"<p>{html.escape(summary(comparison))}</p>"
@@ -219,6 +220,7 @@ def comparison_html(comparison: Comparison) -> str:
         + differences_figure(comparison.differences)
         + _table(("pair", "difference of returns", "verdict"), differences)
         + _table(("pair", "states of", "states", "same greedy action", "total variation"), shared)
+        + (_table(("agent", "maps", "badges"), trust) if trust else "")
         + where
     )
 

@@ -27,7 +27,7 @@ from agentlens.workflows.compare_plan import ComparisonPlan
 from tests.rollout_agents import tiny_agent
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
-QUICK = ComparisonPlan(map_states=6, moments=1, video_steps=5, states=0)
+QUICK = ComparisonPlan(map_states=6, moments=1, video_steps=5, states=0, badge_states=3)
 
 
 def short(tmp_path: Path, name: str, agent: Agent, episodes: int = 3, seed: int = 0) -> Path:
@@ -97,6 +97,13 @@ def test_the_report_is_whole(itself: tuple[Comparison, Path]) -> None:
     assert read_table(report / "tables" / "behaviour")[0]["greedy_agreement"].tolist() == [1.0, 1.0]
     text = (report / "report.html").read_text()
     assert str(folder) not in text
+    assert [t.agent for t in found.trust] == list(found.labels)
+    assert found.trust[0].states == 3
+    assert found.trust[0].badges.invariance.verdict == "pass"
+    assert "invariance: pass" in text
+    columns = read_table(report / "tables" / "badges")[0]
+    assert columns["badge"].tolist() == ["sanity", "energy", "invariance", "causal"] * 2
+    assert data["trust"][0]["input-invariance"]["estimate"] > 0.99
     assert text.count("<img") == len(found.moments) > 0
     assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
 

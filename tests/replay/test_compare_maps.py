@@ -31,7 +31,7 @@ from agentlens.workflows.map_sizes import fitted_method, footprint
 from agentlens.workflows.participants import Participant
 from tests.rollout_agents import TinyPolicy, tiny_agent
 
-PLAN = ComparisonPlan(map_states=2, moments=0, video_steps=0, states=0)
+PLAN = ComparisonPlan(map_states=2, moments=0, video_steps=0, states=0, badge_states=0)
 
 
 class Stages(SilentStages):

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agentlens.cli import main
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument, UnknownName
+from agentlens.policies.agent import load_agent
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.methods.perturbation import Perturbation
@@ -73,6 +75,26 @@ def test_badges_alone_are_measured_and_stored_where_a_header_reads_them(
     measures = read_measures(tmp_path)
     assert measures is not None
     assert measures.states == 3
+
+
+def test_a_policy_without_weights_and_a_method_of_screens_are_refused(
+    recording: Recording, tmp_path: Path
+) -> None:
+    agent = load_agent("random", env="ALE/Pong-v5")
+    nobody = record(agent, play=Play(episodes=1, max_steps=5), output=tmp_path / "nobody")
+    with pytest.raises(InvalidArgument, match="without weights looks at nothing"):
+        measure(nobody)
+    with pytest.raises(InvalidArgument, match="need the steps or the screens"):
+        measure(recording, ["objects"])
+
+
+def test_a_video_with_badges_refuses_such_a_method_before_a_game_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["video", "pong-ppo", "--badges", "--method", "objects"]) == 1
+    assert "Leave --badges out" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_not_there_is_refused_before_anything_is_measured(recording: Recording) -> None:

@@ -124,7 +124,9 @@ def test_video_and_comparison(tmp_path: Path) -> None:
     maps = explain(recordings[0], Perturbation(stride=8), agent=agents[0], compute=CPU)
     path = agentlens.render(recordings[0], maps, tmp_path / "x.mp4")
     assert path.stat().st_size > 1000
-    plan = ComparisonPlan(map_states=4, moments=1, video_steps=3, states=0, episodes=2)
+    plan = ComparisonPlan(
+        map_states=4, moments=1, video_steps=3, states=0, episodes=2, badge_states=3
+    )
     found = compare(agents, output=tmp_path / "report", plan=plan, compute=CPU)
     assert (found.folder / "report.html").is_file()
 
@@ -158,7 +160,9 @@ def test_a_colour_checkpoint_of_stable_baselines3_from_import_to_comparison(
     np.testing.assert_allclose(maps.values, again.values, rtol=0, atol=1e-4 * largest)
     path = agentlens.render(recording, maps, tmp_path / "x.mp4")
     assert path.stat().st_size > 1000
-    plan = ComparisonPlan(map_states=4, moments=1, video_steps=3, states=0, episodes=2)
+    plan = ComparisonPlan(
+        map_states=4, moments=1, video_steps=3, states=0, episodes=2, badge_states=3
+    )
     rival = load_agent("random", env=worlds.LARGE)
     report = compare((agent, rival), output=tmp_path / "report", plan=plan, compute=CPU)
     assert (report.folder / "report.html").is_file()
@@ -246,6 +250,8 @@ def test_a_minigrid_agent_trained_by_the_script_goes_the_whole_way(tmp_path: Pat
     agentlens.render(recording, maps, tmp_path / "walker.mp4")
     assert (tmp_path / "walker.mp4").stat().st_size > 1000
     other = random_agent(env, trust_code=True)
-    plan = ComparisonPlan(map_states=4, moments=1, video_steps=3, states=0, episodes=2)
+    plan = ComparisonPlan(
+        map_states=4, moments=1, video_steps=3, states=0, episodes=2, badge_states=3
+    )
     compare([agent, other], output=tmp_path / "c", plan=plan, compute=CPU)
     assert (tmp_path / "c" / "report.html").is_file()

@@ -118,6 +118,21 @@ def test_json_and_tables_hold_the_same_numbers(two: Comparison, tmp_path: Path) 
     assert data["summary"] == summary(two)
 
 
+def test_the_header_has_the_badges_of_every_agent_and_their_numbers_behind_them(
+    two: Comparison, tmp_path: Path
+) -> None:
+    text = written(two, tmp_path).read_text()
+    header = text[text.index("<header") : text.index("</header>")]
+    assert header.count("<details>") == 2
+    assert "sanity: fail" in header
+    assert header.count("not measured</span>") == 3 + 4
+    assert "0.80 without output layer" in header
+    assert "0.75 to 0.84" in header
+    assert "Nothing was measured of these maps" in header
+    without = written(dataclasses.replace(two, trust=()), tmp_path).read_text()
+    assert 'class="badges"' not in without
+
+
 def test_a_page_that_would_be_too_large_leaves_out_stills(
     two: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +230,22 @@ def test_page_in_a_real_browser(
     for _ in range(12):
         view.keyboard.press("Tab")
     assert view.evaluate("document.activeElement.tagName") in ("A", "VIDEO", "SUMMARY")
+    view.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1200, 400])
+def test_a_click_on_the_badges_shows_their_numbers(
+    browser: Browser, two: Comparison, tmp_path: Path, width: int
+) -> None:
+    view = browser.new_page(viewport={"width": width, "height": 800})
+    view.goto(written(two, tmp_path).as_uri())
+    numbers = view.get_by_text("0.80 without output layer").first
+    assert view.get_by_text("sanity: fail").first.is_visible()
+    assert not numbers.is_visible()
+    view.click(".badges summary >> nth=0")
+    assert numbers.is_visible()
+    assert view.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     view.close()
 
 
