@@ -16,12 +16,13 @@ from agentlens.network.similarity import LEAST_STEPS, linear_cka
 from agentlens.network.taps import tap
 from agentlens.policies.agent import Agent
 from agentlens.policies.base import Policy
-from agentlens.policies.networks import ChainPolicy, build_policy
+from agentlens.policies.networks import ChainPolicy
 from agentlens.store.recording import Recording
 from agentlens.workflows.compare_pictures import Gallery
 from agentlens.workflows.compare_plan import ComparisonRun
-from agentlens.workflows.dissect import TWIN_SEED, usual_places
+from agentlens.workflows.dissect import usual_places
 from agentlens.workflows.revisits import chosen_episodes, pairs_of, sampled_steps
+from agentlens.workflows.untrained import TWIN_SEED, untrained_twin
 
 Layers = Mapping[str, np.ndarray]
 """By place, what it gives on the same T states: float [T, C]."""
@@ -106,10 +107,7 @@ def _layers(
 
 def _untrained(agent: Agent, seed: int) -> Policy | None:
     """A network of the same shape that never learned, on the same device."""
-    if not isinstance(agent.policy, ChainPolicy):
-        return None
-    network, device = agent.policy.network, next(agent.policy.parameters()).device
-    return build_policy(network, agent.spec.observation, agent.spec.action, seed=seed).to(device)
+    return untrained_twin(agent, seed) if isinstance(agent.policy, ChainPolicy) else None
 
 
 def _seed_twin_layers(

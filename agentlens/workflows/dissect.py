@@ -29,18 +29,16 @@ from agentlens.network.taps import read_places, tap
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.policies.device import choose_device
-from agentlens.policies.networks import ChainPolicy, build_policy
+from agentlens.policies.networks import ChainPolicy
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
 from agentlens.spec import ObservationSpec
 from agentlens.store.recording import Recording, open_recording
 from agentlens.store.tables import write_table
+from agentlens.workflows.untrained import TWIN_SEED, untrained_twin
 
 TABLE = "units"
 """Name of the table in a recording's folder."""
-
-TWIN_SEED = 20_011
-"""Of the untrained twin's weights."""
 
 MOST_STEPS = 120
 """Steps that are looked at, evenly spread over those with an object in sight."""
@@ -119,14 +117,9 @@ def dissect(
     """
     recording = open_recording(recording)
     agent = agent if agent is not None else load_agent(recording.folder / "agent")
-    policy = agent.to(choose_device(compute.device)).policy
-    if not isinstance(policy, ChainPolicy):
-        raise InvalidArgument(
-            "this policy is code of its own: no untrained twin can be made of it, and without one "
-            "a match means nothing. Declare its layers in agent.toml."
-        )
+    agent = agent.to(choose_device(compute.device))
+    policy, twin = agent.policy, untrained_twin(agent)
     chosen = [find_place(policy, name) for name in places or usual_places(policy)]
-    twin = build_policy(policy.network, agent.spec.observation, agent.spec.action, seed=TWIN_SEED)
     steps = sample_steps(recording)
     parts = []
     for number, place in enumerate(chosen):

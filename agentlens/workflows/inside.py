@@ -19,9 +19,9 @@ from agentlens.network.taps import CHUNK, tap
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.base import Policy
 from agentlens.policies.device import choose_device
-from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.store.recording import Recording, open_recording
-from agentlens.workflows.dissect import TWIN_SEED, SampledSteps, sample_steps
+from agentlens.workflows.dissect import SampledSteps, sample_steps
+from agentlens.workflows.untrained import untrained_twin
 
 LEARNED_SHARE = 0.8
 """The first steps, from which something is learned; figures are of the rest."""
@@ -92,12 +92,7 @@ def look_inside(
     recording = open_recording(recording)
     agent = agent if agent is not None else load_agent(recording.folder / "agent")
     agent = agent.to(choose_device(compute.device))
-    policy = agent.policy
-    if not isinstance(policy, ChainPolicy):
-        raise InvalidArgument(
-            "this policy is code of its own: no untrained twin can be made of it, and without one "
-            "a match means nothing. Declare its layers in agent.toml."
-        )
+    policy, twin = agent.policy, untrained_twin(agent)
     if policy.kind != "logits":
         raise InvalidArgument(
             f"this agent gives {policy.kind}: expected logits, as the change of a policy is "
@@ -109,7 +104,6 @@ def look_inside(
             f"{len(steps.observations)} steps show an object, expected {LEAST_STEPS} or more: "
             "record a longer game."
         )
-    twin = build_policy(policy.network, agent.spec.observation, agent.spec.action, seed=TWIN_SEED)
     return Inside(
         recording=recording,
         agent=agent,

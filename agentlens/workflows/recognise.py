@@ -19,13 +19,13 @@ from agentlens.network.recognition import failure_auc, probe
 from agentlens.network.taps import tap
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.device import choose_device
-from agentlens.policies.networks import ChainPolicy, build_policy
 from agentlens.saliency.engine.settings import torch_threads
 from agentlens.saliency.objects import ObjectEraser
 from agentlens.store.recording import Episode, Recording, open_recording
 from agentlens.words.attributes import attributes_of
 from agentlens.workflows.describe_result import LOSS_WINDOW
-from agentlens.workflows.dissect import TWIN_SEED, usual_places
+from agentlens.workflows.dissect import usual_places
+from agentlens.workflows.untrained import untrained_twin
 
 CORRUPTED = 6
 """Random windows in which an object is corrupted, of ``LOSS_WINDOW`` steps each."""
@@ -112,14 +112,9 @@ def recognise(
     """
     recording = open_recording(recording)
     agent = agent if agent is not None else load_agent(recording.agent_folder)
-    policy = agent.to(choose_device(compute.device)).policy
-    if not isinstance(policy, ChainPolicy):
-        raise InvalidArgument(
-            "this policy is code of its own: no untrained twin can be made of it, and without one "
-            "a probe means nothing. Declare its layers in agent.toml."
-        )
+    agent = agent.to(choose_device(compute.device))
+    policy, twin = agent.policy, untrained_twin(agent)
     chosen = find_place(policy, place or usual_places(policy)[-1])
-    twin = build_policy(policy.network, agent.spec.observation, agent.spec.action, seed=TWIN_SEED)
     steps = _steps(recording, corrupt, np.random.default_rng(seed))
     with torch_threads(compute.threads or 1):
         layers = [

@@ -29,12 +29,13 @@ from agentlens.network.taps import tap
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.base import Policy
 from agentlens.policies.device import choose_device
-from agentlens.policies.networks import ChainPolicy, build_policy
+from agentlens.policies.networks import ChainPolicy
 from agentlens.store.atomic import write_file
 from agentlens.store.recording import Recording, open_recording
 from agentlens.viewer.state_map import StateMap, state_map_page
-from agentlens.workflows.dissect import TWIN_SEED, box_coordinates
+from agentlens.workflows.dissect import box_coordinates
 from agentlens.workflows.state_colours import by_label, by_number, draw_map
+from agentlens.workflows.untrained import untrained_twin
 
 MOST_STATES = 400
 
@@ -176,9 +177,7 @@ def _untrained_neighbours(
     """Neighbours on the map of a network that never learned; None where none can be made."""
     if not isinstance(agent.policy, ChainPolicy):
         return None
-    network, device = agent.policy.network, next(agent.policy.parameters()).device
-    twin = build_policy(network, agent.spec.observation, agent.spec.action, seed=TWIN_SEED)
-    points, _ = _laid_out(twin.to(device), place, states, kind)
+    points, _ = _laid_out(untrained_twin(agent), place, states, kind)
     return nearest(points, states.games, states.steps)
 
 

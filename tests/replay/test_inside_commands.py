@@ -129,3 +129,36 @@ def test_a_map_of_states_is_one_page(
     assert page.with_suffix(".png").is_file()
     assert main(["embed", str(recording), "--place", "torso.4", "--output", str(page)]) != 0
     assert "already" in capsys.readouterr().err
+
+
+def test_what_excites_a_unit_is_a_page_and_a_curve(
+    recording: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "unit.html"
+    small = ("--updates", "10", "--output", page)
+    run("excite", recording, "--unit", "torso.1.unit.2", *small)
+    table, _ = read_table(tmp_path / "unit")
+    assert table["role"].tolist() == ["unit", "random unit", "untrained"]
+    assert (table["from_background"] >= table["background"]).all()
+    curve, _ = read_table(recording / "numbers" / "excite-torso.1.unit.2")
+    assert len(curve["torso.1.unit.2"]) == 180
+    full = curve["torso.1.unit.2"][3:]  # before, the frame stack is not full
+    assert full.max() == pytest.approx(table["strongest_recorded"][0])
+    text = page.read_text()
+    assert "data:image/png" in text
+    assert "<script" not in text
+    assert page.with_suffix(".png").is_file()
+    assert "in its field" in capsys.readouterr().out
+    run(
+        "excite",
+        recording,
+        "--unit",
+        "torso.4.unit.2",
+        "--updates",
+        "5",
+        "--output",
+        page,
+        "--force",
+    )
+    assert main(["excite", str(recording), "--unit", "torso.4", "--output", "x.html"]) != 0
+    assert "expected one of its units" in capsys.readouterr().err
