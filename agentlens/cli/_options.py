@@ -23,14 +23,16 @@ class AgentChoice:
     """Which agent, and what its file cannot say."""
 
     agent: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="AGENT")]
-    """A shipped or imported agent's name, an agent folder, or a checkpoint file."""
+    """A shipped or imported agent's name, an agent folder, a checkpoint file, or a
+    training run's folder."""
     env: Name = None
     """Environment id such as ALE/Pong-v5, for a checkpoint."""
     format: Name = None
-    """Format of a checkpoint (sb3, torch-state-dict, baby-a3c, safetensors); found out if not
-    given."""
+    """Format of a checkpoint (sb3, cleanrl, cleanrl-c51, torch-state-dict, baby-a3c,
+    safetensors); found out if not given."""
     preset: Name = None
-    """Preprocessing of a checkpoint: sb3-atari, ale-vector, cleanrl-atari, baby-a3c, ale-v5."""
+    """Preprocessing of a checkpoint: sb3-atari, ale-vector, cleanrl-atari, envpool,
+    baby-a3c, ale-v5."""
     trust_code: bool = False
     """Allow an import string (module:Class) to run its code."""
 

@@ -44,7 +44,7 @@ class Options:
     agents: Annotated[
         tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[AGENT|RECORDING ...]")
     ] = ()
-    """Names, agent folders, checkpoint files or recording folders."""
+    """Names, agent folders, checkpoint files, training runs' folders or recording folders."""
     maps: MethodFlags
     compute: ComputeFlags
     checkpoints: Name = None
@@ -85,7 +85,8 @@ class Options:
     format: Name = None
     """Format of checkpoints; found out if not given."""
     preset: Name = None
-    """Preprocessing of checkpoints: sb3-atari, ale-vector, cleanrl-atari, baby-a3c, ale-v5."""
+    """Preprocessing of checkpoints: sb3-atari, ale-vector, cleanrl-atari, envpool,
+    baby-a3c, ale-v5."""
     trust_code: bool = False
     """Allow an import string (module:Class) to run its code."""
     output: Location = None

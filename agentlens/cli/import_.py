@@ -20,12 +20,14 @@ class Options:
     Nothing in the checkpoint is executed. Whatever it does not say and no flag gives is printed
     as assumed and written down.
 
-    Example: agentlens import ppo.zip --name my-ppo --env PongNoFrameskip-v4
+    Examples:
+      agentlens import ppo.zip --name my-ppo --env PongNoFrameskip-v4
+      agentlens import logs/ppo/PongNoFrameskip-v4_1 --name from-the-zoo
     """
 
     checkpoint: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="CHECKPOINT")]
-    """An SB3 zip or a run's folder of rl-zoo, a CleanRL model, a torch state dict, a safetensors
-    file."""
+    """An SB3 zip, a CleanRL model, a torch state dict, a safetensors file, or a run's folder of
+    rl-zoo or CleanRL."""
     name: str
     """Name of the new agent."""
     env: Name = None

@@ -33,7 +33,8 @@ class Options:
     format: Name = None
     """Format of a checkpoint; found out if not given."""
     preset: Name = None
-    """Preprocessing of a checkpoint: sb3-atari, ale-vector, cleanrl-atari, baby-a3c, ale-v5."""
+    """Preprocessing of a checkpoint: sb3-atari, ale-vector, cleanrl-atari, envpool,
+    baby-a3c, ale-v5."""
     output: Location = None
     """Folder of the new recording; recordings/AGENT-on-PLAYER if not given."""
     force: bool = False

@@ -28,8 +28,8 @@ from agentlens.policies.describing import describe_checkpoint
 from agentlens.policies.device import choose_device
 from agentlens.policies.manifest import MANIFEST, read_manifest
 from agentlens.policies.networks import build_policy
+from agentlens.policies.run_folders import checkpoint_path, model_name
 from agentlens.policies.weights import check_file, load_tensors
-from agentlens.policies.zoo import run_model
 from agentlens.provenance import file_digest
 from agentlens.spec import ActionSpec, AgentSpec, ScoreSpec
 
@@ -86,12 +86,14 @@ def load_agent(
         NotFinite: the weights hold a NaN or an infinity; names the tensor.
     """
     target = choose_device(device)
-    path = _checkpoint_path(Path(name))
+    path = checkpoint_path(Path(name))
+    if path != Path(name):
+        _log.warning("%s: the run's model %s is taken", name, path.name)
     if path.is_file() and path.name != MANIFEST:
         _check_not_hidden(str(name))
         spec, policy = describe_checkpoint(
             path,
-            name=path.stem,
+            name=model_name(path),
             format=format,
             env=env,
             preset=preset,
@@ -109,17 +111,6 @@ def load_agent(
         spec = _elsewhere(spec, env, preset)
     own = _load_policy(spec, folder, trust_code)
     return Agent(spec=spec, policy=own, folder=folder, trust_code=trust_code).to(target)
-
-
-def _checkpoint_path(path: Path) -> Path:
-    """The model in a run's folder of rl-zoo; any other path as it is."""
-    if not path.is_dir() or (path / MANIFEST).is_file():
-        return path
-    model = run_model(path)
-    if model is None:
-        return path
-    _log.warning("%s: the run's model %s is taken", path, model.name)
-    return model
 
 
 def _check_not_hidden(name: str) -> None:

@@ -24,6 +24,7 @@ from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.describing import WEIGHTS, describe_checkpoint
 from agentlens.policies.manifest import MANIFEST, read_manifest, write_manifest
 from agentlens.policies.networks import ChainPolicy
+from agentlens.policies.run_folders import checkpoint_path
 from agentlens.policies.weights import policy_tensors
 from agentlens.provenance import file_digest
 from agentlens.spec import AgentSpec
@@ -67,7 +68,7 @@ def import_agent(
     if folder.exists() and not force:
         raise AlreadyExists(f"{folder} is there already; choose another name or use --force.")
     spec, policy = describe_checkpoint(
-        Path(checkpoint),
+        checkpoint_path(Path(checkpoint)),
         name=name,
         format=format,
         env=env,

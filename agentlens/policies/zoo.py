@@ -64,13 +64,6 @@ class ZooFiles:
         return ValueSpec(gamma=known, reward=self.reward)  # type: ignore[arg-type]
 
 
-def run_model(folder: Path) -> Path | None:
-    """The model of a run's folder: the last one (``<Env>.zip``), else ``best_model.zip``."""
-    settings = sorted(path.parent.name for path in folder.glob("*/args.yml"))
-    names = [f"{name}.zip" for name in settings] + ["best_model.zip"]
-    return next((folder / name for name in names if (folder / name).is_file()), None)
-
-
 def read_zoo_files(model: Path) -> ZooFiles:
     """Read args.yml and config.yml beside a model, in the folder of its name, or in the one folder
     beside it that has them (``best_model.zip``, ``rl_model_1000_steps.zip``).

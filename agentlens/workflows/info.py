@@ -9,6 +9,7 @@ from agentlens.drawing import caption
 from agentlens.errors import InvalidArgument
 from agentlens.policies.catalogue import RANDOM, find_folder, random_spec
 from agentlens.policies.manifest import MANIFEST, read_manifest
+from agentlens.policies.run_folders import checkpoint_path
 from agentlens.spec import AgentSpec
 from agentlens.store.maps import MapSet, open_maps
 from agentlens.store.recording import Recording, open_recording
@@ -38,8 +39,9 @@ def info(place: Path | str) -> list[str]:
         return _report_lines(folder)
     if folder.is_file():
         raise InvalidArgument(
-            f"{place}: a file; info takes an agent, or the folder of a recording, a map set or a "
-            "report. A checkpoint's story begins with agentlens import."
+            f"{place}: a file; expected an agent, or the folder of a recording, a map set or a "
+            "report. A checkpoint is read first: `agentlens info` on the command line, and in "
+            "Python load_agent(path).spec."
         )
     home = find_folder(str(place))
     if home is None:
@@ -47,8 +49,20 @@ def info(place: Path | str) -> list[str]:
     return agent_lines(read_manifest(home / MANIFEST), str(place))
 
 
-def agent_lines(spec: AgentSpec, name: str) -> list[str]:
-    """An agent: who it is, what it sees and does, how well, and what can be done with it."""
+def is_checkpoint(place: Path | str) -> bool:
+    """Whether there is a weight file, or a training run's folder with one, and none of our own."""
+    path = checkpoint_path(Path(place))
+    return path.is_file() and path.name not in (RECORDING, MAPS, REPORT, MANIFEST)
+
+
+def agent_lines(spec: AgentSpec, name: str, env: str | None = None) -> list[str]:
+    """An agent: who it is, what it sees and does, how well, and what can be done with it.
+
+    Args:
+        spec: the agent's.
+        name: what the commands that go on call it: its name, folder or file.
+        env: the environment id that they have to say again.
+    """
     observation, value = spec.observation, spec.value
     lines = [
         f"agent: {spec.name} ({spec.algorithm or spec.format})",
@@ -62,12 +76,13 @@ def agent_lines(spec: AgentSpec, name: str) -> list[str]:
         lines.append(f"value: rewards {value.reward}, gamma {value.gamma or 'not said'}")
     lines += [f"licence: {spec.licence or 'not said'}", f"source: {spec.source or 'not said'}"]
     lines += [f"assumed: {line}" for line in spec.assumed]
-    env = " --env ALE/Pong-v5" if name == RANDOM else ""
+    again = env or ("ALE/Pong-v5" if name == RANDOM else "")
+    words = f"{name} --env {again}" if again else name
     return [
         *lines,
-        f"go on: agentlens video {name}{env}",
-        f"       agentlens record {name}{env} --episodes 3",
-        f"       agentlens score {name}{env}",
+        f"go on: agentlens video {words}",
+        f"       agentlens record {words} --episodes 3",
+        f"       agentlens score {words}",
     ]
 
 

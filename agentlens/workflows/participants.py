@@ -9,6 +9,7 @@ from pathlib import Path
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.catalogue import RANDOM
+from agentlens.policies.run_folders import checkpoint_path
 from agentlens.spec import AgentSpec
 from agentlens.store.recording import Recording, open_recording
 
@@ -85,9 +86,11 @@ def _recording(given: Recording | str | Path) -> Recording | None:
     elif (Path(given) / "recording.json").is_file():
         recording = open_recording(given)
     else:
-        if Path(given).is_dir() and not (Path(given) / "agent.toml").is_file():
+        place = checkpoint_path(Path(given))
+        if place.is_dir() and not (place / "agent.toml").is_file():
             raise InvalidArgument(
-                f"{given}: neither a recording (no recording.json) nor an agent (no agent.toml)."
+                f"{given}: neither a recording (no recording.json) nor an agent (no agent.toml, no "
+                "model of a training run)."
             )
         return None
     if recording.header.player:
@@ -109,7 +112,7 @@ def _agent(given: AgentLike, recording: Recording | None, options: CheckpointOpt
     if recording is not None:
         return load_agent(recording.folder / "agent", trust_code=options.trust_code)
     assert not isinstance(given, Recording)
-    if Path(given).is_file():
+    if checkpoint_path(Path(given)).is_file():
         return load_agent(
             given,
             format=options.format,

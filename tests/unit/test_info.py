@@ -44,7 +44,7 @@ def test_a_report_says_its_summary(tmp_path: Path) -> None:
 
 def test_what_is_none_of_these_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(b"PK")
-    with pytest.raises(InvalidArgument, match="agentlens import"):
+    with pytest.raises(InvalidArgument, match="expected an agent"):
         info(tmp_path / "x.zip")
     with pytest.raises(UnknownName, match="pong-ppo"):
         info("pongg-ppo")
