@@ -30,6 +30,11 @@ def fail(message: str, *, code: int = 1, hint: str = "") -> int:
     return code
 
 
+def note(line: str) -> None:
+    """Print a line that is no result, such as what was assumed, to standard error."""
+    print(escaped(line), file=sys.stderr)
+
+
 def print_version() -> int:
     """Print the version."""
     print(f"agentlens {metadata.version('agentlens')}")
@@ -75,6 +80,8 @@ def progress(what: str, unit: str) -> Iterator[reporting.Progress]:
         began = time.monotonic()
 
         def report(done: int, total: int) -> None:
+            if done == 0:
+                bar.reset(task, total=total or None)
             late = time.monotonic() - began > SHOW_AFTER_S
             bar.update(task, completed=done, total=total or None, visible=late)
 
@@ -94,17 +101,22 @@ class ConsoleStages:
 
 
 class _PlainLines:
-    """A line every few seconds, for logs and pipes."""
+    """A line every few seconds with the speed since the last one, for logs and pipes. A report of 0
+    says that the work begins only now: what came before, preparation, is no part of its speed."""
 
     def __init__(self, what: str, unit: str) -> None:
         self._what, self._unit = what, unit
-        self._began = self._last = time.monotonic()
+        self._began = time.monotonic()
+        self._mark = (0, self._began)
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._began < SHOW_AFTER_S or now - self._last < PLAIN_LINE_EVERY_S:
+        if done == 0:
+            self._mark = (0, now)
+        before, then = self._mark
+        if now - self._began < SHOW_AFTER_S or now - then < PLAIN_LINE_EVERY_S:
             return
-        self._last, rate = now, done / (now - self._began)
+        self._mark, rate = (done, now), (done - before) / (now - then)
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and total >= done else ""
         of = f"/{total}" if total else ""
         print(f"{self._what}: {done}{of} {self._unit}, {rate_text(rate)}{left}", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from agentlens.cli._console import fail
+from agentlens.cli._console import note
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Name
 
@@ -74,7 +74,7 @@ def run(options: Options) -> int:
     print(f"observation: {planes} planes of {rows} x {columns}, preset {spec.preset or 'none'}")
     print(f"actions: {', '.join(spec.action.meanings)}")
     for line in spec.assumed:
-        fail(f"assumed: {line}")
+        note(f"assumed: {line}")
     print(f"agent: {folder}")
     return 0
 

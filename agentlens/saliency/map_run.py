@@ -216,9 +216,11 @@ def make_maps(run: MapRun, *, force: bool, progress: Progress) -> MapSet:
 
 
 def seconds_a_map(run: MapRun) -> float:
-    """How long a map takes, measured on two frames."""
-    episode, wanted = next((e, s) for e, s in run.episodes() if len(s))
-    frames = run.frames(episode, wanted[:_PROBE_FRAMES])
+    """How long a map takes, measured on two frames, none of them among an episode's first: those
+    show the game appear, which costs an engine that follows changes more than any later frame."""
+    episode, wanted = max(run.episodes(), key=lambda each: len(each[1]))
+    places = np.linspace(0, len(wanted) - 1, _PROBE_FRAMES + 2)[1:-1].astype(int)
+    frames = run.frames(episode, wanted[np.unique(places)])
     _explain(run, frames)
     start = time.perf_counter()
     _explain(run, frames).values.cpu()

@@ -78,6 +78,7 @@ def agent_lines(spec: AgentSpec, name: str, env: str | None = None) -> list[str]
     lines += [f"assumed: {line}" for line in spec.assumed]
     again = env or ("ALE/Pong-v5" if name == RANDOM else "")
     words = f"{name} --env {again}" if again else name
+    words += " --trust-code" if ":" in spec.format else ""
     return [
         *lines,
         f"go on: agentlens video {words}",

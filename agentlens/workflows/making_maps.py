@@ -1,7 +1,8 @@
-"""Maps as a stage of a longer job: refused early, with an estimate first, found again later."""
+"""Maps as a stage of a longer job: refused early, with an estimate soon, found again later."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from agentlens.policies.agent import Agent
 from agentlens.progress import Progress, silent
 from agentlens.saliency.base import RecordingFacts, SaliencyMethod
 from agentlens.saliency.configure import configure
-from agentlens.saliency.map_run import MapRun, finished_maps, make_maps, seconds_a_map
+from agentlens.saliency.map_run import MapRun, finished_maps, make_maps
 from agentlens.store.maps import MapSet, open_maps
 from agentlens.store.recording import Recording
 
 WORTH_SAYING_S = 10.0
+MEASURED_FOR_S = 1.0
 
 
 def explain_aloud(
@@ -28,7 +30,8 @@ def explain_aloud(
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
 ) -> MapSet:
-    """Explain, and say before it how long it will take, or that nothing is to do.
+    """Explain, and say as soon as the first maps tell how long it will take, or that nothing is to
+    do.
 
     Args:
         run: from ``prepare_maps``.
@@ -40,9 +43,29 @@ def explain_aloud(
     """
     if not force and finished_maps(run) is not None:
         say(f"nothing to do: the {len(run)} maps are there already")
-    elif (estimate := seconds_a_map(run) * len(run)) > WORTH_SAYING_S:
-        say(f"explaining will take about {_duration(estimate)}")
-    return make_maps(run, force=force, progress=progress)
+    return make_maps(run, force=force, progress=_Forecast(progress, say))
+
+
+class _Forecast:
+    """Passes reports on, and says once how long the rest will take, from the maps made so far."""
+
+    def __init__(self, progress: Progress, say: Callable[[str], None]) -> None:
+        self._progress, self._say = progress, say
+        self._first: tuple[int, float] | None = None
+        self._told = False
+
+    def __call__(self, done: int, total: int) -> None:
+        self._progress(done, total)
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (done, now)
+        maps, spent = done - self._first[0], now - self._first[1]
+        if self._told or maps <= 0 or spent < MEASURED_FOR_S:
+            return
+        self._told = True
+        left = spent / maps * (total - done)
+        if left > WORTH_SAYING_S:
+            self._say(f"explaining the other {total - done} steps takes about {_duration(left)}")
 
 
 def check_method(
