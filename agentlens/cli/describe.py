@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 from agentlens.cli._console import progress, table
 from agentlens.cli._options import RecordingFolder, Span
@@ -33,6 +35,8 @@ class Options:
     """Leave out the Shapley values, which take most of the time."""
     pairs: bool = False
     """Tell which attributes and objects work together, too (seconds)."""
+    units: bool = False
+    """Name the units that fire at each step, too; needs agentlens dissect first."""
     floor: float = 0.01
     """The least effect that counts, nats (of a Q-network: in units of Q)."""
     decided: float = 0.9
@@ -71,6 +75,7 @@ def run(options: Options) -> int:
                 seed=options.seed,
                 shares=not options.no_shares,
                 pairs=options.pairs,
+                units=options.units,
             ),
             compute=Compute(device=options.device, threads=options.threads),
             output=options.output,
@@ -98,8 +103,20 @@ def run(options: Options) -> int:
         print(result.loss_line)
     for line in result.pair_lines:
         print(line)
+    if options.units:
+        _print_units(result.folder / "units")
     print(f"tables: {result.folder}; agentlens render draws them with --panels boxes caption")
     return 0
+
+
+def _print_units(path: Path) -> None:
+    """The units that fire at most steps, and where the others are."""
+    from agentlens.store.tables import read_table
+
+    columns, _ = read_table(path)
+    counts = Counter(zip(columns["unit"], columns["stands_for"], strict=True))
+    rows = [(str(unit), str(stands), str(count)) for (unit, stands), count in counts.most_common(5)]
+    table(("unit", "stands for", "fires at steps"), rows)
 
 
 def _share(share: float) -> str:

@@ -16,7 +16,8 @@ class Options:
 
     Spatial places are matched with object masks (IoU), vectors and memory with attributes (AUC).
     The excess is what a unit has over the same unit of an untrained network and over the masks of
-    other steps; the score alone means little. KL: the policy's change with the unit silenced.
+    other steps; the score alone means little. KL: the policy's change with the unit silenced; KL
+    carried: with the unit giving what it gives when the object is erased from the screens.
 
     Example: agentlens dissect recordings/pong-ppo --places torso.5 torso.8
     """
@@ -48,13 +49,14 @@ def run(options: Options) -> int:
         )
     rows = []
     for part in result.places:
-        order = sorted(zip(part.matches, part.kl, strict=True), key=lambda row: -row[0].excess)
-        for match, kl in order[: options.best]:
+        units = zip(part.matches, part.kl, part.carried, strict=True)
+        order = sorted(units, key=lambda row: -row[0].excess)
+        for match, kl, carried in order[: options.best]:
             name = f"{part.place.name}.unit.{match.unit}"
             scores = (f"{v:.2f}" for v in (match.score, match.twin, match.shuffled, match.excess))
-            rows.append((name, match.concept, *scores, f"{kl:.4f}"))
-    heads = ("unit", "stands for", "score", "untrained", "other steps", "excess", "KL silenced")
-    table(heads, rows)
+            rows.append((name, match.concept, *scores, f"{kl:.4f}", f"{carried:.4f}"))
+    heads = ("unit", "stands for", "score", "untrained", "other steps", "excess")
+    table((*heads, "KL silenced", "KL carried"), rows)
     for part in result.places:
         if part.dead:
             print(f"{part.place.name}: {part.dead:.0%} of the units never change")

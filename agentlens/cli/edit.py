@@ -44,9 +44,9 @@ class Options:
     """How many of them."""
     place: Name = None
     """Of this layer alone, such as torso.5."""
-    by: Literal["excess", "effect"] = "excess"
-    """Which are the best: those with most over both controls, or those that move the policy
-    most."""
+    by: Literal["excess", "effect", "carried"] = "excess"
+    """Which are the best: those with most over both controls; of these, those that move the policy
+    most when silenced (effect), or when they give what they give without the object (carried)."""
     chosen_on: Location = None
     """Another recording of the agent, dissected, on which --best chooses: then the choice does
     not know what it is measured on."""

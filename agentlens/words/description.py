@@ -42,7 +42,8 @@ class DescribeOptions:
     ``seed``: of patches and sampled orders. ``shares``: Shapley values, too. ``orders``: for
     those of more than eight objects in sight. ``merge_actions``: actions that do the same are one.
     ``pairs``: which attributes work together, too. ``decided``: the agent is decided at a step
-    where the (merged) action that it prefers has at least this probability.
+    where the (merged) action that it prefers has at least this probability. ``units``: name the
+    units that fire, too, of those that ``dissect`` named.
     """
 
     floor: float = 0.01
@@ -54,6 +55,7 @@ class DescribeOptions:
     merge_actions: bool = True
     pairs: bool = False
     decided: float = 0.9
+    units: bool = False
 
     def __post_init__(self) -> None:
         if self.patches < 1 or not 0 <= self.percentile <= 100 or self.floor < 0:

@@ -21,6 +21,14 @@ from agentlens.store.tables import write_table
 from agentlens.words.description import DEFAULTS, DescribeOptions, Describer, Description
 from agentlens.words.pairs import report_pairs
 from agentlens.workflows.describe_result import DescribeResult, summarise
+from agentlens.workflows.describe_units import (
+    QUANTILE,
+    UNITS,
+    firing,
+    read_named_units,
+    unit_columns,
+    with_units,
+)
 from agentlens.workflows.objects import chosen_episodes
 
 FOLDER = "words"
@@ -55,6 +63,7 @@ def describe(
 
     Raises:
         InvalidArgument: no such episode or step, or nothing to describe.
+        Corrupt: units are to be named, and the recording was not dissected.
         OutputMismatch: recomputed outputs are not the recorded ones.
         DiskError: the tables cannot be written.
     """
@@ -65,7 +74,9 @@ def describe(
         raise InvalidArgument("no step is chosen: give a start before the end of an episode.")
     if agent is None:
         agent = load_agent(recording.agent_folder)
-    describer = Describer(recording, agent.to(choose_device(compute.device)), options)
+    agent = agent.to(choose_device(compute.device))
+    describer = Describer(recording, agent, options)
+    named = read_named_units(recording, agent.policy) if options.units else None
     parts: list[tuple[Episode, Description]] = []
     done = 0
     with torch_threads(compute.threads or 1):
@@ -74,8 +85,14 @@ def describe(
                 parts.append((episode, part))
                 done += len(part.steps)
                 progress(done, total)
+        fired = [firing(named, episode, part.steps) for episode, part in parts] if named else []
+    if named:
+        parts = [(e, with_units(named, part, f)) for (e, part), f in zip(parts, fired, strict=True)]
     folder = Path(output) if output is not None else recording.folder / FOLDER
     _write(folder, recording, describer, options, parts)
+    if named:
+        about = {"recording": recording.header.identity, "quantile": QUANTILE, **provenance()}
+        write_table(folder / UNITS, unit_columns(named, fired), about)
     meanings = recording.header.agent.action.meanings
     pairs: tuple[str, ...] = ()
     if options.pairs:

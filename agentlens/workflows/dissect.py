@@ -11,30 +11,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from agentlens.compute import Compute
 from agentlens.envs.atari.objects import Boxes, boxes_of, objects_of
 from agentlens.errors import InvalidArgument
 from agentlens.network.dissect import (
     UnitMatch,
-    ablation_kl,
     spatial_matches,
     vector_matches,
 )
-from agentlens.network.edits import Edit, EditedPolicy
 from agentlens.network.places import Place, find_place, list_places
-from agentlens.network.taps import read_places, tap
+from agentlens.network.taps import tap
 from agentlens.policies.agent import Agent, load_agent
-from agentlens.policies.base import Policy, PolicyOutput
+from agentlens.policies.base import Policy
 from agentlens.policies.device import choose_device
-from agentlens.policies.networks import ChainPolicy
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
 from agentlens.spec import ObservationSpec
 from agentlens.store.recording import Recording, open_recording
 from agentlens.store.tables import write_table
+from agentlens.workflows.unit_effects import (
+    Asked,
+    ObjectLess,
+    carried_kl,
+    observations_without,
+    silenced_kl,
+)
 from agentlens.workflows.untrained import TWIN_SEED, untrained_twin
 
 TABLE = "units"
@@ -52,12 +54,16 @@ class PlaceUnits:
     """The units of one place: what each stands for and what it does.
 
     ``matches``: one a unit. ``kl``: nats, the policy's mean change when the unit is silenced to
-    its mean. ``dead``: share of units that never change.
+    its mean. ``carried``: nats, its mean change when the unit alone gives what it gives without
+    the object that it stands for. ``rises``: whether it is larger where the concept holds; an
+    entry of a vector may be smaller there. ``dead``: share of units that never change.
     """
 
     place: Place
     matches: tuple[UnitMatch, ...]
     kl: tuple[float, ...]
+    carried: tuple[float, ...]
+    rises: tuple[bool, ...]
     dead: float
 
     def best(self, concept: str, count: int) -> tuple[UnitMatch, ...]:
@@ -81,7 +87,8 @@ class SampledSteps:
 
     ``observations``: float32 [T, K, H, W]. ``states``: [T, S] or None. ``masks``: by object bool
     [T, H, W] of the newest frame. ``attributes``: by name bool [T]. ``coordinates``: by name
-    float64 [T], the middle of an object in screen pixels, NaN where it is not drawn.
+    float64 [T], the middle of an object in screen pixels, NaN where it is not drawn. ``origins``:
+    int64 [T, 2], each step's episode and its place in it.
     """
 
     observations: np.ndarray
@@ -89,6 +96,7 @@ class SampledSteps:
     masks: dict[str, np.ndarray]
     attributes: dict[str, np.ndarray]
     coordinates: dict[str, np.ndarray]
+    origins: np.ndarray
 
 
 def dissect(
@@ -121,9 +129,10 @@ def dissect(
     policy, twin = agent.policy, untrained_twin(agent)
     chosen = [find_place(policy, name) for name in places or usual_places(policy)]
     steps = sample_steps(recording)
+    bare = observations_without(recording, steps.origins)
     parts = []
     for number, place in enumerate(chosen):
-        parts.append(_dissect_place(place, policy, twin, steps))
+        parts.append(_dissect_place(place, policy, twin, steps, bare))
         progress(number + 1, len(chosen))
     path = Path(output) if output is not None else recording.folder / TABLE
     _write(path, parts, recording, len(steps.observations))
@@ -153,7 +162,7 @@ def sample_steps(recording: Recording, most: int = MOST_STEPS) -> SampledSteps:
     if not kept:
         raise InvalidArgument("no step of the recording has an object in sight.")
     chosen = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, most).astype(int))]
-    observations, states, edges, drawn = [], [], [], []
+    observations, states, edges, drawn, origins = [], [], [], [], []
     for episode in recording.episodes:
         rows = [row for index, row in chosen if index == episode.index]
         if not rows:
@@ -165,12 +174,14 @@ def sample_steps(recording: Recording, most: int = MOST_STEPS) -> SampledSteps:
             states.append(episode.states[steps])
         edges.append(boxes.edges[rows])
         drawn.append(boxes.drawn[rows])
+        origins.append(np.stack([np.full(len(steps), episode.index), steps], 1))
     return SampledSteps(
         observations=np.stack(observations),
         states=np.concatenate(states) if states else None,
         masks=box_masks(np.concatenate(edges), np.concatenate(drawn), objects.names, spec),
         attributes=box_attributes(np.concatenate(edges), np.concatenate(drawn), objects.names),
         coordinates=box_coordinates(np.concatenate(edges), np.concatenate(drawn), objects.names),
+        origins=np.concatenate(origins),
     )
 
 
@@ -259,7 +270,9 @@ def usual_places(policy: Policy) -> list[str]:
     return usual or [p.name for p in places]
 
 
-def _dissect_place(place: Place, policy: Policy, twin: Policy, steps: SampledSteps) -> PlaceUnits:
+def _dissect_place(
+    place: Place, policy: Policy, twin: Policy, steps: SampledSteps, bare: ObjectLess
+) -> PlaceUnits:
     own = tap(policy, [place], steps.observations, steps.states)[place.name]
     other = tap(twin, [place], steps.observations, steps.states)[place.name]
     if place.kind == "spatial":
@@ -267,47 +280,25 @@ def _dissect_place(place: Place, policy: Policy, twin: Policy, steps: SampledSte
     else:
         matches = vector_matches(own, other, steps.attributes)
     flat = np.moveaxis(own, 1, 0).reshape(own.shape[1], -1).astype(np.float32)
+    concepts = [match.concept for match in matches]
+    asked = Asked(policy=policy, place=place, observations=steps.observations, states=steps.states)
     return PlaceUnits(
         place=place,
         matches=matches,
-        kl=_silenced(place, policy, steps, flat.mean(1)),
+        kl=silenced_kl(asked, flat.mean(1)),
+        carried=carried_kl(asked, concepts, bare),
+        rises=tuple(
+            place.kind == "spatial" or _rises(own[:, unit], steps.attributes[concept])
+            for unit, concept in enumerate(concepts)
+        ),
         dead=float((flat.max(1) == flat.min(1)).mean()),
     )
 
 
-@torch.no_grad()
-def _silenced(
-    place: Place, policy: Policy, steps: SampledSteps, means: np.ndarray
-) -> tuple[float, ...]:
-    """The mean KL of the policy with each unit at its mean, on 64 of the steps."""
-    if place.kind == "memory" or policy.kind != "logits":
-        return (float("nan"),) * place.units
-    rows = np.unique(np.linspace(0, len(steps.observations) - 1, 64).astype(int))
-    device = next(policy.parameters()).device
-    observation = torch.from_numpy(steps.observations[rows]).to(device)
-    state = None if steps.states is None else torch.from_numpy(steps.states[rows]).to(device)
-    base, given = read_places(policy, [place], observation, state)
-    values = torch.from_numpy(means)
-    edited = EditedPolicy(policy, [])
-    changes = []
-    for unit in range(place.units):
-        edit = Edit(place=place, units=(unit,), values=values)
-        after = _resumed(policy, place, edit.apply(given[place.name]), state)
-        if after is None:
-            edited.edits = (edit,)
-            after = edited(observation, state)
-        changes.append(float(ablation_kl(base.preferences, after.preferences).mean()))
-    return tuple(changes)
-
-
-def _resumed(
-    policy: Policy, place: Place, output: Tensor, state: Tensor | None
-) -> PolicyOutput | None:
-    """What the policy says from a place on; None where it has to be asked as a whole."""
-    chain, _, layer = place.name.rpartition(".")
-    if not isinstance(policy, ChainPolicy) or not layer.isdigit():
-        return None
-    return policy.resume(chain, int(layer), output, state)
+def _rises(values: np.ndarray, held: np.ndarray) -> bool:
+    """Whether a unit [T] is larger on the mean where an attribute [T] holds."""
+    wide = values.astype(np.float64)
+    return bool(wide[held].mean() > wide[~held].mean())
 
 
 def _write(path: Path, parts: Sequence[PlaceUnits], recording: Recording, steps: int) -> None:
@@ -317,9 +308,13 @@ def _write(path: Path, parts: Sequence[PlaceUnits], recording: Recording, steps:
             **dataclasses.asdict(match),
             "excess": match.excess,
             "kl_when_silenced": kl,
+            "kl_carried": carried,
+            "rises": rises,
         }
         for part in parts
-        for match, kl in zip(part.matches, part.kl, strict=True)
+        for match, kl, carried, rises in zip(
+            part.matches, part.kl, part.carried, part.rises, strict=True
+        )
     ]
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     about = {

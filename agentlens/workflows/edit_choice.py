@@ -20,7 +20,7 @@ from agentlens.workflows.dissect import TABLE
 Chosen = Mapping[str, tuple[int, ...]]
 """Units by the name of their place."""
 
-_COLUMNS = {"excess": "excess", "effect": "kl_when_silenced"}
+_COLUMNS = {"excess": "excess", "effect": "kl_when_silenced", "carried": "kl_carried"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +37,15 @@ class UnitChoice:
     """How many units."""
     place: str | None = None
     """Of this layer alone."""
-    by: Literal["excess", "effect"] = "excess"
-    """Which are the best: those with most over both controls, or, of those above both controls,
-    those that move the policy most when silenced."""
+    by: Literal["excess", "effect", "carried"] = "excess"
+    """Which are the best: those with most over both controls; or, of those above both controls,
+    those that move the policy most when silenced (effect), or when they give what they give
+    without the object (carried)."""
 
     def __post_init__(self) -> None:
         check_count("count", self.count)
         if self.by not in _COLUMNS:
-            raise InvalidArgument(f"by {self.by!r}: expected excess or effect.")
+            raise InvalidArgument(f"by {self.by!r}: expected excess, effect or carried.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,10 @@ def read_units(policy: Policy, units: Sequence[str]) -> dict[str, tuple[int, ...
 
 def _best(table: Mapping[str, np.ndarray], among: np.ndarray, choice: UnitChoice) -> np.ndarray:
     """The rows of the best units, the best first; units without a figure are left out."""
-    values = np.asarray(table[_COLUMNS[choice.by]], np.float64)
+    column = _COLUMNS[choice.by]
+    if column not in table:
+        raise Corrupt(f"the table of units has no column {column}: run agentlens dissect anew.")
+    values = np.asarray(table[column], np.float64)
     rows = np.flatnonzero(among & np.isfinite(values))
     return rows[np.argsort(-values[rows], kind="stable")][: choice.count]
 

@@ -75,8 +75,29 @@ def test_dissect_names_every_unit(
     assert len(table["unit"]) == 6 + 12
     assert set(table["place"]) == {"torso.1", "torso.4"}
     assert (table["kl_when_silenced"] >= 0).all()
+    assert (table["kl_carried"] >= 0).all()
     assert about["twin_seed"]
     assert "untrained" in capsys.readouterr().out
+
+
+def test_named_units_that_fire_are_told_in_sentences(
+    recording: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run("dissect", recording, "--places", "torso.1", "torso.4")
+    small = ("--steps", "60:80", "--no-shares", "--patches", "2", "--output", tmp_path / "words")
+    run("describe", recording, "--units", *small)
+    units, _ = read_table(tmp_path / "words" / "units")
+    sentences, _ = read_table(tmp_path / "words" / "sentences")
+    dissected, _ = read_table(recording / "units")
+    names = {f"{p}.unit.{u}" for p, u in zip(dissected["place"], dissected["unit"], strict=True)}
+    assert set(units["unit"]) <= names
+    telling = {
+        int(step)
+        for step, line in zip(sentences["step"], sentences["sentence"], strict=True)
+        if "Units for" in line
+    }
+    assert telling == set(units["step"].tolist())
+    assert "fires at steps" in capsys.readouterr().out
 
 
 def test_an_edit_is_measured_on_steps(

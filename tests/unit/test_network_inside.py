@@ -23,6 +23,7 @@ from agentlens.workflows.edit_choice import read_units
 from agentlens.workflows.embedding import name_numbers, principal_numbers
 from agentlens.workflows.features import feature_matches
 from agentlens.workflows.inside import Inside, patched_preferences, preferences_of
+from agentlens.workflows.unit_effects import Asked, carried_kl, measured, silenced_kl
 
 ACTIONS = ActionSpec(meanings=("NOOP", "RIGHT", "LEFT"), selection="sample")
 OBSERVATION = ObservationSpec(
@@ -57,6 +58,7 @@ def inside(steps: int = 100) -> Inside:
         masks={},
         attributes={},
         coordinates={},
+        origins=np.zeros((steps, 2), np.int64),
     )
     return Inside(
         recording=cast(Any, None),
@@ -170,3 +172,36 @@ def test_more_than_half_of_a_layer_and_no_units_are_refused() -> None:
         edit_arms(agent, {"torso.4": (0, 1, 2, 3, 4)}, ABLATE)
     with pytest.raises(InvalidArgument, match="no units"):
         read_units(policy, [])
+
+
+def test_what_an_object_does_through_a_unit_is_told_apart_from_what_the_unit_does() -> None:
+    agent = inside(steps=40)
+    policy = agent.agent.policy
+    chain = cast(Any, policy).chains[0]
+    dense, head = chain[3], chain[5]
+    dense.weight.zero_()
+    dense.bias.fill_(1.0)
+    # entries of the flattened 3 x 12 x 10 features: channel 0 at row 5, column 5 sees the object
+    dense.weight[0, 55], dense.weight[1, 55], dense.weight[2, 0] = 1.0, 1.0, 1.0
+    head.weight.zero_()
+    head.weight[:, 0] = torch.tensor([2.0, -2.0, 0.0])  # unit 1 is not used
+    head.weight[:, 2] = torch.tensor([2.0, -2.0, 0.0])
+    chain[0].weight.abs_()
+    chain[0].bias.zero_()
+    without = agent.steps.observations.copy()
+    without[:, :, 4:7, 4:7] = 0
+    asked = Asked(
+        policy=policy,
+        place=find_place(policy, "torso.4"),
+        observations=agent.steps.observations,
+        states=None,
+    )
+    concepts = ["ball above wall", "ball", "ball", *["wall"] * 5]
+    carried = carried_kl(asked, concepts, {"ball": without[measured(40)]})
+    assert carried[0] > 1e-3
+    assert carried[1:3] == (0.0, 0.0)  # not used; used, and reads another place
+    assert np.isnan(carried[3:]).all()  # observations without their object are not known
+    means = agent.layer(asked.place).mean(0)
+    silenced = silenced_kl(asked, means)
+    assert min(silenced[0], silenced[2]) > 1e-6
+    assert silenced[1] == 0.0
