@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from agentlens.workflows.intervene import intervene as intervene
     from agentlens.workflows.intervene_options import Intervention as Intervention
     from agentlens.workflows.intervene_options import PlayOn as PlayOn
+    from agentlens.workflows.intervene_video import intervention_video as intervention_video
     from agentlens.workflows.measure import measure as measure
     from agentlens.workflows.measure_plan import MeasurePlan as MeasurePlan
     from agentlens.workflows.objects import objects as objects
@@ -87,6 +88,7 @@ _HOMES = {
     "explain": "saliency.explain",
     "find_moments": "drawing.moments",
     "intervene": "workflows.intervene",
+    "intervention_video": "workflows.intervene_video",
     "import_agent": "policies.importing",
     "list_agents": "policies.agent",
     "load_agent": "policies.agent",

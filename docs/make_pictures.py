@@ -1,7 +1,9 @@
-"""Make the pictures of README.md, docs/gallery.md and docs/methods.md.
+"""Make the pictures of README.md and of the pages of docs.
 
     python docs/make_pictures.py readme
     python docs/make_pictures.py masks
+    python docs/make_pictures.py words
+    python docs/make_pictures.py intervention
     python docs/make_pictures.py gallery --policies FOLDER
     python docs/make_pictures.py methods [--names lan extremal]
 
@@ -17,6 +19,8 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import av
 
 import agentlens
 from agentlens.cli import demo
@@ -73,6 +77,11 @@ STACKED = Scene(
 )
 
 KEPT = Scene(name="pong-lan", agent="pong-ppo", step=240, seed=1)
+
+WORDS = (
+    Scene(name="pong-words", agent="pong-ppo", step=706, seed=1, span=10),
+    Scene(name="breakout-words", agent="breakout-ppo", step=150, seed=3, span=10),
+)
 
 GALLERY = (PONG, BREAKOUT, INVADERS, CROPPED, STACKED, DQN)
 GAMES = {"pong": (PONG, RECURRENT), "breakout": (BREAKOUT,), "space-invaders": (INVADERS,)}
@@ -163,18 +172,57 @@ def masks(policies: Path, folder: Path, names: list[str]) -> None:
     print(output)
 
 
+def words(policies: Path, folder: Path, names: list[str]) -> None:
+    """The pictures of docs/objects.md: boxes, the map of erased objects, and the sentence."""
+    for scene in WORDS:
+        recording = record(scene, policies, folder)
+        steps = steps_around(scene)
+        agentlens.objects(recording)
+        agentlens.describe(recording, steps={0: steps})
+        maps = agentlens.explain(recording, "objects", steps=steps)
+        output = DOCS / "images" / f"{scene.name}.png"
+        panels = ("header", "game", "heat", "caption", "actions")
+        draw = Draw(scale=2, boxes=True, panels=panels)
+        agentlens.still(recording, maps, output, step=scene.step, draw=draw, force=True)
+        print(output)
+
+
+def intervention(policies: Path, folder: Path, names: list[str]) -> None:
+    """A picture from the video of an intervention: both continuations, what is hidden outlined."""
+    recording = agentlens.record(
+        "pong-ppo", output=folder / "pong", play=agentlens.Play(seed=1, max_steps=500)
+    )
+    change = agentlens.Intervention(hide=("court", "own-paddle"), random=False)
+    play = agentlens.PlayOn(start=400, steps=90, repeats=2)
+    result = agentlens.intervene(recording, change, play)
+    video = agentlens.intervention_video(recording, result, folder / "pong.mp4")
+    output = DOCS / "images" / "pong-intervention.png"
+    with av.open(str(video)) as file:
+        list(file.decode(video=0))[60].to_image().save(output)
+    print(output)
+
+
+SETS = {
+    "readme": readme,
+    "masks": masks,
+    "words": words,
+    "intervention": intervention,
+    "gallery": gallery,
+    "methods": methods,
+}
+
+
 def main() -> None:
     """Make one set of pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["readme", "masks", "gallery", "methods"])
+    parser.add_argument("what", choices=list(SETS))
     parser.add_argument("--policies", type=Path, default=Path("policies"))
     parser.add_argument("--names", nargs="+", default=[])
     options = parser.parse_args()
     if options.what in ("gallery", "methods"):
         (DOCS / "images" / options.what).mkdir(parents=True, exist_ok=True)
-    make = {"readme": readme, "masks": masks, "gallery": gallery, "methods": methods}[options.what]
     with tempfile.TemporaryDirectory() as folder:
-        make(options.policies, Path(folder), options.names)
+        SETS[options.what](options.policies, Path(folder), options.names)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ class Options:
 
     Example: agentlens intervene recordings/pong --hide-map perturbation --from 400 --for 60
 
+    Example: agentlens intervene recordings/pong --hide court --from 400 --for 90 --video court.mp4
+
     Example: agentlens intervene recordings/pong --ram opponent=freeze
     """
 
@@ -57,6 +59,11 @@ class Options:
     """Decisions to play on, or whole for the rest of the game."""
     repeats: int = 20
     """Pairs of games or continuations."""
+    video: Location = None
+    """Draw the first pair into this file (mp4, webm, gif, webp): untouched beside each change, what
+    is hidden outlined."""
+    force: bool = False
+    """Overwrite the video."""
     compute: DeviceFlags
     output: Location = None
     """Where the table of decisions goes (.parquet and .csv) with the figures (.json)."""
@@ -66,6 +73,7 @@ def run(options: Options) -> int:
     """Play, print the table and the verdict."""
     from agentlens.cli._agent import use_compute
     from agentlens.workflows.intervene import intervene
+    from agentlens.workflows.intervene_video import check_video, intervention_video
 
     intervention = Intervention(
         hide=options.hide,
@@ -81,6 +89,8 @@ def run(options: Options) -> int:
         steps=_steps(options.steps),
         repeats=options.repeats,
     )
+    if options.video is not None:
+        check_video(intervention, options.video, force=options.force)
     compute = use_compute(options.compute)
     with progress("playing", "games") as report:
         result = intervene(
@@ -96,6 +106,17 @@ def run(options: Options) -> int:
         path = options.output.with_name(f"{options.output.name}.json")
         path.write_text(json.dumps(result.summary(), indent=1) + "\n", encoding="utf-8")
         print(f"table: {options.output}.parquet, {options.output}.csv, {path}")
+    if options.video is not None:
+        with progress("drawing", "pictures") as report:
+            path = intervention_video(
+                options.recording,
+                result,
+                options.video,
+                compute=compute,
+                force=options.force,
+                progress=report,
+            )
+        print(f"video: {path}")
     return 0
 
 

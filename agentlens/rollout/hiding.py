@@ -40,15 +40,27 @@ Mask = Callable[[Sight], np.ndarray]
 """From a sight to the region at its time: float32 [H, W] in [0, 1], 1 = hidden."""
 
 
-def hide(mask: Mask, fill: Fill) -> Hide:
-    """Hide a region, which may move from step to step, behind a fill: ``o + m * (r - o)``."""
+class Cover:
+    """Hides a region, which may move from step to step, behind a fill: ``o + m * (r - o)``.
 
-    def hidden(sight: Sight) -> np.ndarray:
-        plane, region = sight.observation[-1], mask(sight)
-        filled: np.ndarray = plane + region * (fill(sight) - plane)
+    Attributes:
+        region: float32 [H, W], what was hidden last; ``None`` before the first sight.
+    """
+
+    def __init__(self, mask: Mask, fill: Fill) -> None:
+        self._mask, self._fill = mask, fill
+        self.region: np.ndarray | None = None
+
+    def __call__(self, sight: Sight) -> np.ndarray:
+        """The newest plane of a sight, covered: float32 [H, W]."""
+        plane, self.region = sight.observation[-1], self._mask(sight)
+        filled: np.ndarray = plane + self.region * (self._fill(sight) - plane)
         return filled
 
-    return hidden
+
+def hide(mask: Mask, fill: Fill) -> Cover:
+    """What hides a region behind a fill; see ``Cover``."""
+    return Cover(mask, fill)
 
 
 class HiddenStack:

@@ -21,14 +21,14 @@ from agentlens.errors import EmulatorError
 from agentlens.policies.agent import Agent
 from agentlens.progress import Progress, silent
 from agentlens.rollout.distances import Change, action_change
-from agentlens.rollout.hiding import HiddenStack, Hide, Sight
+from agentlens.rollout.hiding import Cover, HiddenStack, Hide, Sight
 from agentlens.rollout.outputs import Outputs, evaluate, one_thread
 from agentlens.rollout.play import Play
 from agentlens.rollout.player import Player
 from agentlens.rollout.replay import replay
 from agentlens.rollout.seeds import EpisodeSeed
 from agentlens.rollout.selection import draw_chances, pick
-from agentlens.store.recording import Episode
+from agentlens.store.recording import Episode, StepRow
 
 ROWS = 8
 """Rows of every forward pass on a CPU, padded: outputs do not depend on what is played beside."""
@@ -64,13 +64,27 @@ class Branch:
     redraw: int = 0
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """What a decision looked like.
+
+    ``screen``: uint8 [Y, X, 3]. ``hidden``: float32 [H, W], the region hidden in its newest plane,
+    or ``None``. ``frames``: that the world then played.
+    """
+
+    screen: np.ndarray
+    hidden: np.ndarray | None
+    frames: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlayedStep:
     """One decision of one arm.
 
     ``change``: between what the policy chooses with and without what is hidden in this very
     state, its memory run along in both; ``None`` where nothing is hidden. ``probabilities``:
-    float64 [A] of the actions, for arms whose states are compared with each other.
+    float64 [A] of the actions, for arms whose states are compared with each other. ``scene``: where
+    it was asked for.
     """
 
     branch: int
@@ -80,6 +94,7 @@ class PlayedStep:
     reward: float
     probabilities: np.ndarray
     change: Change | None
+    scene: Scene | None = None
 
 
 def play_on(
@@ -90,6 +105,7 @@ def play_on(
     steps: int = 0,
     device: torch.device,
     side_by_side: int = ROWS,
+    watch: bool = False,
     progress: Progress = silent,
 ) -> Iterator[PlayedStep]:
     """Play every arm of every branch and tell each decision.
@@ -101,6 +117,7 @@ def play_on(
         steps: decisions to play, fewer where the game ends before; 0 for the rest of the game.
         device: the policy's.
         side_by_side: games in play at once; the result does not depend on it.
+        watch: tell what each decision looked like, too.
         progress: called with games finished and to play.
 
     Yields:
@@ -123,7 +140,7 @@ def play_on(
             while idle and waiting:
                 branch, arm = waiting.pop(0)
                 active.append(_Game(agent, idle.pop(), branch, arm))
-            yield from _advance(agent, device, active)
+            yield from _advance(agent, device, active, watch=watch)
             for game in [g for g in active if g.player.end or 0 < steps <= g.played]:
                 active.remove(game)
                 idle.append(game.player)
@@ -137,8 +154,8 @@ class _Game:
     def __init__(self, agent: Agent, player: Player, branch: Branch, arm: Arm) -> None:
         self.player, self.branch, self.arm, self.played = player, branch, arm, 0
         spec = agent.spec
-        hiding = arm.hide[branch.number] if arm.hide is not None else None
-        self._hidden = HiddenStack(spec.observation, hiding) if hiding is not None else None
+        self._cover = arm.hide[branch.number] if arm.hide is not None else None
+        self._hidden = HiddenStack(spec.observation, self._cover) if self._cover else None
         if branch.episode is None:
             player.begin(branch.seed)
         else:
@@ -182,7 +199,9 @@ class _Game:
         )
         return observation, self._hidden.push(sight)
 
-    def play(self, agent: Agent, outputs: Outputs, shown: Outputs | None) -> PlayedStep:
+    def play(
+        self, agent: Agent, outputs: Outputs, shown: Outputs | None, *, watch: bool
+    ) -> PlayedStep:
         """One decision; ``shown``: what the policy says with nothing hidden."""
         action_spec, meanings = agent.spec.action, agent.spec.action.meanings
         action = pick(action_spec, outputs, draw_chances(action_spec, self._generator))
@@ -200,10 +219,20 @@ class _Game:
             reward=row.reward,
             probabilities=probabilities,
             change=change,
+            scene=self._scene(row) if watch else None,
+        )
+
+    def _scene(self, row: StepRow) -> Scene:
+        return Scene(
+            screen=self.player.rgb(row.screen),
+            hidden=self._cover.region if isinstance(self._cover, Cover) else None,
+            frames=row.frames_advanced,
         )
 
 
-def _advance(agent: Agent, device: torch.device, games: Sequence[_Game]) -> Iterator[PlayedStep]:
+def _advance(
+    agent: Agent, device: torch.device, games: Sequence[_Game], *, watch: bool
+) -> Iterator[PlayedStep]:
     """One decision of every game."""
     sights = [game.look() for game in games]
     observations = [shown if hidden is None else hidden for shown, hidden in sights]
@@ -216,7 +245,7 @@ def _advance(agent: Agent, device: torch.device, games: Sequence[_Game]) -> Iter
     shown = dict(zip(asked, outputs[len(games) :], strict=True))
     for i, (game, (_, hidden)) in enumerate(zip(games, sights, strict=True)):
         unhidden = None if hidden is None else shown.get(i, outputs[i])
-        yield game.play(agent, outputs[i], unhidden)
+        yield game.play(agent, outputs[i], unhidden, watch=watch)
 
 
 def _differs(game: _Game, shown: np.ndarray, hidden: np.ndarray | None) -> bool:

@@ -64,7 +64,7 @@ def intervene(
     device = choose_device(compute.device)
     agent = load_agent(recording.folder / "agent")
     _check(recording, play)
-    arms_of(recording, agent, intervention, _branches(recording, play, range(1)))
+    arms_of(recording, agent, intervention, branches_of(recording, play, range(1)))
     workers = 1
     if device.type == "cpu":
         workers = min(compute.threads or os.cpu_count() or 1, play.repeats)
@@ -89,7 +89,7 @@ def _play_part(
     """Play all arms of some branches."""
     recording, where = open_recording(folder), choose_device(device)
     agent = load_agent(folder / "agent", device=device)
-    branches = _branches(recording, play, numbers)
+    branches = branches_of(recording, play, numbers)
     arms = arms_of(recording, agent, intervention, branches)
     played = play_on(agent, branches, arms, steps=play.steps, device=where, progress=progress)
     return list(played)
@@ -109,7 +109,8 @@ def _check(recording: Recording, play: PlayOn) -> None:
         )
 
 
-def _branches(recording: Recording, play: PlayOn, numbers: Sequence[int]) -> list[Branch]:
+def branches_of(recording: Recording, play: PlayOn, numbers: Sequence[int]) -> list[Branch]:
+    """Where the pairs of these numbers begin, and with which chances."""
     if play.whole_games:
         seed = recording.header.seed
         return [Branch(number=number, seed=episode_seed(seed, number)) for number in numbers]

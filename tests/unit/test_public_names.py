@@ -33,6 +33,7 @@ def test_public_names_are_these() -> None:
         "find_moments",
         "import_agent",
         "intervene",
+        "intervention_video",
         "list_agents",
         "load_agent",
         "mean_maps",
