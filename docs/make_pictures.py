@@ -178,7 +178,7 @@ def words(policies: Path, folder: Path, names: list[str]) -> None:
         recording = record(scene, policies, folder)
         steps = steps_around(scene)
         agentlens.objects(recording)
-        agentlens.describe(recording, steps={0: steps})
+        agentlens.describe(recording, steps=slice(steps.start, steps.stop))
         maps = agentlens.explain(recording, "objects", steps=steps)
         output = DOCS / "images" / f"{scene.name}.png"
         panels = ("header", "game", "heat", "caption", "actions")

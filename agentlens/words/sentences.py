@@ -75,25 +75,29 @@ changes by 0.42 nats.'
     if not cited:
         parts.append("no object in sight is shown to matter")
     elif others:
-        parts.append(f"{definite(others[0].name)} does not matter ({others[0].effect:.2f})")
+        do = "do" if plural(others[0].name) else "does"
+        parts.append(f"{definite(others[0].name)} {do} not matter ({others[0].effect:.2f})")
     chance = f" ({choice.probability:.2f})" if choice.probability is not None else ""
     return f"{choice.action}{chance}: {'; '.join(parts)}."
 
 
 def _because(choice: Choice, clause: ObjectClause) -> str:
-    effect = f"without it {choice.changed} by {clause.effect:.2f} {choice.unit}"
+    it = "them" if plural(clause.name) else "it"
+    effect = f"without {it} {choice.changed} by {clause.effect:.2f} {choice.unit}"
     return f"{_where(choice, clause)}; {effect}"
 
 
 def _where(choice: Choice, clause: ObjectClause) -> str:
-    name = definite(clause.name)
+    name, many = definite(clause.name), plural(clause.name)
     if not clause.present:
-        return f"{name} was there a moment ago"
+        return f"{name} {'were' if many else 'was'} there a moment ago"
     if clause.is_own or np.isnan(clause.gap_y):
         moving = motion(clause.dy, clause.dx)
-        return f"{name} {f'moves {moving}' if moving else 'stands still'}"
+        verb = ("move" if many else "moves") if moving else ("stand" if many else "stands")
+        return f"{name} {verb} {moving or 'still'}"
     coming = {1.0: " and coming", 0.0: " and not coming"}.get(clause.approaching, "")
-    return f"{name} is {_apart(clause, choice.axis)} {definite(choice.own)}{coming}"
+    place = f"{_apart(clause, choice.axis)} {definite(choice.own)}"
+    return f"{name} {'are' if many else 'is'} {place}{coming}"
 
 
 def _apart(clause: ObjectClause, axis: str) -> str:
@@ -145,6 +149,16 @@ def definite(name: str) -> str:
     return name if name[:1].isupper() else f"the {name}"
 
 
+def plural(name: str) -> bool:
+    """Whether a name stands for several.
+
+    Example:
+        >>> plural("bricks"), plural("ball"), plural("enemies lane 2")
+        (True, False, False)
+    """
+    return name.endswith("s") and not name.endswith("ss")
+
+
 def shares_line(shares: Sequence[tuple[str, float]]) -> str:
     """Names with their shares of the policy's effect, 0 to 1; those below 1 % are the rest.
 
@@ -166,4 +180,5 @@ def losses_line(lost: int, cited: int, name: str, window: int) -> str:
         >>> losses_line(14, 12, "ball", 20)
         'in 12 of 14 losses the ball was cited in the 20 steps before'
     """
-    return f"in {cited} of {lost} losses {definite(name)} was cited in the {window} steps before"
+    were = "were" if plural(name) else "was"
+    return f"in {cited} of {lost} losses {definite(name)} {were} cited in the {window} steps before"

@@ -24,6 +24,8 @@ from agentlens.workflows.describe_result import DescribeResult, summarise
 from agentlens.workflows.describe_units import (
     QUANTILE,
     UNITS,
+    Firing,
+    NamedUnits,
     firing,
     read_named_units,
     unit_columns,
@@ -72,9 +74,7 @@ def describe(
     total = sum(stop - start for _, start, stop in chosen)
     if total == 0:
         raise InvalidArgument("no step is chosen: give a start before the end of an episode.")
-    if agent is None:
-        agent = load_agent(recording.agent_folder)
-    agent = agent.to(choose_device(compute.device))
+    agent = (agent or load_agent(recording.agent_folder)).to(choose_device(compute.device))
     describer = Describer(recording, agent, options)
     named = read_named_units(recording, agent.policy) if options.units else None
     parts: list[tuple[Episode, Description]] = []
@@ -86,18 +86,29 @@ def describe(
                 done += len(part.steps)
                 progress(done, total)
         fired = [firing(named, episode, part.steps) for episode, part in parts] if named else []
-    if named:
-        parts = [(e, with_units(named, part, f)) for (e, part), f in zip(parts, fired, strict=True)]
     folder = Path(output) if output is not None else recording.folder / FOLDER
+    if named is not None:
+        parts = _with_units(folder, recording, named, parts, fired)
     _write(folder, recording, describer, options, parts)
-    if named:
-        about = {"recording": recording.header.identity, "quantile": QUANTILE, **provenance()}
-        write_table(folder / UNITS, unit_columns(named, fired), about)
     meanings = recording.header.agent.action.meanings
     pairs: tuple[str, ...] = ()
     if options.pairs:
         pairs = report_pairs([part for _, part in parts], describer.groups, meanings).lines()
     return replace(summarise(folder, describer, parts), pair_lines=pairs)
+
+
+def _with_units(
+    folder: Path,
+    recording: Recording,
+    named: NamedUnits,
+    parts: Sequence[tuple[Episode, Description]],
+    fired: Sequence[Firing],
+) -> list[tuple[Episode, Description]]:
+    """Write the table of firing units, and name them in the sentences."""
+    about = {"recording": recording.header.identity, "quantile": QUANTILE, **provenance()}
+    write_table(folder / UNITS, unit_columns(named, fired), about)
+    pairs = zip(parts, fired, strict=True)
+    return [(episode, with_units(named, part, fires)) for (episode, part), fires in pairs]
 
 
 def _write(

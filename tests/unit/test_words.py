@@ -94,6 +94,11 @@ def test_a_sentence_cites_what_is_confirmed_and_says_what_is_not() -> None:
         "changes by 0.42 nats; the opponent does not matter (0.01)."
     )
     assert sentence(CHOICE, [rest]) == "LEFT (0.61): no object in sight is shown to matter."
+    bricks = dataclasses.replace(BALL, name="bricks")
+    assert "the bricks are 14 px below" in sentence(CHOICE, [bricks])
+    assert "without them the policy changes" in sentence(CHOICE, [bricks])
+    still = dataclasses.replace(rest, name="bricks")
+    assert "the bricks do not matter (0.01)" in sentence(CHOICE, [still, BALL])
     gone = dataclasses.replace(BALL, present=False)
     assert "was there a moment ago" in sentence(CHOICE, [gone])
     level = dataclasses.replace(BALL, gap_y=0, approaching=0)
