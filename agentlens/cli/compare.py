@@ -102,12 +102,12 @@ def run(options: Options) -> int:
     from agentlens.comparison.words import standing_notes, summary
     from agentlens.workflows.checkpoint_order import checkpoint_files
     from agentlens.workflows.compare import compare
-    from agentlens.workflows.compare_plan import QUICK_PLAN, ComparisonPlan
+    from agentlens.workflows.compare_plan import ComparisonPlan
     from agentlens.workflows.naming import REPORTS, fresh_path, pair_name
     from agentlens.workflows.participants import CheckpointOptions
 
     compute = use_compute(options.compute)
-    base = QUICK_PLAN if options.quick else ComparisonPlan()
+    base = ComparisonPlan.quick() if options.quick else ComparisonPlan()
     given = {name: getattr(options, name) for name in _NUMBERS}
     plan = replace(
         base,

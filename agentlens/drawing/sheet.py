@@ -45,8 +45,8 @@ def draw_sheet(
     theme, layer = scene.theme, scene.layers[0] if scene.layers else None
     cell = [size * max(1, (draw.scale + 1) // 2) for size in scene.screen_shape]
     pair = cell[1] * (1 if layer is None else 2) + (0 if layer is None else _INSIDE)
-    columns = min(_COLUMNS, len(frames))
-    rows = -(-len(frames) // columns)
+    rows = -(-len(frames) // _COLUMNS)
+    columns = -(-len(frames) // rows)
     width = 2 * _MARGIN + columns * (pair + _GAP) - _GAP
     pitch = cell[0] + _LABEL + _GAP
     top = _MARGIN + _HEADER

@@ -49,6 +49,10 @@ class Agent:
     folder: Path | None = None
     trust_code: bool = False
 
+    def __repr__(self) -> str:
+        plays = f"{self.spec.algorithm or self.spec.format}, {self.spec.environment.id}"
+        return f"Agent({self.spec.name!r}, {plays}, {self.folder or 'in memory'})"
+
     def to(self, device: torch.device | str) -> Agent:
         """The same agent on a device; this one stays where it is."""
         target = choose_device(device) if isinstance(device, str) else device

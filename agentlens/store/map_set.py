@@ -83,6 +83,11 @@ class MapSet:
     folder: Path | None = None
     gaps: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        where = "in memory" if self.folder is None else repr(str(self.folder))
+        steps, targets = len(self.steps), ", ".join(self.targets)
+        return f"MapSet({where}, {self.header.method}, {steps} steps, {targets})"
+
     @property
     def targets(self) -> tuple[str, ...]:
         """Names of the targets, in the order of axis 1."""

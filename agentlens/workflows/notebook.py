@@ -86,7 +86,7 @@ def agent_html(agent: Agent) -> str:
         ("folder", str(agent.folder or "in memory")),
     ]
     rows += [("assumed", line) for line in spec.assumed]
-    return f"<p><b>{html.escape(spec.name)}</b></p>" + _table(("", ""), rows)
+    return f"<p><b>{html.escape(spec.name)}</b></p>" + _table((), rows)
 
 
 def drawn_html(path: DrawnFile) -> str:
@@ -96,7 +96,8 @@ def drawn_html(path: DrawnFile) -> str:
         return f'<a href="{html.escape(str(path))}">{html.escape(str(path))}</a>'
     data = f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
     if kind.startswith("video"):
-        return f'<video controls loop style="max-width:100%" src="{data}"></video>'
+        how = 'controls muted loop preload="auto" style="max-width:100%"'
+        return f'<video {how} src="{data}"></video>'
     return f'<img style="max-width:100%" src="{data}">'
 
 
@@ -105,20 +106,20 @@ class NotebookBar:
 
     def __init__(self) -> None:
         self._began = self._shown = 0.0
-        self._done = -1
+        self._done, self._before = -1, 0
         self._handle: Any = None
 
     def __call__(self, done: int, total: int) -> None:
         """Follow a stage; a count that falls begins another one."""
         now = time.monotonic()
         if done <= self._done or self._done < 0:
-            self._began, self._handle = now, None
+            self._began, self._before, self._handle = now, done, None
         self._done = done
         over = bool(total) and done >= total
         if now - self._began < 1.0 or (now - self._shown < 0.3 and not over):
             return
         self._shown = now
-        self._draw(bar_html(done, total, done / (now - self._began)))
+        self._draw(bar_html(done, total, (done - self._before) / (now - self._began)))
 
     def _draw(self, page: str) -> None:
         display = importlib.import_module("IPython.display")
@@ -246,11 +247,13 @@ def episode_sheet(episode: Episode) -> str:
 
 
 def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    head = "".join(f"<th>{html.escape(h)}</th>" for h in headings)
+    left = ' style="text-align:left"'  # notebooks align to the right
+    head = "".join(f"<th{left}>{html.escape(h)}</th>" for h in headings)
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{left}>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
     )
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f"<table>{f'<tr>{head}</tr>' if head else ''}{body}</table>"
 
 
 def _shell() -> Any:

@@ -7,11 +7,13 @@ import dataclasses
 import io
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 import agentlens
+from agentlens.workflows import notebook
 from agentlens.workflows.notebook import (
     GAP,
     LABEL,
@@ -45,7 +47,7 @@ def test_a_recording_shows_its_episodes_and_escapes_its_names(
     page = recording_html(recording)
     assert "a &lt;b&gt; &amp; c" in page
     assert "<b>" not in page
-    assert "<td>9</td>" in page
+    assert ">9</td>" in page
     assert picture(page).size == (160 * SHEET_COLUMNS + 5 * GAP, 2 * (210 + LABEL))
 
 
@@ -60,12 +62,17 @@ def test_maps_show_units_and_meaning(recording: agentlens.Recording) -> None:
     page = maps_html(maps)
     assert all(t.meaning in page and t.unit in page for t in maps.header.targets)
     assert picture(page).size[0] > 160 * 2  # the game beside its heat
+    assert repr(maps) == f"MapSet({str(maps.folder)!r}, energy, 1 steps, energy)"
 
 
 def test_an_agent_is_a_card() -> None:
     page = agent_html(agentlens.load_agent("pong-ppo"))
     for words in ("PPO", "ALE/Pong-v5", "4 planes of 84 x 84", "RIGHTFIRE", "1,6", "+19.5"):
         assert words in page
+    assert "<th" not in page  # a card has no headings
+    assert repr(agentlens.load_agent("random", env="ALE/Pong-v5")) == (
+        "Agent('random', none: a baseline, ALE/Pong-v5, in memory)"
+    )
 
 
 def test_what_was_drawn_shows_itself(recording: agentlens.Recording, tmp_path: Path) -> None:
@@ -82,6 +89,17 @@ def test_what_was_drawn_shows_itself(recording: agentlens.Recording, tmp_path: P
 def test_a_bar_says_how_far_it_is() -> None:
     assert bar_html(3, 12, 1.5) == '<progress value="3" max="12"></progress> 3 of 12, 1.5/s'
     assert bar_html(3, 0, 1.5) == "3, 1.5/s"
+
+
+def test_the_bars_rate_counts_from_where_a_stage_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    now = iter([100.0, 102.0, 102.1, 110.0])
+    monkeypatch.setattr(notebook, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    bar = notebook.NotebookBar()
+    monkeypatch.setattr(bar, "_draw", drawn.append)
+    for done in (200, 220, 221, 300):  # 200 were there before
+        bar(done, 300)
+    assert drawn == [bar_html(220, 300, 10.0), bar_html(300, 300, 10.0)]
 
 
 def test_installing_outside_a_notebook_does_nothing() -> None:
