@@ -80,6 +80,7 @@ def run(options: Options) -> int:
     for check, holds in gate.checks.items():
         print(f"{'pass' if holds else 'FAIL'}: {check}")
     print(f"rank correlation {gate.rank:.2f}; {gate.speedup:.0f} times the perturbation engine")
+    print(f"{gate.ghosts:.1%} of the mask is semi-transparent (.2 to .8)")
     print(f"gate {'passed' if gate.passed else 'FAILED'} on {gate.frames} held-out steps")
     print(f"mask network: {trained.folder}")
     return 0

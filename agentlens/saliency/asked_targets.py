@@ -155,6 +155,10 @@ def check_targets(
                 f"target {name!r} needs Q-values and this agent has logits: "
                 "use kl, log_probability or contrast."
             )
+        if needs == "logits" and kind == "q_values":
+            raise InvalidArgument(
+                f"target {name!r} needs logits and this agent has Q-values: use q_value."
+            )
         if needs == "value" and kind != "q_values" and not has_value:
             raise InvalidArgument(f"target {name!r} needs a critic and this agent has none.")
     return tuple(_of_this_policy(TARGETS[name], kind) for name in names)
@@ -165,7 +169,7 @@ def _possible(kind: str, has_value: bool) -> list[str]:
     if kind == "q_values":
         possible = {"q_values", "value", "outputs"}
     else:
-        possible = {"softmax", "outputs", *(("value",) if has_value else ())}
+        possible = {"softmax", "logits", "outputs", *(("value",) if has_value else ())}
     return sorted({"energy", *(name for name, s in SCORES.items() if s.needs in possible)})
 
 

@@ -98,7 +98,7 @@ class GradientOptions(AskedOptions):
     """Methods that take derivatives of outputs."""
 
     targets: tuple[str, ...] | None = None
-    """Outputs by name: log_probability, contrast, value, gap, q_value or advantage."""
+    """Outputs by name: log_probability, contrast, logit, value, gap, q_value or advantage."""
     planes: Planes = "all"
     """Frames of the stack: all read as one (the largest size, or the sum of signed values), the
     newest alone, or a map for each."""

@@ -87,7 +87,7 @@ def gap(q_values: Tensor, changed: Tensor, action: Tensor) -> Tensor:
 
 
 def q_value(q_values: Tensor, changed: Tensor, action: Tensor) -> Tensor:
-    """Q(a) - Q'(a), signed."""
+    """Q(a) - Q'(a), or l_a - l'_a of logits, signed: what speaks for a alone."""
     return pick(q_values.double() - changed.double(), action)
 
 
@@ -165,6 +165,9 @@ FORMULAS: dict[str, Formula] = {
         before.preferences, after.preferences, action, other
     ),
     "sarfa": lambda before, after, action, other: sarfa(before.logits, after.logits, action),
+    "logit": lambda before, after, action, other: q_value(
+        before.preferences, after.preferences, action
+    ),
     "logit_l2": lambda before, after, action, other: half_squared(
         before.preferences, after.preferences
     ),
@@ -191,6 +194,7 @@ DIFFERENTIATED: dict[str, Differentiated] = {
     "contrast": lambda outputs, action, other: (
         pick(outputs.preferences, action) - pick(outputs.preferences, other)
     ),
+    "logit": lambda outputs, action, other: pick(outputs.preferences, action),
     "value": lambda outputs, action, other: outputs.value,
     "gap": lambda outputs, action, other: (
         pick(outputs.preferences, action)
@@ -201,5 +205,5 @@ DIFFERENTIATED: dict[str, Differentiated] = {
         pick(outputs.preferences, action) - outputs.preferences.mean(-1)
     ),
 }
-"""What a gradient method differentiates: log p(a), l_a - l_b, V, Q(a) less the best other, Q(a), or
-Q(a) less the mean; by name of the target."""
+"""What a gradient method differentiates: log p(a), l_a - l_b, l_a, V, Q(a) less the best other,
+Q(a), or Q(a) less the mean; by name of the target."""

@@ -7,9 +7,10 @@ from typing import Literal
 
 from agentlens.spec import TargetInfo
 
-Need = Literal["softmax", "q_values", "value", "outputs", "nothing"]
+Need = Literal["softmax", "logits", "q_values", "value", "outputs", "nothing"]
 """What a score is computed from: a distribution over actions (Q-values need a temperature for it),
-Q-values, the critic (max Q where there are Q-values), logits or Q-values alike, or no policy."""
+logits alone, Q-values, the critic (max Q where there are Q-values), logits or Q-values alike, or no
+policy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,19 @@ _ALL = (
             ),
         ),
         needs="softmax",
+    ),
+    Score(
+        info=TargetInfo(
+            name="logit",
+            signed=True,
+            unit="logits",
+            role="actor",
+            noise_floor=0.0,
+            meaning="positive: hiding this place lowers the explained action's own logit",
+        ),
+        needs="logits",
+        linear=True,
+        differentiable=True,
     ),
     Score(
         info=TargetInfo(

@@ -19,6 +19,7 @@ from agentlens.compute import Compute
 from agentlens.drawing.upsample import plane_upsampler
 from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.methods.perturbation import Perturbation
+from agentlens.saliency.optimise.loss import ghost_share
 from agentlens.saliency.optimise.network import MaskNetwork
 from agentlens.saliency.optimise.relaxation import spread
 from agentlens.saliency.optimise.solver import (
@@ -51,13 +52,15 @@ class MaskGate:
 
     ``rows``: by kind of map: network, per frame, mean mask, edges, perturbation, random. ``rank``:
     Spearman correlation of the network's maps with the perturbation maps, mean over frames.
-    ``speedup``: seconds a frame of the perturbation engine over the network's.
+    ``speedup``: seconds a frame of the perturbation engine over the network's. ``ghosts``: the
+    share of the network's mask values between .2 and .8.
     """
 
     frames: int
     rows: Mapping[str, GateRow]
     rank: float
     speedup: float
+    ghosts: float
 
     @property
     def checks(self) -> dict[str, bool]:
@@ -90,6 +93,7 @@ class MaskGate:
             "rows": {name: dataclasses.asdict(row) for name, row in self.rows.items()},
             "rank": self.rank,
             "speedup": self.speedup,
+            "ghosts": self.ghosts,
             "checks": self.checks,
         }
 
@@ -130,6 +134,7 @@ def measure_gate(
         rows={name: _tenth(task, frames, values) for name, values in maps.items()},
         rank=_rank(quick, maps["perturbation"]),
         speedup=swept_s / max(network_s, 1e-9),
+        ghosts=ghost_share(quick),
     )
 
 

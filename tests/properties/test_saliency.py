@@ -21,7 +21,7 @@ from tests.tiny import LinearPolicy, constant_policy, planted_policy
 
 FACTS = RecordingFacts()
 
-ACTOR = ("kl", "log_probability", "contrast", "sarfa", "logit_l2", "value_l2", "value")
+ACTOR = ("kl", "log_probability", "contrast", "sarfa", "logit", "logit_l2", "value_l2", "value")
 Q = ("gap", "q_value", "advantage", "flip", "value", "value_l2", "contrast", "logit_l2")
 SOFT_Q = ("kl", "log_probability", "sarfa")
 

@@ -18,7 +18,7 @@ from agentlens.saliency.methods.fido import Fido
 from agentlens.saliency.methods.lan import Lan
 from agentlens.saliency.methods.meaningful_perturbation import MeaningfulPerturbation
 from agentlens.saliency.optimise.fills import FillSource
-from agentlens.saliency.optimise.loss import area_distance, total_variation
+from agentlens.saliency.optimise.loss import area_distance, ghost_share, total_variation
 from agentlens.saliency.optimise.network import MaskNetwork, MaskNetworkSpec, build_network
 from agentlens.saliency.optimise.options import LearnedMaskOptions
 from agentlens.saliency.optimise.problem import MaskProblem
@@ -98,6 +98,67 @@ def test_uniform_noise_hides_less_exactly_than_the_background() -> None:
     exact = heat(Lan(beta=0.5))
     noisy = heat(Lan(beta=0.5, fill="uniform"))
     assert noisy[:, 2, 3].mean() < exact[:, 2, 3].mean()
+
+
+def test_hiding_black_by_black_says_nothing_of_a_place_that_decides() -> None:
+    """A zero fill on a black ground moves no score there: every map is 0, and ranks nothing."""
+    black = frames()
+    observations = black.observations.clone()
+    observations[..., PLACE[0], PLACE[1]] = 0  # the policy looks at what is not there
+    black = dataclasses.replace(black, observations=observations)
+    facts = RecordingFacts(pictures={"median": np.full(SHAPE[1:], 0.7, np.float32)})
+    zero, background = (
+        Lan(beta=0.5, fill=fill).bind(planted(), Compute(), facts)(black).values[:, 0, 0]
+        for fill in ("constant:0", "median")
+    )
+    assert not zero.any()
+    assert background[:, 2, 3].min() > 0.6
+
+
+def test_actions_that_do_the_same_move_logits_and_not_the_merged_policy() -> None:
+    """Two actions of one effect, told apart by the place: nothing that the agent does hangs on
+    it."""
+    weights = torch.zeros(3, *SHAPE)
+    weights[0, 1, PLACE[0], PLACE[1]] = 0.5
+    weights[1, 1, PLACE[0], PLACE[1]] = -0.5
+    twins = LinearPolicy(weights, torch.tensor([20.0, 20.0, 0.0]))
+    facts = dataclasses.replace(FACTS, action_groups=((0, 1), (2,)))
+    plain, merged, logits = (
+        method.bind(twins, Compute(), facts)(frames()).values[:, 0, 0]
+        for method in (
+            Lan(beta=0.1),
+            Lan(beta=0.1, merge_actions=True),
+            Lan(beta=0.1, targets=("logit_l2",)),
+        )
+    )
+    assert plain[:, 2, 3].min() > 0.6
+    assert logits[:, 2, 3].min() > 0.6
+    assert merged.max() < 0.2
+
+
+def test_the_share_of_ghosts_by_hand() -> None:
+    assert ghost_share(torch.tensor([0.0, 0.1, 0.3, 0.5, 0.79, 0.9, 1.0, 0.2])) == 3 / 8
+
+
+def test_signed_scores_say_which_way_they_go() -> None:
+    bound = Extremal(goal="destroy").bind(planted(), Compute(), FACTS)
+    assert bound.targets[0].meaning == "hiding this place and little else lowers logit"
+    bound = Extremal().bind(planted(), Compute(), FACTS)
+    assert bound.targets[0].meaning == "this place must stay, or logit_l2 rises"
+    q_values = LinearPolicy(torch.zeros(2, *SHAPE), kind="q_values")
+    names = [
+        Extremal(goal=goal).bind(q_values, Compute(), FACTS).targets[0].name
+        for goal in ("preserve", "destroy")
+    ]
+    assert names == ["logit_l2", "q_value"]
+
+
+def test_a_named_action_is_asked_about() -> None:
+    """kl does not hear of an action: a mask for one is learned from a score that does."""
+    bound = Lan(action="FIRE").bind(planted(), Compute(), FACTS)
+    assert bound.targets[0].name == "log_probability"
+    with pytest.raises(InvalidArgument, match="plays no part"):
+        Lan(action="FIRE", targets=("kl",)).bind(planted(), Compute(), FACTS)
 
 
 def test_fills_do_not_depend_on_company() -> None:

@@ -30,12 +30,16 @@ class MeaningfulPerturbation(LearnedMaskOptions):
     summary: ClassVar[str] = "learned mask: the smallest part whose hiding destroys the action"
     paper: ClassVar[str] = "Fong & Vedaldi 2017"
     weakness: ClassVar[str] = "one of many masks that destroy; empty where nothing does"
-    usual_target: ClassVar[str] = "log_probability"
 
     area: float = 0.5
     """Weight of the mask's mean."""
     smoothness: float = 0.2
     """Weight of the mask's total variation."""
+
+    @property
+    def usual_target(self) -> str:
+        """What the paper destroys."""
+        return "log_probability"
 
     @property
     def problem(self) -> MaskProblem:

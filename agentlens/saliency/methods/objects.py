@@ -39,7 +39,7 @@ class Objects(AskedOptions, SaliencyMethod):
     """Frames of the stack that an object is erased from."""
     shares: bool = False
     """Shapley values instead of erasing one by one; needs planes all and outputs that can be shared
-    (kl, log_probability, contrast, value, gap, q_value, advantage)."""
+    (kl, log_probability, contrast, logit, value, gap, q_value, advantage)."""
     orders: int = 16
     """Sampled orders for shares of more than eight objects in sight, an even number."""
     seed: int = 0

@@ -12,15 +12,18 @@ import torch
 
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy
-from agentlens.saliency.asked_targets import check_targets
+from agentlens.saliency.asked_targets import check_targets, wanted_targets
 from agentlens.saliency.base import FrameBatch, MapBatch
 from agentlens.saliency.engine.settings import exact_float32
 from agentlens.saliency.optimise.solver import MaskTask, solve
 from agentlens.saliency.options import AskedOptions
 from agentlens.spec import TargetInfo
 
-LEARNED_TARGETS = ("kl", "log_probability", "logit_l2", "value_l2")
+LEARNED_TARGETS = ("kl", "log_probability", "logit", "logit_l2", "q_value", "value_l2")
 """Scores that a mask can be learned from: 0 where nothing is hidden."""
+
+_LIKE_OF_Q_VALUES = {"logit": "q_value"}
+"""What stands for a score of logits where there are Q-values; ``logit_l2`` for all others."""
 
 
 class LearnedMaskExplainer:
@@ -32,12 +35,12 @@ class LearnedMaskExplainer:
     """
 
     def __init__(self, tasks: Sequence[MaskTask], planes: tuple[str, ...]) -> None:
-        self._tasks = tuple(tasks)
-        first = self._tasks[0]
+        self.tasks = tuple(tasks)
+        first = self.tasks[0]
         self.grid, self.planes = first.grid, planes
-        self.targets = tuple(_described(task) for task in self._tasks)
+        self.targets = tuple(_described(task) for task in self.tasks)
         problem = first.problem
-        self.forward_passes = len(self._tasks) * (2 * problem.steps * problem.draws + 2)
+        self.forward_passes = len(self.tasks) * (2 * problem.steps * problem.draws + 2)
         self.engine = f"optimiser: Adam, {problem.steps} steps, fill {problem.fill}"
 
     @torch.inference_mode(False)
@@ -45,10 +48,10 @@ class LearnedMaskExplainer:
         """Explain F steps; see ``Explainer``."""
         values = []
         with torch.enable_grad(), exact_float32():
-            for task in self._tasks:
+            for task in self.tasks:
                 masks = solve(task, frames).masks
                 values.append(1 - masks if task.problem.goal == "preserve" else masks)
-        task = self._tasks[0]
+        task = self.tasks[0]
         with torch.no_grad():
             base = task.policy(frames.observations, frames.states)
             explained = task.question.explained(base, frames.actions)
@@ -56,22 +59,21 @@ class LearnedMaskExplainer:
 
 
 def learned_targets(policy: Policy, asked: AskedOptions, usual: str) -> tuple[str, ...]:
-    """The scores to learn masks from; if none is named the usual, or ``logit_l2`` of Q-values.
+    """The scores to learn masks from; if none is named the usual, or its like for Q-values.
 
     Raises:
         UnknownName, InvalidArgument: as ``check_targets``, or a score that no mask is learned from.
     """
-    names = asked.targets
-    if names is None:
-        bare = policy.kind == "q_values" and asked.temperature is None
-        names = ("logit_l2" if bare else usual,)
+    bare = policy.kind == "q_values" and asked.temperature is None
+    usual = _LIKE_OF_Q_VALUES.get(usual, "logit_l2") if bare else usual
+    names = tuple(map(str, wanted_targets(asked, (usual,))))
     check_targets(names, policy.kind, policy.has_value, asked.temperature)
     for name in names:
         if name not in LEARNED_TARGETS:
             raise InvalidArgument(
                 f"target {name!r}: masks are learned from {', '.join(LEARNED_TARGETS)}."
             )
-    return tuple(names)
+    return names
 
 
 def _described(task: MaskTask) -> TargetInfo:
@@ -80,9 +82,11 @@ def _described(task: MaskTask) -> TargetInfo:
         (task.target,), task.policy.kind, task.policy.has_value, task.question.temperature
     )
     if task.problem.goal == "preserve":
-        unit, meaning = "share kept", f"this place must stay, or {info.name} rises"
+        moves = "falls" if info.signed else "rises"
+        unit, meaning = "share kept", f"this place must stay, or {info.name} {moves}"
     else:
-        unit, meaning = "share hidden", f"hiding this place and little else raises {info.name}"
+        moves = "lowers" if info.signed else "raises"
+        unit, meaning = "share hidden", f"hiding this place and little else {moves} {info.name}"
     return dataclasses.replace(
         info, signed=False, unit=unit, display="identity", noise_floor=0.0, meaning=meaning
     )

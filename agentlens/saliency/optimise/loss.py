@@ -13,6 +13,9 @@ from agentlens.saliency.optimise.problem import MaskProblem
 _AREA_WEIGHT = 30.0
 """Weight of the distance from the wanted sorted mask (Fong et al. 2019 ramp theirs up to 300)."""
 
+_GHOSTS = 0.2, 0.8
+"""A mask's value between these is semi-transparent."""
+
 
 def total_variation(masks: Tensor, power: float) -> Tensor:
     """The mean of |differences|^power between neighbouring pixels of [F, P, H, W]: [F]."""
@@ -30,6 +33,12 @@ def area_distance(shown: Tensor, area: float) -> Tensor:
     ideal = torch.zeros_like(ordered)
     ideal[:, round(ordered.shape[1] * (1 - area)) :] = 1
     return (ordered - ideal).square().mean(1)
+
+
+def ghost_share(masks: Tensor) -> float:
+    """The share of mask values between .2 and .8: neither hidden nor shown, so that what they let
+    through is in no picture that the policy could meet."""
+    return float(((masks > _GHOSTS[0]) & (masks < _GHOSTS[1])).float().mean())
 
 
 def mask_loss(

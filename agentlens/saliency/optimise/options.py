@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument
@@ -22,15 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedMaskOptions(AskedOptions, SaliencyMethod):
-    """A mask for each frame, found by gradient descent on a coarse grid.
-
-    ``usual_target``: the score of policies with probabilities, where none is named.
-    """
-
-    usual_target: ClassVar[str] = "kl"
+    """A mask for each frame, found by gradient descent on a coarse grid."""
 
     targets: tuple[str, ...] | None = None
-    """Scores: kl, log_probability, logit_l2 (the default for Q-values) or value_l2."""
+    """Scores: kl, log_probability, logit (q_value for Q-values), logit_l2 or value_l2; if none is
+    named the method's own, and logit_l2 or q_value for Q-values."""
     planes: Planes = "all"
     """One mask for the whole stack, for the newest frame alone, or one for each, found together."""
     cell_px: int = length(4)
@@ -54,6 +50,11 @@ class LearnedMaskOptions(AskedOptions, SaliencyMethod):
     @abc.abstractmethod
     def problem(self) -> MaskProblem:
         """What is wanted of the masks."""
+
+    @property
+    def usual_target(self) -> str:
+        """The score of policies with probabilities, where none is named."""
+        return "kl"
 
     @property
     def pictures(self) -> frozenset[str]:

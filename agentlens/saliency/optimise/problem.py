@@ -55,7 +55,8 @@ class MaskProblem:
       the share of a pixel that must stay.
     - ``goal="destroy"``, the smallest destroying part: minimise exp(-D) + w mean(m); the map is m.
       For ``log_probability`` exp(-D) is the explained action's probability after hiding, over the
-      one before.
+      one before. With kl or log_probability a mask may make evidence for another action as well as
+      hide it for this one; ``logit``, the explained action's own, sees the latter alone.
 
     Raises:
         InvalidArgument: a number out of range, or switches that exclude each other.

@@ -6,6 +6,7 @@ A actions, S recurrent state.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -28,7 +29,11 @@ CHUNK = 16
 """Frames of every forward pass; fewer are filled up, so that a map does not depend on company."""
 
 NATS_TARGETS = frozenset({"kl", "log_probability"})
-"""Scores in nats; others are taken in units of what hiding everything does to them."""
+"""Scores in nats; others are taken in units of what hiding everything does."""
+
+SIGNED_TARGETS = frozenset({"logit", "q_value"})
+"""Scores of one output: their unit is how far hiding everything moves all outputs together, since
+the one may rise, or stay, where everything is hidden."""
 
 _LEAST_SCALE = 1e-6
 """Below this a score of everything hidden is nothing, and every mask is as good as another."""
@@ -209,7 +214,11 @@ def _scale(
     task: MaskTask, frames: FrameBatch, base: PolicyOutput, explained: Tensor, fill: Tensor
 ) -> Tensor:
     """What counts as 1 of the score: a nat, or what hiding everything does: float64 [F]."""
-    whole = _whole(task, frames, base, explained, fill)
+    if task.target in SIGNED_TARGETS:
+        together = dataclasses.replace(task, target="logit_l2")
+        whole = (2 * _whole(together, frames, base, explained, fill)).sqrt()
+    else:
+        whole = _whole(task, frames, base, explained, fill)
     return torch.ones_like(whole) if task.target in NATS_TARGETS else whole.clamp_min(_LEAST_SCALE)
 
 

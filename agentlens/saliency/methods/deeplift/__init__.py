@@ -40,7 +40,7 @@ class DeepLift(ReferenceOptions, SaliencyMethod):
     )
 
     targets: tuple[str, ...] | None = None
-    """Outputs by name, linear ones only: contrast and value, or q_value and advantage."""
+    """Outputs by name, linear ones only: contrast, logit and value, or q_value and advantage."""
     planes: Literal["all", "newest", "each"] = "all"
     """Frames of the stack: the sum over all, the newest alone, or a map for each."""
     action: str = "taken"

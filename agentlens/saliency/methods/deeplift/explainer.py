@@ -148,7 +148,8 @@ def _linear_targets(policy: Policy, asked: AskedOptions) -> tuple[TargetInfo, ..
         if bent or (asked.merge_actions and name != "value"):
             raise InvalidArgument(
                 f"target {name!r} is not linear in the outputs of the last layer, where DeepLIFT "
-                "begins: use contrast or value (q_value or advantage for Q-values), unmerged."
+                "begins: use contrast, logit or value (q_value or advantage for Q-values), "
+                "unmerged."
             )
     meaning = "positive: this pixel, against the reference, raises the output"
     return tuple(dataclasses.replace(info, signed=True, meaning=meaning) for info in infos)
