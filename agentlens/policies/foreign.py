@@ -63,7 +63,7 @@ def _words(data: bytes, members: Sequence[str]) -> str:
         return "a tar archive (torch 0.1 and older packages are such); unpack it first"
     if len(data) > 9 and data[8:9] == b"{" and data[7] == 0:
         return "a safetensors file by its first bytes; give the format safetensors and a manifest"
-    if 0x81 <= data[0] <= 0x8F and (data[1:2] == b"\xd9" or 0xA0 <= data[1:2][0] <= 0xBF):
+    if _starts_like_messagepack(data):
         return (
             "MessagePack, as flax writes it (CleanRL's jax scripts); its kernels are laid out "
             "otherwise: turn them round, save them with safetensors and describe the network in a "
@@ -74,6 +74,13 @@ def _words(data: bytes, members: Sequence[str]) -> str:
     return (
         f"not recognised by its first bytes {data[:8]!r}; expected a torch file, a safetensors "
         "file or an SB3 zip"
+    )
+
+
+def _starts_like_messagepack(data: bytes) -> bool:
+    """Whether this is a small map whose first key is a string."""
+    return (
+        len(data) > 1 and 0x81 <= data[0] <= 0x8F and (data[1] == 0xD9 or 0xA0 <= data[1] <= 0xBF)
     )
 
 

@@ -347,3 +347,14 @@ def test_baselines_build_without_weights() -> None:
     assert dataclasses.replace(agent).policy.trunk() is None
     with pytest.raises(AgentlensError, match="give env"):
         load_agent("random")
+
+
+@pytest.mark.parametrize("second", [b"", b"\xa1", b"\xd9"])
+def test_whatever_a_file_begins_with_its_format_is_named_or_refused(
+    second: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "short.pt"
+    for first in range(256):
+        path.write_bytes(bytes([first]) + second)
+        with pytest.raises(CheckpointError, match=r"short\.pt"):
+            detect_format(path)
