@@ -74,6 +74,7 @@ def check_policy(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
             f"{name}: lstm_kwargs = {str(arguments['lstm_kwargs'])[:80]} is not known here. "
             f"{_WAY_OUT}"
         )
+    _check_normalisation(fields, name)
     unknown = [f"policy_kwargs.{key}" for key in arguments if key not in _POLICY_KWARGS]
     unknown += [key for key in fields if key not in _FIELDS]
     return tuple(
@@ -87,6 +88,19 @@ def _value(fields: Mapping[str, Any], key: str) -> Any:
     part = key.removeprefix("policy_kwargs.")
     value = fields.get(key) if part == key else mapping_field(fields, "policy_kwargs").get(part)
     return value.get(":type:", "an object") if isinstance(value, Mapping) else value
+
+
+def _check_normalisation(fields: Mapping[str, Any], name: str) -> None:
+    """SB3 leaves VecNormalize out of its zips unless it is told to put it in."""
+    wrapper = fields.get("_vec_normalize_env")
+    if wrapper is not None and mapping_field(fields, "_vec_normalize_env").get("norm_obs") not in (
+        False,
+        "False",
+    ):
+        raise CheckpointError(
+            f"{name}: it was trained on observations normalised by VecNormalize, whose statistics "
+            "are in a pickle, which is never read; such an agent cannot be imported."
+        )
 
 
 def _check_extractor(arguments: Mapping[str, Any], name: str) -> None:

@@ -40,6 +40,8 @@ _TRAINING = (
     "rollout_buffer_kwargs normalize_advantage use_rms_prop rms_prop_eps target_kl"
 )
 _OF_TRAINING = frozenset(_TRAINING.split())
+_NORMALISE = ("normalize", "normalize_kwargs")
+_READ = frozenset({"env_wrapper", "env_kwargs", "vec_env_wrapper", "frame_stack", *_NORMALISE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +100,15 @@ def _interpret(args: Mapping[str, Any], config: Mapping[str, Any], where: str) -
         raise CheckpointError(
             f"{where}: vec_env_wrapper = {str(config['vec_env_wrapper'])[:80]} is not known here."
         )
-    reward = _normalised_reward(_literal(config.get("normalize", False), "normalize", where), where)
+    reward = ""
+    for key in _NORMALISE:
+        reward = _normalised_reward(_literal(config.get(key) or False, key, where), where) or reward
     stack = config.get("frame_stack")
     listed = tuple(
         f"{key[:80]} = {str(value)[:60]} (rl-zoo): not known, taken to change nothing of what the "
         "agent sees"
         for key, value in config.items()
-        if key not in _OF_TRAINING
-        and key not in ("env_wrapper", "env_kwargs", "vec_env_wrapper", "normalize", "frame_stack")
+        if key not in _OF_TRAINING and key not in _READ
     )
     return ZooFiles(
         algorithm=_ALGORITHMS.get(algorithm, ""),

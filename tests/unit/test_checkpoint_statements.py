@@ -114,6 +114,7 @@ def test_scale_follows_dtype_bounds_and_normalize_images(tmp_path: Path) -> None
         ({"action_space": {":type:": "<class 'gymnasium.spaces.box.Box'>"}}, "Gaussian heads"),
         ({"action_space": {"start": "1"}}, "counted from 1"),
         ({"observation_space": {":type:": "<class 'gymnasium.spaces.dict.Dict'>"}}, "one image"),
+        ({"_vec_normalize_env": {"norm_obs": "True"}}, "VecNormalize.*never read"),
         ({"observation_space": {"_shape": "(128,)"}}, "128 numbers.*RAM.*out of scope"),
         ({"observation_space": {"_shape": [4, 84, 84], "high": "[[0 1] [255 255]]"}}, "to nan"),
     ],
@@ -181,6 +182,7 @@ def test_a_wrapper_counts_steps_of_the_id_below(tmp_path: Path) -> None:
     ("normalize", "reward"),
     [
         (False, "clipped"),
+        (None, "clipped"),
         ("{'norm_obs': False, 'norm_reward': False}", "clipped"),
         ("{'norm_obs': False}", "normalised"),
         ({"norm_obs": False, "norm_reward": True}, "normalised"),
@@ -197,6 +199,8 @@ def test_normalize_as_a_literal(tmp_path: Path, normalize: Any, reward: str) -> 
     [
         ({"normalize": True}, "VecNormalize.*pickle"),
         ({"normalize": "{'norm_reward': False}"}, "VecNormalize"),
+        ({"normalize_kwargs": {"norm_obs": True}}, "VecNormalize"),
+        ({"env_wrapper": [{WRAPPER: {"screen_size": 64}}]}, "screen_size is 64"),
         ({"env_wrapper": ["gym.wrappers.Mine"]}, "'gym.wrappers.Mine' is not known"),
         ({"env_wrapper": [{WRAPPER: {"tint": 3}}]}, "tint"),
         ({"env_wrapper": [{WRAPPER: {"noop_max": "many"}}]}, "noop_max"),

@@ -109,6 +109,12 @@ def _observation(
         CheckpointError: planes that could be either, and nobody says which.
     """
     stated = {**zoo.observation, **read_observation(fields, planes, str(path))}
+    size = zoo.observation.get("resize", stated.get("resize"))
+    if stated.get("resize") != size:
+        raise CheckpointError(
+            f"{path}: planes of {stated['resize']}, but rl-zoo's screen_size is {size[0]}: these "
+            "settings are another model's."
+        )
     owner, stack = hints.observation, zoo.frame_stack
     whole = stated.get("resize") == [*SCREEN_SHAPE]
     colour = owner.get("channels") == 3 or planes == 3 * (stack or 0) or (whole and planes % 3 == 0)
