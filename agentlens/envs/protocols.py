@@ -19,11 +19,17 @@ from agentlens.spec import EnvironmentSpec, ObservationSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """A protocol with nothing left open; ``assumed`` lists ``"section.field = value"``."""
+    """A protocol with nothing left open.
+
+    Attributes:
+        assumed: ``"section.field = value"`` for what nobody said.
+        overridden: the same for what the preset plays otherwise than the id says.
+    """
 
     environment: EnvironmentSpec
     observation: ObservationSpec
     assumed: tuple[str, ...]
+    overridden: tuple[str, ...]
 
 
 def presets() -> dict[str, Preset]:
@@ -82,6 +88,7 @@ def resolve(
     said_environment = {**described.environment, **named.environment, **explicit}
     said_observation = {**described.observation, **named.observation, **(observation or {})}
     said_environment |= {"kind": kind, "options": mapping.encode(options)}
+    preset_alone = {key: named.environment[key] for key in named.environment if key not in explicit}
     notes = []
     if named.wraps and "frame_skip" not in explicit:
         notes = _wrapped(env_id, preset, described.environment["frame_skip"], said_environment)
@@ -103,6 +110,7 @@ def resolve(
             "observation",
         ),
         assumed=(*assumed, *notes),
+        overridden=_overridden(env_id, preset, described.environment, preset_alone),
     )
 
 
@@ -150,6 +158,22 @@ def _wrapped(
         f"environment.frame_skip = {steps * low}: {preset} takes {steps} steps of {env_id}, each "
         f"of {low} frames"
     ]
+
+
+def _overridden(
+    env_id: str, preset: str | None, own: Mapping[str, Any], theirs: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """What a preset plays otherwise than the id says, a line each.
+
+    Not listed: the frame skip of an id that leaves it to whoever wraps it.
+    """
+    return tuple(
+        f"environment.{field} = {mapping.encode(theirs[field])!r}: as {preset} says; {env_id} "
+        f"itself says {mapping.encode(value)!r}"
+        for field, value in own.items()
+        if theirs.get(field, value) != value
+        and not (field == "frame_skip" and tuple(value) == (1, 1))
+    )
 
 
 def _preset(world: EnvironmentKind, name: str | None) -> Preset:

@@ -133,7 +133,11 @@ def random_agent(env: str | None, *, preset: str | None = None, trust_code: bool
     """
     if not env:
         raise InvalidArgument("the random agent plays any game: give env, such as 'ALE/Pong-v5'.")
-    own = protocols.id_settings(env, "repeat_action_probability", trust_code=trust_code)
+    own = protocols.id_settings(
+        env, "repeat_action_probability", "frame_skip", trust_code=trust_code
+    )
+    if tuple(own["frame_skip"]) == (1, 1):  # left to whoever wraps it
+        del own["frame_skip"]
     resolved = protocols.resolve(
         env,
         preset=preset or protocols.usual_preset(env),
@@ -168,13 +172,18 @@ def _elsewhere(spec: AgentSpec, env: str | None, preset: str | None) -> AgentSpe
             f"has {', '.join(known)}."
         )
     score: ScoreSpec | None = spec.score if environment == spec.environment else None
+    overridden = () if preset else resolved.overridden
     return dataclasses.replace(
         spec,
         environment=environment,
         observation=resolved.observation if preset else spec.observation,
         preset=preset or spec.preset,
         score=score,
-        assumed=(*spec.assumed, *(a for a in resolved.assumed if a.startswith("environment"))),
+        assumed=(
+            *spec.assumed,
+            *(line for line in resolved.assumed if line.startswith("environment")),
+            *overridden,
+        ),
     )
 
 

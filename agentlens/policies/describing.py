@@ -196,6 +196,7 @@ def _protocol(
     trust_code: bool,
 ) -> tuple[protocols.Resolved, list[str]]:
     assumed = []
+    told = bool(preset)
     if not preset and contents.preset:
         preset = contents.preset
         if contents.preset_assumed:
@@ -207,7 +208,8 @@ def _protocol(
         observation={**contents.observation, **with_nones(ObservationSpec, observation)},
         trust_code=trust_code,
     )
-    return resolved, [*assumed, *resolved.assumed]
+    overridden = () if told else resolved.overridden
+    return resolved, [*assumed, *resolved.assumed, *overridden]
 
 
 def _actions(

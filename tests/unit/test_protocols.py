@@ -11,6 +11,7 @@ from agentlens.envs.atari.ids import GAMES, environment_ids
 from agentlens.envs.atari.presets import PRESETS
 from agentlens.envs.protocols import resolve
 from agentlens.errors import InvalidArgument, ManifestError, UnknownName
+from agentlens.policies.agent import random_agent
 from agentlens.spec import Phase
 
 
@@ -59,6 +60,29 @@ def test_only_what_nobody_said_is_assumed() -> None:
     assert "environment.start = []" in assumed
     assert "observation.pool = 'rgb'" in assumed
     assert not any("frame_skip" in a or "observation.stack =" in a for a in assumed)
+
+
+def test_what_a_preset_plays_otherwise_than_the_id_says_is_listed() -> None:
+    assert resolve("ALE/Breakout-v5", preset="baby-a3c").overridden == (
+        "environment.frame_skip = [2, 4]: as baby-a3c says; ALE/Breakout-v5 itself says [4, 4]",
+        "environment.repeat_action_probability = 0.0: as baby-a3c says; ALE/Breakout-v5 itself "
+        "says 0.25",
+    )
+    (line,) = resolve("PongNoFrameskip-v4", preset="ale-v5").overridden
+    assert "0.25: as ale-v5 says; PongNoFrameskip-v4 itself says 0.0" in line
+    said = {"repeat_action_probability": 0.0}
+    assert resolve("ALE/Pong-v5", preset="ale-vector", environment=said).overridden == ()
+
+
+@pytest.mark.parametrize(
+    ("env_id", "frame_skip", "sticky"),
+    [("PongNoFrameskip-v4", (4, 4), 0.0), ("ALE/Pong-v5", (4, 4), 0.25), ("Pong-v4", (2, 4), 0.0)],
+)
+def test_the_random_agent_plays_what_the_id_says(
+    env_id: str, frame_skip: tuple[int, int], sticky: float
+) -> None:
+    environment = random_agent(env_id).spec.environment
+    assert (environment.frame_skip, environment.repeat_action_probability) == (frame_skip, sticky)
 
 
 def test_a_wrappers_frame_skip_counts_the_steps_of_what_it_wraps() -> None:
