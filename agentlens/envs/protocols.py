@@ -88,7 +88,6 @@ def resolve(
     said_environment = {**described.environment, **named.environment, **explicit}
     said_observation = {**described.observation, **named.observation, **(observation or {})}
     said_environment |= {"kind": kind, "options": mapping.encode(options)}
-    preset_alone = {key: named.environment[key] for key in named.environment if key not in explicit}
     notes = []
     if named.wraps and "frame_skip" not in explicit:
         notes = _wrapped(env_id, preset, described.environment["frame_skip"], said_environment)
@@ -110,7 +109,7 @@ def resolve(
             "observation",
         ),
         assumed=(*assumed, *notes),
-        overridden=_overridden(env_id, preset, described.environment, preset_alone),
+        overridden=_overridden(preset, named, described.environment, explicit),
     )
 
 
@@ -161,17 +160,18 @@ def _wrapped(
 
 
 def _overridden(
-    env_id: str, preset: str | None, own: Mapping[str, Any], theirs: Mapping[str, Any]
+    preset: str | None, named: Preset, own: Mapping[str, Any], explicit: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """What a preset plays otherwise than the id says, a line each.
 
     Not listed: the frame skip of an id that leaves it to whoever wraps it.
     """
     return tuple(
-        f"environment.{field} = {mapping.encode(theirs[field])!r}: as {preset} says; {env_id} "
-        f"itself says {mapping.encode(value)!r}"
+        f"environment.{field} = {mapping.encode(named.environment[field])!r}: as {preset} says; "
+        f"{own['id']} itself says {mapping.encode(value)!r}"
         for field, value in own.items()
-        if theirs.get(field, value) != value
+        if field not in explicit
+        and named.environment.get(field, value) != value
         and not (field == "frame_skip" and tuple(value) == (1, 1))
     )
 

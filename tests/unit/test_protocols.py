@@ -11,7 +11,7 @@ from agentlens.envs.atari.ids import GAMES, environment_ids
 from agentlens.envs.atari.presets import PRESETS
 from agentlens.envs.protocols import resolve
 from agentlens.errors import InvalidArgument, ManifestError, UnknownName
-from agentlens.policies.agent import random_agent
+from agentlens.policies.agent import load_agent, random_agent
 from agentlens.spec import Phase
 
 
@@ -72,6 +72,14 @@ def test_what_a_preset_plays_otherwise_than_the_id_says_is_listed() -> None:
     assert "0.25: as ale-v5 says; PongNoFrameskip-v4 itself says 0.0" in line
     said = {"repeat_action_probability": 0.0}
     assert resolve("ALE/Pong-v5", preset="ale-vector", environment=said).overridden == ()
+
+
+def test_an_agent_elsewhere_says_what_its_preset_overrides() -> None:
+    """The preset is the agent's own: nobody named it beside the id."""
+    agent = load_agent("pong-ppo", env="ALE/SpaceInvaders-v5")
+    (line,) = agent.spec.assumed
+    assert line.startswith("environment.repeat_action_probability = 0.0: as ale-vector says")
+    assert load_agent("pong-ppo", env="PongNoFrameskip-v4").spec.assumed == ()
 
 
 @pytest.mark.parametrize(
