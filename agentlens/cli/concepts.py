@@ -17,8 +17,10 @@ class Options:
     Learned on the first four fifths of the recording's steps with an object in sight; all figures
     are of the rest. KL: from the policy to what the numbers give. Beside the numbers stand as many
     principal components with a linear map learned the same way, and the mean policy, which needs
-    no number. Correlations are with the objects' middles; the last column is the largest that the
-    same number reaches with its steps rolled.
+    no number. The learned numbers are turned until they are as independent as they can be.
+    Orthogonality: 1 where they do not correlate; locality: 1 where each depends on one unit of
+    the layer, 0 where on all alike. Correlations are with the objects' middles; the last column is
+    the largest that the same number reaches with its steps rolled.
 
     Example: agentlens concepts recordings/pong-ppo --place torso.8 --k 5
     """
@@ -57,9 +59,12 @@ def run(options: Options) -> int:
         (f"{options.k} learned numbers", result.embedding),
         (f"{options.k} principal components", result.components),
     )
-    rows = [(name, f"{fit.kl:.4f}", f"{fit.orthogonality:.2f}") for name, fit in fits]
-    rows.append(("none (the mean policy)", f"{result.constant_kl:.4f}", "-"))
-    table((f"{options.place} as", "KL", "orthogonality"), rows)
+    rows = [
+        (name, f"{fit.kl:.4f}", f"{fit.orthogonality:.2f}", f"{fit.locality:.2f}")
+        for name, fit in fits
+    ]
+    rows.append(("none (the mean policy)", f"{result.constant_kl:.4f}", "-", "-"))
+    table((f"{options.place} as", "KL", "orthogonality", "locality"), rows)
     print()
     named = [
         (name, str(n.number), n.coordinate, f"{n.correlation:+.2f}", f"{n.rolled:.2f}")
@@ -69,6 +74,8 @@ def run(options: Options) -> int:
     table(("kind", "number", "follows", "correlation", "other steps"), named)
     print(f"learned on {result.learned} steps, figures of the {result.held} after them")
     print(f"table: {result.path}.parquet and .csv; artefact: {result.path}")
+    print(f"numbers at every step: {result.curves}.parquet and .csv; agentlens render draws them")
+    print("with --panels game actions numbers")
     return 0
 
 

@@ -91,7 +91,8 @@ class Scene:
     planes K of the frame stack and their (H, W).
     ``control``: the maps' agent-free control. ``spread``, ``plane_spread``: from map cells to the
     pixels of the screen and of a plane, None without maps. ``pooled``: whether the agent sees the
-    maximum of two screens. ``has_boxes``, ``has_captions``: whether steps have any. ``badges``:
+    maximum of two screens. ``has_boxes``, ``has_captions``: whether steps have any. ``numbers``:
+    curves from inside the agent, where a table in the recording's folder has any. ``badges``:
     how far to believe the maps, None without maps or for maps in memory.
     """
 
@@ -114,6 +115,7 @@ class Scene:
     frames: int
     has_boxes: bool = False
     has_captions: bool = False
+    numbers: tuple[Curve, ...] = ()
     badges: Badges | None = None
 
     def layer(self, target: str) -> Layer:

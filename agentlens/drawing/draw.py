@@ -28,7 +28,7 @@ class Draw:
     """Which panels, and where; slide is 16 to 9, stack wants maps of every plane."""
     panels: Sequence[str] = ()
     """Only these panels, in rows, instead of a layout: game heat colour-bar actions curves stack
-    header."""
+    header caption numbers control."""
     heats: Sequence[str] = ()
     """Targets of the maps to draw, such as kl sarfa; one of the actor and one of the critic if not
     given."""

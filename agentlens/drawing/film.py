@@ -85,6 +85,7 @@ class Film:
             self._make_scene(recording, scales or {}, THEMES[theme]),
             has_boxes=self._notes.has_boxes,
             has_captions=self._notes.has_captions,
+            numbers=self._notes.numbers(self._episode.steps[self.steps]),
             badges=None if maps is None else badges_of(maps.folder),
         )
 

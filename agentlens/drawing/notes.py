@@ -1,6 +1,7 @@
-"""What the tables in a recording's folder say of each step: boxes of objects, and a sentence.
+"""What the tables in a recording's folder say of each step: boxes of objects, a sentence, numbers.
 
-``agentlens objects`` and ``agentlens describe`` write them; a recording without them has no notes.
+``agentlens objects``, ``describe``, ``concepts`` and ``excite`` write them; a recording without
+them has no notes.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from agentlens.drawing.context import ObjectBox
+from agentlens.drawing.context import Curve, ObjectBox
 from agentlens.errors import InvalidArgument
 from agentlens.store.recording import Recording
-from agentlens.store.tables import read_table
+from agentlens.store.tables import NUMBERS, read_table
 
 OBJECTS_TABLE = "objects"
 SENTENCES_TABLE = "words/sentences"
@@ -60,6 +61,7 @@ class StepNotes:
             pairs = zip(sentences["step"].tolist(), sentences["sentence"], strict=True)
             self._captions = {int(step): str(line) for step, line in pairs}
         self.has_boxes, self.has_captions = bool(self._boxes), bool(self._captions)
+        self._numbers = _number_columns(recording, episode)
 
     def boxes(self, step: int) -> tuple[ObjectBox, ...]:
         """The objects of a step."""
@@ -68,6 +70,27 @@ class StepNotes:
     def caption(self, step: int) -> str:
         """The sentence on a step, "" for none."""
         return self._captions.get(step, "")
+
+    def numbers(self, steps: np.ndarray) -> tuple[Curve, ...]:
+        """Every number of the tables in the folder ``numbers``, at these steps; NaN where a table
+        says nothing."""
+        curves = []
+        for name, of_step in self._numbers.items():
+            values = np.array([of_step.get(int(s), np.nan) for s in steps], np.float32)
+            curves.append(Curve(name=name, unit="", role="control", values=values))
+        return tuple(curves)
+
+
+def _number_columns(recording: Recording, episode: int) -> dict[str, dict[int, float]]:
+    """By name a number's value at each step of an episode."""
+    columns: dict[str, dict[int, float]] = {}
+    for path in sorted((recording.folder / NUMBERS).glob("*.parquet")):
+        rows = _rows(recording, f"{NUMBERS}/{path.name.removesuffix('.parquet')}", episode)
+        steps = [int(step) for step in rows["step"]]
+        for name, values in rows.items():
+            if name not in ("episode", "step") and name not in columns:
+                columns[name] = dict(zip(steps, map(float, values), strict=True))
+    return columns
 
 
 def _rows(recording: Recording, name: str, episode: int) -> Mapping[str, np.ndarray]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument
+from agentlens.network.independence import independent_directions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,9 @@ class EmbeddingPlan:
     """Weight of the reconstruction of the layer, log(1 + 100 error^2) a unit."""
     apart: float = 1.0
     """Weight that pulls the numbers' contributions to the outputs apart."""
+    independent: bool = True
+    """Turn the learned numbers until they are as independent as they can be, which changes
+    nothing of what they say of the policy; they then have spread 1."""
     updates: int = 1500
     """Steps of Adam."""
     batch: int = 256
@@ -55,7 +59,8 @@ class Embedding(nn.Module):
     References:
         Qi & Li 2017 (SRAE): encoder with one hidden layer, sparse reconstruction
         log(1 + q r^2), pull-away of the numbers' contributions. Deviations: numbers are not
-        rectified, the outputs' loss is the KL of the policies instead of a squared error.
+        rectified, the outputs' loss is the KL of the policies instead of a squared error, and
+        afterwards they may be turned to independence.
     """
 
     mean: Tensor
@@ -113,7 +118,28 @@ def learn_embedding(layer: np.ndarray, preferences: np.ndarray, plan: EmbeddingP
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    if plan.independent and plan.numbers > 1:
+        _turn(model, data)
+    return model
+
+
+def _turn(model: Embedding, layer: Tensor) -> None:
+    """Turn the numbers to independence, those that move the outputs most first; the outputs and
+    the layer that they give stay as they are."""
+    numbers = model.embed(layer).double()
+    turned = torch.from_numpy(independent_directions(numbers.numpy(), model.plan.seed))
+    back, mean = torch.linalg.inv(turned), numbers.mean(0)
+    order = (model.outputs.weight.double() @ back).norm(dim=0).argsort(descending=True)
+    turned, back = turned[order], back[:, order]
+    last = model.encoder[-1]
+    assert isinstance(last, nn.Linear)
+    weight, bias = turned @ last.weight.double(), turned @ (last.bias.double() - mean)
+    last.weight.copy_(weight)
+    last.bias.copy_(bias)
+    for head in (model.outputs, model.layer):
+        head.bias.copy_(head.bias.double() + head.weight.double() @ mean)
+        head.weight.copy_(head.weight.double() @ back)
 
 
 def learn_head(numbers: np.ndarray, preferences: np.ndarray, plan: EmbeddingPlan) -> nn.Linear:
@@ -173,6 +199,35 @@ def orthogonality(numbers: np.ndarray) -> float:
     correlations = np.abs(np.corrcoef(varying.T))
     count = len(correlations)
     return float(1 - (correlations.sum() - count) / (count * (count - 1)))
+
+
+def locality(sensitivities: np.ndarray) -> float:
+    """How few units the numbers depend on, mean over numbers: 1 of one unit, 0 of all alike.
+
+    Args:
+        sensitivities: [E, C], how far each number moves with the spread of each unit.
+
+    References:
+        The quantity of Qi & Li 2017 is of places in a picture; here it is 1 less the share of the
+        units that take part (the squared sum of squares over the sum of fourth powers).
+    """
+    squares = np.square(sensitivities.astype(np.float64))
+    taking_part = squares.sum(1) ** 2 / np.maximum(np.square(squares).sum(1), 1e-300)
+    count = sensitivities.shape[1]
+    return float((1 - (taking_part - 1) / max(count - 1, 1)).mean())
+
+
+def sensitivities(model: Embedding, layer: np.ndarray) -> np.ndarray:
+    """How far each number moves with each unit's spread: float64 [E, C], root mean square over the
+    steps of a layer [T, C]."""
+    inputs = torch.from_numpy(np.asarray(layer, np.float32)).requires_grad_(True)
+    rows = []
+    with torch.enable_grad():
+        numbers = model.embed(inputs)
+        for number in range(numbers.shape[1]):
+            (slope,) = torch.autograd.grad(numbers[:, number].sum(), inputs, retain_graph=True)
+            rows.append(slope.double().square().mean(0).sqrt().numpy() * layer.std(0))
+    return np.stack(rows)
 
 
 def policy_kl(preferences: np.ndarray, given: np.ndarray) -> float:

@@ -17,6 +17,10 @@ from agentlens.errors import Corrupt, InvalidArgument
 from agentlens.store.atomic import checked_folder, disk_errors, make_folder, write_file
 from agentlens.store.sealed_json import parse
 
+NUMBERS = "numbers"
+"""Folder in a recording's of tables with one row a step, whose columns beside ``episode`` and
+``step`` are curves: a video draws them."""
+
 _KEY = b"agentlens"
 
 

@@ -20,20 +20,22 @@ from agentlens.network.concepts import (
     EmbeddingPlan,
     learn_embedding,
     learn_head,
+    locality,
     orthogonality,
     policy_kl,
+    sensitivities,
 )
+from agentlens.network.places import Place
+from agentlens.network.taps import CHUNK, tap
+from agentlens.policies.base import Policy
 from agentlens.provenance import provenance
 from agentlens.store.artefacts import Artefact, refuse_existing, write_artefact
-from agentlens.store.recording import Recording
-from agentlens.store.tables import write_table
-from agentlens.workflows.inside import Inside, look_inside
+from agentlens.store.recording import Episode, Recording
+from agentlens.store.tables import NUMBERS, write_table
+from agentlens.workflows.inside import MOST_LEARNED, Inside, look_inside
 
 PURPOSE = "embedding"
 """What the artefact says that it is."""
-
-MOST_STEPS = 2000
-"""Steps that numbers are learned and measured on."""
 
 _LEAST_IN_SIGHT = 10
 
@@ -58,11 +60,13 @@ class NumbersFit:
     """How well some numbers say the policy, on held-out steps.
 
     ``kl``: nats, from the policy to the one that the numbers give. ``orthogonality``: 1 less the
-    mean absolute correlation between them. ``named``: one a number.
+    mean absolute correlation between them. ``locality``: 1 where each depends on one unit, 0 where
+    on all alike. ``named``: one a number.
     """
 
     kl: float
     orthogonality: float
+    locality: float
     named: tuple[NamedNumber, ...]
 
 
@@ -70,12 +74,14 @@ class NumbersFit:
 class ConceptResult:
     """What ``find_concepts`` wrote and measured.
 
-    ``path``: of the table, without a suffix, and of the artefact's folder. ``learned``, ``held``:
-    how many steps. ``components``: as many principal components with a linear map to the
+    ``path``: of the table, without a suffix, and of the artefact's folder. ``curves``: of the table
+    with the numbers at every step, which the panel "numbers" of a video draws. ``learned``,
+    ``held``: how many steps. ``components``: as many principal components with a linear map to the
     preferences. ``constant_kl``: of the mean policy, which needs no number at all.
     """
 
     path: Path
+    curves: Path
     learned: int
     held: int
     embedding: NumbersFit
@@ -108,7 +114,7 @@ def find_concepts(
         AlreadyExists: an embedding lies there, and ``force`` was not given.
     """
     plan = plan or EmbeddingPlan()
-    inside = look_inside(recording, compute=compute, most=MOST_STEPS)
+    inside = look_inside(recording, compute=compute, most=MOST_LEARNED)
     where = inside.vector_place(place)
     if plan.numbers > min(where.units, inside.learned.stop):
         raise InvalidArgument(
@@ -119,39 +125,45 @@ def find_concepts(
     if not force:
         refuse_existing(path)
     layer, wanted = inside.layer(where), inside.preferences
-    learned, held = inside.learned, inside.held
+    learned, held, spread = inside.learned, inside.held, layer[inside.held].std(0)
     model = learn_embedding(layer[learned], wanted[learned], plan)
-    components = principal_numbers(layer, layer[learned], plan.numbers)
+    directions = principal_directions(layer[learned], plan.numbers)
+    components = principal_numbers(layer, layer[learned], directions)
     head = learn_head(components[learned], wanted[learned], plan)
     with torch.no_grad():
         numbers = model.embed(torch.from_numpy(layer[held]))
         given = model.outputs(numbers).numpy()
         dense = head(torch.from_numpy(components[held])).numpy()
     coordinates = {name: v[held] for name, v in inside.steps.coordinates.items()}
+    slopes = sensitivities(model, layer[held])
     result = ConceptResult(
         path=path,
+        curves=inside.recording.folder / NUMBERS / f"concepts-{place}",
         learned=len(wanted[learned]),
         held=len(wanted[held]),
-        embedding=_fit(wanted[held], given, numbers.numpy(), coordinates),
-        components=_fit(wanted[held], dense, components[held], coordinates),
+        embedding=_fit(wanted[held], given, numbers.numpy(), coordinates, slopes),
+        components=_fit(wanted[held], dense, components[held], coordinates, directions * spread),
         constant_kl=policy_kl(wanted[held], _mean_policy(wanted[learned], len(wanted[held]))),
     )
     _write(result, model, inside, place)
+    _write_curves(result, model, inside, where)
     return result
 
 
-def principal_numbers(layer: np.ndarray, fitted_on: np.ndarray, count: int) -> np.ndarray:
-    """The first principal components of a layer, each of spread 1: float32 [T, E].
+def principal_directions(layer: np.ndarray, count: int) -> np.ndarray:
+    """The first principal components of a layer [N, C], each over its spread: float64 [E, C]."""
+    centre = layer.mean(0, dtype=np.float64)
+    _, sizes, directions = np.linalg.svd(layer - centre, full_matrices=False)
+    spread = np.maximum(sizes[:count] / np.sqrt(len(layer)), 1e-6)
+    return np.asarray(directions[:count] / spread[:, None])
 
-    Args:
-        layer: [T, C].
-        fitted_on: [N, C], the steps that components and spreads are taken from.
-        count: components, at most N and C.
-    """
-    centre = fitted_on.mean(0, dtype=np.float64)
-    _, sizes, directions = np.linalg.svd(fitted_on - centre, full_matrices=False)
-    spread = np.maximum(sizes[:count] / np.sqrt(len(fitted_on)), 1e-6)
-    return np.asarray((layer - centre) @ directions[:count].T / spread, np.float32)
+
+def principal_numbers(
+    layer: np.ndarray, fitted_on: np.ndarray, directions: np.ndarray
+) -> np.ndarray:
+    """A layer [T, C] along directions [E, C], from the mean of the steps that they are fitted on:
+    float32 [T, E], each of spread 1 on those."""
+    return np.asarray((layer - fitted_on.mean(0, dtype=np.float64)) @ directions.T, np.float32)
 
 
 def name_numbers(
@@ -194,10 +206,12 @@ def _fit(
     given: np.ndarray,
     numbers: np.ndarray,
     coordinates: Mapping[str, np.ndarray],
+    slopes: np.ndarray,
 ) -> NumbersFit:
     return NumbersFit(
         kl=policy_kl(wanted, given),
         orthogonality=orthogonality(numbers),
+        locality=locality(slopes),
         named=name_numbers(numbers, coordinates),
     )
 
@@ -224,6 +238,8 @@ def _write(result: ConceptResult, model: Embedding, inside: Inside, place: str) 
         "held_steps": result.held,
         "kl": result.embedding.kl,
         "orthogonality": result.embedding.orthogonality,
+        "locality": result.embedding.locality,
+        "locality_components": result.components.locality,
         "kl_components": result.components.kl,
         "orthogonality_components": result.components.orthogonality,
         "kl_constant": result.constant_kl,
@@ -235,3 +251,30 @@ def _write(result: ConceptResult, model: Embedding, inside: Inside, place: str) 
     )
     write_artefact(result.path, artefact, force=True)
     write_table(result.path, columns, about)
+
+
+def _write_curves(result: ConceptResult, model: Embedding, inside: Inside, place: Place) -> None:
+    """The learned numbers at every step of the recording, each with what it follows."""
+    episodes = [episode for episode in inside.recording.episodes if len(episode)]
+    numbers = np.concatenate([_numbers_of(model, inside.agent.policy, place, e) for e in episodes])
+    columns: dict[str, np.ndarray] = {
+        "episode": np.concatenate([np.full(len(e), e.index) for e in episodes]),
+        "step": np.concatenate([np.asarray(e.steps) for e in episodes]),
+    }
+    for named, values in zip(result.embedding.named, numbers.T, strict=True):
+        follows = abs(named.correlation) > named.rolled
+        columns[f"{named.number}: {named.coordinate if follows else 'no object'}"] = values
+    about = {"recording": inside.recording.header.identity, "place": place.name, **provenance()}
+    write_table(result.curves, columns, about)
+
+
+@torch.no_grad()
+def _numbers_of(model: Embedding, policy: Policy, place: Place, episode: Episode) -> np.ndarray:
+    """The numbers at every step of an episode: float32 [T, E]."""
+    parts = []
+    for start in range(0, len(episode), CHUNK):
+        rows = slice(start, start + CHUNK)
+        states = None if episode.states is None else np.asarray(episode.states[rows])
+        layer = tap(policy, [place], episode.observations[rows], states)[place.name]
+        parts.append(model.embed(torch.from_numpy(layer.astype(np.float32))).numpy())
+    return np.concatenate(parts)

@@ -28,7 +28,7 @@ from agentlens.policies.base import Policy
 from agentlens.policies.device import choose_device
 from agentlens.provenance import provenance
 from agentlens.store.recording import Recording, open_recording
-from agentlens.store.tables import write_table
+from agentlens.store.tables import NUMBERS, write_table
 from agentlens.workflows.excite_frames import (
     STRONGEST,
     Field,
@@ -104,7 +104,7 @@ def excite_unit(
         page=page,
         picture=page.with_suffix(".png"),
         table=page.with_suffix(""),
-        curve=recording.folder / "numbers" / f"excite-{unit}",
+        curve=recording.folder / NUMBERS / f"excite-{unit}",
         subjects=subjects,
     )
     _write_tables(result, recording, plan, energies)

@@ -27,13 +27,10 @@ from agentlens.provenance import provenance
 from agentlens.store.artefacts import Artefact, refuse_existing, write_artefact
 from agentlens.store.recording import Recording
 from agentlens.store.tables import write_table
-from agentlens.workflows.inside import Inside, look_inside, patched_preferences
+from agentlens.workflows.inside import MOST_LEARNED, Inside, look_inside, patched_preferences
 
 PURPOSE = "sparse features"
 """What the artefact says that it is."""
-
-MOST_STEPS = 2000
-"""Steps that features are learned and measured on."""
 
 _TWIN_QUANTILE = 0.99
 
@@ -96,7 +93,7 @@ def find_features(
         512 units and 2000 updates on two busy cores.
     """
     plan = plan or FeaturePlan()
-    inside = look_inside(recording, compute=compute, most=MOST_STEPS)
+    inside = look_inside(recording, compute=compute, most=MOST_LEARNED)
     where = inside.vector_place(place)
     path = Path(output) if output is not None else inside.recording.folder / f"features-{place}"
     if not force:

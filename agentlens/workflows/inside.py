@@ -26,6 +26,9 @@ from agentlens.workflows.untrained import untrained_twin
 LEARNED_SHARE = 0.8
 """The first steps, from which something is learned; figures are of the rest."""
 
+MOST_LEARNED = 2000
+"""Steps at most that something is learned and measured on."""
+
 LEAST_STEPS = 25
 """Steps with an object in sight, fewer of which show nothing."""
 

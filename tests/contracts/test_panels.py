@@ -10,6 +10,7 @@ import pytest
 from agentlens.drawing.context import FrameContext
 from agentlens.drawing.film import Film
 from agentlens.drawing.panel import PANELS
+from agentlens.store.tables import NUMBERS, write_table
 from tests import render_samples as samples
 
 
@@ -18,6 +19,15 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FrameContext
     folder = tmp_path_factory.mktemp("panels")
     recording = samples.record(folder / "a")
     single = samples.record(folder / "b", 10, stack=1)
+    numbered = samples.record(folder / "d", 10)
+    columns = {
+        "episode": np.zeros(8, np.int64),
+        "step": np.arange(2, 10),
+        "0: ball row": np.sin(np.arange(8.0)),
+        "constant": np.ones(8),
+    }
+    about = {"recording": numbered.header.identity}
+    write_table(numbered.folder / NUMBERS / "concepts-torso.8", columns, about)
     q_values = samples.record(folder / "c", 10, kind="q_values")
     each = samples.maps(range(40), targets=samples.CONTROLLED, planes=samples.PLANES)
     flat = samples.maps(range(10), strength=0.0)
@@ -31,6 +41,8 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FrameContext
         "another action explained": Film(recording, other_action).context(5),
         "one plane": Film(single, samples.maps(range(10))).context(9),
         "Q-values": Film(q_values, samples.maps(range(10), targets=(samples.GAP,))).context(2),
+        "numbers": Film(numbered, None).context(6),
+        "a step without numbers": Film(numbered, None).context(1),
         "no maps": Film(recording, None, steps=[7]).context(0),
     }
 
@@ -44,6 +56,8 @@ CASES = (
     "another action explained",
     "one plane",
     "Q-values",
+    "numbers",
+    "a step without numbers",
     "no maps",
 )
 
@@ -66,6 +80,16 @@ def test_panel(name: str, case: str, contexts: dict[str, FrameContext]) -> None:
     assert _frozen(context) == before
 
 
+def test_numbers_stand_at_their_steps(contexts: dict[str, FrameContext]) -> None:
+    first, second = contexts["numbers"].scene.numbers
+    assert (first.name, second.name) == ("0: ball row", "constant")
+    assert np.isnan(first.values[:2]).all()
+    np.testing.assert_allclose(first.values[2:], np.sin(np.arange(8.0)), rtol=1e-6)
+    panel = PANELS.load("numbers")
+    assert len(panel.for_scene(contexts["numbers"].scene, 320)) == 1
+    assert panel.for_scene(contexts["no maps"].scene, 320) == ()
+
+
 @pytest.mark.parametrize("name", PANELS.names())
 def test_panel_is_a_final_frozen_dataclass(name: str) -> None:
     panel = PANELS.load(name)
@@ -78,5 +102,5 @@ def test_panel_is_a_final_frozen_dataclass(name: str) -> None:
 def _frozen(context: FrameContext) -> tuple[bytes, ...]:
     arrays = [context.screen, context.outputs, *context.maps.values()]
     arrays += [context.background, *(p for p in context.planes if p is not None)]
-    arrays += [c.values for c in context.scene.curves]
+    arrays += [c.values for c in (*context.scene.curves, *context.scene.numbers)]
     return tuple(a.tobytes() for a in arrays)

@@ -20,7 +20,7 @@ from agentlens.workflows.dissect import SampledSteps, box_coordinates
 from agentlens.workflows.edit import edit_changes
 from agentlens.workflows.edit_arms import ABLATE, edit_arms
 from agentlens.workflows.edit_choice import read_units
-from agentlens.workflows.embedding import name_numbers, principal_numbers
+from agentlens.workflows.embedding import name_numbers, principal_directions, principal_numbers
 from agentlens.workflows.features import feature_matches
 from agentlens.workflows.inside import Inside, patched_preferences, preferences_of
 from agentlens.workflows.unit_effects import Asked, carried_kl, measured, silenced_kl
@@ -129,7 +129,7 @@ def test_a_number_that_follows_a_coordinate_is_named_and_a_constant_one_is_not()
 def test_a_linear_policy_of_two_components_is_learned_by_its_head() -> None:
     generator = np.random.default_rng(3)
     layer = generator.normal(size=(400, 2)) @ generator.normal(size=(2, 6)) + 3
-    numbers = principal_numbers(layer, layer, 2)
+    numbers = principal_numbers(layer, layer, principal_directions(layer, 2))
     np.testing.assert_allclose(numbers.std(0), 1, atol=1e-5)
     np.testing.assert_allclose(numbers.T @ numbers / 400, np.eye(2), atol=1e-4)
     wanted = numbers @ generator.normal(size=(2, 3))
