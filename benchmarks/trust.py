@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ METHODS = (
     "gradient-input",
     "integrated-gradients",
 )
-SLOW = ("rise", "extremal", "fido", "meaningful-perturbation")
+SLOW = ("lan", "extremal", "fido", "meaningful-perturbation", "rise")
 """Measured without the metrics that make maps again, and on fewer states."""
 CHEAP = (
     "causal-rank",
@@ -85,11 +86,16 @@ def measures(recording: Recording) -> dict[str, Any]:
     }
 
 
-def slow(recording: Recording) -> dict[str, Any]:
-    """Methods that cost seconds a map, with the metrics that need one map a state."""
+def slow(
+    recording: Recording, methods: Sequence[str], earlier: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Methods that cost seconds a map, with the metrics that need one map a state.
+
+    Rows of ``earlier`` stay where their method is not measured again.
+    """
     plan = MeasurePlan(states=SLOW_STATES, metrics=CHEAP, controls=False)
-    rows: dict[str, Any] = {}
-    for method in SLOW:
+    rows: dict[str, Any] = dict(earlier.get("rows", {}))
+    for method in methods:
         result = measure(recording, [method], plan, compute=ONE)
         rows[method] = {metric: numbers(result.figure(method, metric)) for metric in result.metrics}
     return {"states": SLOW_STATES, "rows": rows}
@@ -108,14 +114,20 @@ def numbers(figure: Figure) -> list[float | None]:
     return [None if math.isnan(value) else round(value, 4) for value in ends]
 
 
-def part_of(part: str, recording: Recording, agent: Agent, repeats: int) -> dict[str, Any]:
-    """The figures of one part."""
+def part_of(
+    part: str,
+    recording: Recording,
+    agent: Agent,
+    options: argparse.Namespace,
+    earlier: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The figures of one part; ``earlier`` is what is known of it."""
     if part == "measures":
         return measures(recording)
     if part == "slow":
-        return slow(recording)
+        return slow(recording, options.slow, earlier)
     if part == "interventions":
-        return interventions(recording, repeats)
+        return interventions(recording, options.repeats)
     return decisive(recording, agent)
 
 
@@ -127,6 +139,9 @@ def main() -> None:
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--agents", nargs="+", default=["pong-ppo"])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument(
+        "--slow", nargs="+", choices=SLOW, default=SLOW, help="methods of part slow"
+    )
     parser.add_argument("--repeats", type=int, default=REPEATS)
     options = parser.parse_args()
     for name in options.agents:
@@ -135,7 +150,7 @@ def main() -> None:
         figures = json.loads(path.read_text("utf-8"))["figures"] if path.is_file() else {}
         for part in options.parts:
             start = time.perf_counter()
-            figures[part] = part_of(part, recording, agent, options.repeats)
+            figures[part] = part_of(part, recording, agent, options, figures.get(part, {}))
             figures[part]["seconds"] = round(time.perf_counter() - start, 1)
             write_result(name, figures, folder=FOLDER)
             print(f"{name} {part}: {figures[part]['seconds']} s", flush=True)

@@ -50,6 +50,11 @@ class Lan(LearnedMaskOptions):
         """The mask network, where one is named."""
         return None if self.network is None else (MASK_NETWORK, self.network)
 
+    @property
+    def pictures(self) -> frozenset[str]:
+        """What the fill needs of the recording; a network was learned with it and needs nothing."""
+        return frozenset() if self.network is not None else super().pictures
+
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
         if facts.artefact is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from agentlens.errors import InvalidArgument
 from agentlens.mapping import decode
@@ -20,7 +21,6 @@ from agentlens.saliency.engine.settings import device_of, dtype_of
 from agentlens.saliency.masks import plane_selections
 from agentlens.saliency.optimise.network import MaskNetwork, MaskNetworkSpec, build_network
 from agentlens.saliency.optimise.options import LearnedMaskOptions
-from agentlens.saliency.optimise.training import network_masks
 from agentlens.saliency.question import Question, ask
 from agentlens.saliency.targets import TARGETS
 from agentlens.spec import GridSpec, TargetInfo
@@ -51,17 +51,26 @@ class NetworkExplainer:
     @torch.no_grad()
     def __call__(self, frames: FrameBatch) -> MapBatch:
         """Explain F steps; see ``Explainer``."""
-        shown = []
-        for start in range(0, len(frames), _ROWS):
-            rows = np.minimum(start + np.arange(_ROWS), len(frames) - 1)
-            count = min(_ROWS, len(frames) - start)
-            shown.append(1 - network_masks(self._network, frames.rows(rows))[:count])
+        full = len(frames) // _ROWS * _ROWS
+        logits = [
+            self._network(frames.observations[a : a + _ROWS], _part(frames.states, a, a + _ROWS))
+            for a in range(0, full, _ROWS)
+        ]
+        if full < len(frames):
+            last = frames.rows(np.minimum(full + np.arange(_ROWS), len(frames) - 1))
+            rest = self._network(last.observations, last.states)
+            logits.append(rest[: len(frames) - full])
+        shown = torch.sigmoid(-torch.cat(logits))
         explained = frames.actions
         if self._question.action != "taken":
             policy = self._question.policy
             base = policy(frames.observations, frames.states)
             explained = self._question.explained(base, frames.actions)
-        return MapBatch(torch.cat(shown)[:, None].float(), explained)
+        return MapBatch(shown[:, None].float(), explained)
+
+
+def _part(states: Tensor | None, start: int, stop: int) -> Tensor | None:
+    return None if states is None else states[start:stop]
 
 
 def network_explainer(

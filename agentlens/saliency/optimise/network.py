@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, relu
+from torch.nn.functional import conv2d, interpolate, pad
 
 from agentlens.errors import InvalidArgument, WeightMismatch
 
@@ -50,19 +50,22 @@ class MaskNetwork(nn.Module):
     """Three convolutions, with the mean over the frame and the recurrent state mixed in.
 
     ``background``: float32 [H, W], taken off every plane first: without that a network of this
-    size does not find small objects beside bright borders.
+    size does not find small objects beside bright borders. A convolution of the difference is the
+    difference of two, so it is taken off behind the first convolution, once for all frames.
 
     Notes:
         About 8 million multiplications for a stack of four frames of 84 x 84.
     """
 
     background: Tensor
+    _ground: Tensor | None
 
     def __init__(self, spec: MaskNetworkSpec) -> None:
         super().__init__()
         self.spec = spec
         channels = spec.channels
         self.register_buffer("background", torch.zeros(spec.observation[1:]))
+        self.register_buffer("_ground", None, persistent=False)
         self.inwards = nn.Conv2d(spec.observation[0], channels, 8, stride=4, padding=2)
         self.around = nn.Conv2d(channels, channels, 3, padding=1)
         self.whole = nn.Linear(channels, channels)
@@ -76,15 +79,44 @@ class MaskNetwork(nn.Module):
             observation: float32 [F, K, H, W], scaled as the policy wants it.
             state: [F, S], or None without memory.
         """
-        features = relu(self.inwards((observation - self.background) * _GAIN))
+        ground = self._seen_of_background() if self._ground is None else self._ground
+        weight, bias = self.inwards.weight * _GAIN, self.inwards.bias
+        features = conv2d(observation, weight, bias, stride=4, padding=2).sub_(ground).relu_()
         mixed = self.whole(features.mean((2, 3)))
         if self.memory is not None:
             assert state is not None  # a policy with memory is asked with its state
             mixed = mixed + self.memory(state)
-        features = relu(self.around(features) + mixed[:, :, None, None])
-        logits = self.outwards(features)
-        logits = interpolate(logits, self.spec.cells, mode="bilinear", align_corners=False)
+        features = self.around(features).add_(mixed[:, :, None, None]).relu_()
+        logits = interpolate(
+            self._outwards(features), self.spec.cells, mode="bilinear", align_corners=False
+        )
         return LIMIT * torch.tanh(logits / LIMIT)
+
+    def settle(self) -> None:
+        """Compute once what depends on no frame, for a network whose weights stay as they are."""
+        self._ground = self._seen_of_background()
+
+    def _seen_of_background(self) -> Tensor:
+        """What the first convolution makes of the background in every plane: [1, D, h, w]."""
+        planes = self.background.expand(1, self.spec.observation[0], -1, -1)
+        return conv2d(planes, self.inwards.weight * _GAIN, stride=4, padding=2)
+
+    def _outwards(self, features: Tensor) -> Tensor:
+        """The last convolution, [F, P, h, w] from [F, D, h, w].
+
+        With so few channels coming out it is four times as fast as a sum of nine shifted maps.
+        """
+        height, width = features.shape[2:]
+        weight = self.outwards.weight.permute(2, 3, 0, 1).flatten(0, 2)
+        maps = (
+            (weight @ features.flatten(2)).unflatten(1, (3, 3, -1)).unflatten(-1, (height, width))
+        )
+        maps = pad(maps, (1, 1, 1, 1))
+        parts = [
+            maps[:, i, j, :, i : i + height, j : j + width] for i in range(3) for j in range(3)
+        ]
+        assert self.outwards.bias is not None  # built with one
+        return torch.stack(parts).sum(0) + self.outwards.bias[:, None, None]
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The weights by name, float32, on the CPU."""
@@ -106,4 +138,5 @@ def build_network(spec: MaskNetworkSpec, tensors: Mapping[str, np.ndarray]) -> M
         if value.dtype != np.float32 or not np.isfinite(value).all():
             raise WeightMismatch(f"tensor {name!r} of the mask network: expected finite float32.")
     network.load_state_dict({name: torch.tensor(value) for name, value in tensors.items()})
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False).settle()
+    return network
