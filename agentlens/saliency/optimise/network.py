@@ -108,10 +108,8 @@ class MaskNetwork(nn.Module):
         """
         height, width = features.shape[2:]
         weight = self.outwards.weight.permute(2, 3, 0, 1).flatten(0, 2)
-        maps = (
-            (weight @ features.flatten(2)).unflatten(1, (3, 3, -1)).unflatten(-1, (height, width))
-        )
-        maps = pad(maps, (1, 1, 1, 1))
+        maps = weight @ features.flatten(2)
+        maps = pad(maps.reshape(len(maps), 3, 3, -1, height, width), (1, 1, 1, 1))
         parts = [
             maps[:, i, j, :, i : i + height, j : j + width] for i in range(3) for j in range(3)
         ]
