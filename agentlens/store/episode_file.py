@@ -22,10 +22,10 @@ from agentlens.store.journal import read_chain
 from agentlens.store.layout import chain_path, finished_path, part_path
 from agentlens.store.sealed_json import parse
 
-_BIG = frozenset({schema.SCREEN, schema.SCREEN_BEFORE, schema.PLANE})
+_BY_STEP = frozenset({schema.SCREEN, schema.SCREEN_BEFORE, schema.PLANE, schema.STACK_RESET})
 """Columns asked for step by step, so their last batches are kept."""
 
-_CACHED_BATCHES = 8
+_CACHED_BATCHES = 16
 _Read = TypeVar("_Read")
 _MAGIC = 8
 
@@ -137,7 +137,7 @@ class EpisodeFile:
         if not self.steps:
             return empty_column(name, self._header)
         numbers = self._touched(start, stop) or range(1)
-        if name in _BIG:
+        if name in _BY_STEP:
             values = [self._cached(name, number) for number in numbers]
         else:
             values = [self._values(name, batch) for batch in self._batches_of(name, numbers)]

@@ -27,6 +27,9 @@ from agentlens.workflows.untrained import TWIN_SEED, untrained_twin
 Layers = Mapping[str, np.ndarray]
 """By place, what it gives on the same T states: float [T, C]."""
 
+Seen = Sequence[tuple[np.ndarray, np.ndarray | None]]
+"""By episode, observations [t, K, H, W] and the recurrent states before them [t, S], if any."""
+
 
 def layer_similarities(run: ComparisonRun, gallery: Gallery) -> tuple[LayerSimilarity, ...]:
     """Every layer that both agents of a pair have under one name, on the states of each.
@@ -55,17 +58,17 @@ def _on_states_of(
     count = sum(map(len, steps.values()))
     if not shared or count < LEAST_STEPS:
         return []
+    seen = [_seen(recording, steps) for recording in (own, visit)]
     mine, theirs = (
-        _layers(agent.policy, shared, recording, steps)
-        for agent, recording in zip(agents, (own, visit), strict=True)
+        _layers(agent.policy, shared, parts) for agent, parts in zip(agents, seen, strict=True)
     )
     blank = [_untrained(agent, TWIN_SEED + n) for n, agent in enumerate(agents)]
     untrained: list[Layers] = [
-        _layers(policy, shared, recording, steps)
-        for policy, recording in zip(blank, (own, visit), strict=True)
+        _layers(policy, shared, parts)
+        for policy, parts in zip(blank, seen, strict=True)
         if policy is not None
     ]
-    seeded = _seed_twin_layers(run, home, shared, own, steps)
+    seeded = _seed_twin_layers(run, home, shared, seen[0])
     first, second = sorted((home, guest))
     return [
         LayerSimilarity(
@@ -90,16 +93,21 @@ def _shared_places(first: Policy, second: Policy) -> list[str]:
     ]
 
 
-def _layers(
-    policy: Policy, names: Sequence[str], recording: Recording, steps: StepsByEpisode
-) -> Layers:
-    """What the places give on chosen steps: float32 [T, C], spatial places flattened."""
-    places = [find_place(policy, name) for name in names]
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+def _seen(recording: Recording, steps: StepsByEpisode) -> Seen:
+    parts = []
     for place, numbers in steps.items():
         episode = recording.episodes[place]
         observations = np.concatenate([episode.observations[s : s + 1] for s in numbers])
         states = None if episode.states is None else np.asarray(episode.states)[list(numbers)]
+        parts.append((observations, states))
+    return parts
+
+
+def _layers(policy: Policy, names: Sequence[str], seen: Seen) -> Layers:
+    """What the places give on what was seen: float32 [T, C], spatial places flattened."""
+    places = [find_place(policy, name) for name in names]
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for observations, states in seen:
         for name, values in tap(policy, places, observations, states).items():
             parts[name].append(values.reshape(len(values), -1).astype(np.float32))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
@@ -110,9 +118,7 @@ def _untrained(agent: Agent, seed: int) -> Policy | None:
     return untrained_twin(agent, seed) if isinstance(agent.policy, ChainPolicy) else None
 
 
-def _seed_twin_layers(
-    run: ComparisonRun, home: int, names: Sequence[str], own: Recording, steps: StepsByEpisode
-) -> Layers:
+def _seed_twin_layers(run: ComparisonRun, home: int, names: Sequence[str], seen: Seen) -> Layers:
     """What the first agent's seed twin gives on the first agent's states, where both see alike
     and neither has a memory that would have to be run along."""
     twin = run.seed_twin
@@ -121,4 +127,4 @@ def _seed_twin_layers(
     if twin.agent.policy.state_size:
         return {}
     shared = _shared_places(run.participants[0].agent.policy, twin.agent.policy)
-    return _layers(twin.agent.policy, [n for n in names if n in shared], own, steps)
+    return _layers(twin.agent.policy, [n for n in names if n in shared], seen)
