@@ -23,13 +23,18 @@ class Options:
     """Edit units of an agent and tell how far the policy moves, or with --games what it costs.
 
     Edited units give their mean over the recording (ablate), or all others of the layer do
-    (keep); they are pushed towards an attribute (steer), or give what they gave at one step
-    (patch). Beside them: as many random units of the same layers, as many of another layer, and a
-    sham edit, which must change nothing.
+    (keep); they are pushed towards an attribute (steer); they give what they gave at one step, or
+    what another agent's give on the same screens (patch); their incoming weights are multiplied,
+    or another agent's (reweigh). Beside them: as many random units of the same layers, as many of
+    another layer, and a sham edit, which must change nothing.
 
     Example: agentlens edit recordings/pong-ppo --units torso.5.unit.3 torso.5.unit.9
 
     Example: agentlens edit recordings/pong-ppo --best ball --by effect --games 20
+
+    Example: agentlens edit recordings/pong-ppo --best ball --operation reweigh --amount 0.5
+
+    Example: agentlens edit recordings/pong-ppo --best ball --operation patch --donor pong-ppo-early
     """
 
     recording: RecordingFolder
@@ -50,14 +55,18 @@ class Options:
     chosen_on: Location = None
     """Another recording of the agent, dissected, on which --best chooses: then the choice does
     not know what it is measured on."""
-    operation: Literal["ablate", "keep", "steer", "patch"] = "ablate"
+    operation: Literal["ablate", "keep", "steer", "patch", "reweigh"] = "ablate"
     """What is done to the units."""
     towards: Name = None
     """With steer: an attribute such as "ball in its upper half"."""
     amount: float = 1.0
-    """With steer: times the difference of the means with and without the attribute."""
+    """With steer: times the difference of the means with and without the attribute. With reweigh:
+    times the units' weights."""
     step: Whole = None
     """With patch: a step of the first episode whose values are put in."""
+    donor: Name = None
+    """With patch or reweigh: an agent of the same network, whose units or weights are put in;
+    "untrained" for the network that never learned."""
     games: int = 0
     """Play so many whole games of each arm, paired under the same chances, and tell the return; 0
     measures on the recorded steps."""
@@ -85,6 +94,7 @@ def run(options: Options) -> int:
         towards=options.towards,
         amount=options.amount,
         step=options.step,
+        donor=options.donor,
     )
     units = ChosenUnits(named=options.units)
     if options.best is not None:

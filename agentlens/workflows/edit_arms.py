@@ -5,6 +5,8 @@ Shape letters: T steps, C units of a place, h w feature rows and columns.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,9 +15,10 @@ import torch
 from torch import Tensor
 
 from agentlens.errors import InvalidArgument, UnknownName
-from agentlens.network.edits import Edit, Operation
-from agentlens.network.places import Place, find_place
+from agentlens.network.edits import OPERATIONS, Edit, Operation, incoming_weights
+from agentlens.network.places import Place, find_place, list_places
 from agentlens.network.taps import tap
+from agentlens.policies.agent import load_agent
 from agentlens.policies.base import Policy
 from agentlens.workflows.dissect import usual_places
 from agentlens.workflows.edit_choice import Chosen
@@ -42,28 +45,50 @@ class EditPlan:
 
     operation: Operation = "ablate"
     """ablate: they give their mean over the recording; keep: all others of the layer do; steer:
-    they move towards an attribute; patch: they give what they gave at a step."""
+    they move towards an attribute; patch: they give what they gave at a step, or what another
+    agent's give on the same screens; reweigh: their incoming weights are multiplied, or another
+    agent's."""
     towards: str | None = None
     """Steer: an attribute such as "ball in its upper half"; the direction is the mean of the
     steps where it holds less that of the others."""
     amount: float = 1.0
-    """Steer: times the direction."""
+    """Steer: times the direction. Reweigh: times the weights."""
     step: int | None = None
     """Patch: a step of the recording's first episode, whose values are put in at every step."""
+    donor: str | None = None
+    """Patch or reweigh: another agent that sees what this one sees and has the layer;
+    "untrained" for the network that never learned."""
 
     def __post_init__(self) -> None:
-        if (self.towards is not None) != (self.operation == "steer"):
+        operation = self.operation
+        if operation not in OPERATIONS:
+            raise InvalidArgument(f"operation {operation!r}: expected {', '.join(OPERATIONS)}.")
+        if (self.towards is not None) != (operation == "steer"):
             raise InvalidArgument(
-                f"operation {self.operation!r}, towards {self.towards!r}: an attribute goes with "
+                f"operation {operation!r}, towards {self.towards!r}: an attribute goes with "
                 "steer, which needs one."
             )
-        if (self.step is not None) != (self.operation == "patch"):
+        if self.step is not None and operation != "patch":
             raise InvalidArgument(
-                f"operation {self.operation!r}, step {self.step!r}: a step goes with patch, which "
-                "needs one."
+                f"operation {operation!r}, step {self.step!r}: a step goes with patch."
             )
-        if not np.isfinite(self.amount) or (self.amount != 1 and self.operation != "steer"):
-            raise InvalidArgument(f"amount {self.amount}: expected a number, with steer alone.")
+        if self.donor is not None and operation not in ("patch", "reweigh"):
+            raise InvalidArgument(
+                f"operation {operation!r}, donor {self.donor!r}: an agent goes with patch and "
+                "reweigh."
+            )
+        if not np.isfinite(self.amount) or (
+            self.amount != 1 and operation not in ("steer", "reweigh")
+        ):
+            raise InvalidArgument(
+                f"amount {self.amount}: expected a number, with steer and reweigh alone."
+            )
+        if operation == "patch" and (self.step is None) == (self.donor is None):
+            raise InvalidArgument("patch needs a step or another agent (donor), one of them.")
+        if operation == "reweigh" and (self.amount == 1) == (self.donor is None):
+            raise InvalidArgument(
+                "reweigh needs an amount other than 1 or another agent (donor), one of them."
+            )
 
 
 ABLATE = EditPlan()
@@ -98,7 +123,8 @@ def edit_arms(
     Returns:
         ``DRAWS`` draws of as many other units of the same places and of as many of another
         place, each edited alike; where units are steered, by the same direction with its entries
-        exchanged at random, so that it is as long. The sham adds zeros.
+        exchanged at random, so that it is as long. The sham adds zeros, or puts in what the
+        agent's own units give, or their own weights.
 
     Raises:
         UnknownName, InvalidArgument: no such attribute or step, or too few units to draw from.
@@ -106,19 +132,18 @@ def edit_arms(
     policy, steered = inside.agent.policy, plan.operation == "steer"
     other = other_place(policy, chosen)
     places = {name: find_place(policy, name) for name in (*chosen, other.name)}
-    values = {name: _values(inside, place, plan) for name, place in places.items()}
+    moves = _moves(inside, plan, places)
     pools = {name: _pool(places[name], units, steered) for name, units in chosen.items()}
     generator = np.random.default_rng(SEED)
 
     def arm(name: Arm, draw: int, units: Chosen) -> EditArm:
         edits = []
         for where, numbers in units.items():
-            given = values[where]
-            if steered and name in ("random", "wrong layer"):
-                given = given[torch.from_numpy(generator.permutation(len(given)))]
-            edits.append(
-                Edit(place=places[where], units=numbers, operation=plan.operation, values=given)
-            )
+            move = moves[where]
+            if steered and name in ("random", "wrong layer") and move.values is not None:
+                exchanged = torch.from_numpy(generator.permutation(len(move.values)))
+                move = dataclasses.replace(move, values=move.values[exchanged])
+            edits.append(dataclasses.replace(move, units=numbers))
         return EditArm(arm=name, draw=draw, edits=tuple(edits))
 
     arms = [arm("named", 0, chosen)]
@@ -131,10 +156,34 @@ def edit_arms(
     for draw in range(DRAWS):
         units = {other.name: _drawn(generator, np.arange(other.units), count)}
         arms.append(arm("wrong layer", draw, units))
-    sham = tuple(
-        Edit(place=places[name], units=units, operation="steer") for name, units in chosen.items()
-    )
+    sham = tuple(_sham(policy, moves[name], units) for name, units in chosen.items())
     return (*arms, EditArm(arm="sham", draw=0, edits=sham))
+
+
+def _moves(inside: Inside, plan: EditPlan, places: Mapping[str, Place]) -> dict[str, Edit]:
+    """By place what is done to its units, as an edit of none of them."""
+    donor = None if plan.donor is None else donor_policy(inside, plan.donor, places.values())
+    moves = {}
+    for name, place in places.items():
+        live = donor if plan.operation == "patch" else None
+        moves[name] = Edit(
+            place=place,
+            units=(),
+            operation=plan.operation,
+            values=None if live is not None else _values(inside, place, plan, donor),
+            donor=live,
+        )
+    return moves
+
+
+def _sham(policy: Policy, move: Edit, units: tuple[int, ...]) -> Edit:
+    """The same done with what is there already: its own values or weights, or zeros added."""
+    if move.donor is not None:
+        return dataclasses.replace(move, units=units, donor=policy)
+    if move.operation == "reweigh":
+        own = incoming_weights(policy, move.place)
+        return dataclasses.replace(move, units=units, values=own)
+    return Edit(place=move.place, units=units, operation="steer")
 
 
 def other_place(policy: Policy, chosen: Chosen) -> Place:
@@ -165,8 +214,35 @@ def _pool(place: Place, units: tuple[int, ...], steered: bool) -> np.ndarray:
     return pool
 
 
-def _values(inside: Inside, place: Place, plan: EditPlan) -> Tensor:
-    """What a place's units give or are moved by: float32 [C] or [C, h, w]."""
+def donor_policy(inside: Inside, name: str, places: Iterable[Place]) -> Policy:
+    """Another agent's policy, whose units can stand in for this one's.
+
+    Raises:
+        InvalidArgument: it sees something else, has a memory, or lacks a place of this shape.
+    """
+    if name == "untrained":
+        return inside.twin
+    own, donor = inside.agent, load_agent(name)
+    if donor.spec.observation != own.spec.observation:
+        raise InvalidArgument(
+            f"{name} sees other observations than {own.spec.name}: choose another."
+        )
+    if donor.policy.state_size or own.policy.state_size:
+        raise InvalidArgument("an agent with a memory cannot take or give units step by step.")
+    shapes = {place.name: place.shape for place in list_places(donor.policy)}
+    for place in places:
+        if shapes.get(place.name) != place.shape:
+            raise InvalidArgument(
+                f"{name} has no place {place.name} of shape {place.shape}: choose an agent of the "
+                "same network."
+            )
+    return donor.policy.to(next(own.policy.parameters()).device)
+
+
+def _values(inside: Inside, place: Place, plan: EditPlan, donor: Policy | None) -> Tensor:
+    """What a place's units give or are moved by, float32 [C] or [C, h, w]; or their weights."""
+    if plan.operation == "reweigh":
+        return plan.amount * incoming_weights(donor or inside.agent.policy, place)
     if plan.operation == "patch":
         return torch.from_numpy(_at_step(inside, place, plan.step or 0))
     layer = inside.layer(place)

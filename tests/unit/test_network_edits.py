@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agentlens.errors import InvalidArgument, ShapeError, UnknownName
-from agentlens.network.edits import Edit, EditedPolicy, Operation
+from agentlens.network.edits import Edit, EditedPolicy, Operation, incoming_weights
 from agentlens.network.places import find_place, list_places, parse_unit
 from agentlens.network.taps import read_places, tap
 from agentlens.policies.agent import load_agent
@@ -105,3 +105,52 @@ def test_values_of_another_shape_are_refused(stacked: Policy) -> None:
     edit = Edit(place=place, units=(0,), operation="patch", values=torch.zeros(7))
     with pytest.raises(ShapeError, match="512"):
         EditedPolicy(stacked, [edit])(observations(stacked))
+
+
+def test_reweighed_units_are_what_their_weights_say_and_the_policy_is_as_before(
+    stacked: Policy,
+) -> None:
+    place, observation = find_place(stacked, "torso.5"), observations(stacked)
+    weights = incoming_weights(stacked, place)
+    assert weights.shape == (64, 64 * 9 + 1)
+    base, values = read_places(stacked, [place], observation, None)
+    doubled = Edit(place=place, units=(3, 9), operation="reweigh", values=2 * weights)
+    edited = EditedPolicy(stacked, [doubled])
+    # a rectifier's values grow with its weights: as if twice the values had been put in
+    patch = Edit(place=place, units=(3, 9), operation="patch", values=2 * values["torso.5"])
+    expected = EditedPolicy(stacked, [patch])(observation).preferences
+    for _ in range(2):  # the weights are put back after each pass
+        torch.testing.assert_close(edited(observation).preferences, expected)
+    assert torch.equal(incoming_weights(edited.inner, place), weights)
+    assert torch.equal(stacked(observation).preferences, base.preferences)
+    own = Edit(place=place, units=(3, 9), operation="reweigh", values=weights)
+    assert torch.equal(EditedPolicy(stacked, [own])(observation).preferences, base.preferences)
+
+
+def test_all_units_of_a_donor_make_the_rest_of_the_policy_see_what_it_sees(
+    stacked: Policy,
+) -> None:
+    donor = load_agent("pong-ppo-early").policy
+    place, observation = find_place(stacked, "torso.8"), observations(stacked)
+    whole = Edit(place=place, units=tuple(range(512)), operation="patch", donor=donor)
+    given = read_places(donor, [place], observation, None)[1]["torso.8"]
+    head = stacked.chains[1][0]  # type: ignore[index]
+    expected = given @ head.weight.T + head.bias
+    edited = EditedPolicy(stacked, [whole])
+    torch.testing.assert_close(edited(observation).preferences, expected)
+    itself = Edit(place=place, units=(1, 2, 3), operation="patch", donor=stacked)
+    same = EditedPolicy(stacked, [itself])(observation).preferences
+    assert torch.equal(same, stacked(observation).preferences)
+
+
+def test_edits_that_make_no_sense_are_refused(stacked: Policy) -> None:
+    place = find_place(stacked, "torso.8")
+    with pytest.raises(InvalidArgument, match="donor goes with patch"):
+        Edit(place=place, units=(0,), donor=stacked)
+    with pytest.raises(InvalidArgument, match="reweigh needs weights"):
+        Edit(place=place, units=(0,), operation="reweigh")
+    with pytest.raises(InvalidArgument, match="row of weights"):
+        incoming_weights(stacked, find_place(stacked, "torso.6"))  # flattened
+    wrong = Edit(place=place, units=(0,), operation="reweigh", values=torch.zeros(512, 2))
+    with pytest.raises(ShapeError, match="512, 3137"):
+        EditedPolicy(stacked, [wrong])(observations(stacked))

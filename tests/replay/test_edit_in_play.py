@@ -1,0 +1,143 @@
+"""Edits in play: whole (short) games of a planted agent, paired under the same chances."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from agentlens.cli import main
+from agentlens.compute import Compute
+from agentlens.envs.protocols import resolve
+from agentlens.errors import InvalidArgument
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
+from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.importing import save_agent
+from agentlens.policies.networks import build_policy
+from agentlens.rollout.play import Play
+from agentlens.rollout.recorder import record
+from agentlens.spec import ActionSpec, AgentSpec
+from agentlens.workflows.edit_arms import EditPlan
+from agentlens.workflows.edit_play import EditedGames, play_edits
+from tests.rollout_agents import MEANINGS
+
+GAMES = 2
+NETWORK = NetworkSpec(
+    chains=(
+        ChainSpec(
+            name="torso",
+            layers=(
+                LayerSpec(kind="conv", out=4, kernel=8, stride=8),
+                LayerSpec(kind="relu"),
+                LayerSpec(kind="flatten"),
+                LayerSpec(kind="linear", out=8),
+                LayerSpec(kind="relu"),
+            ),
+        ),
+        ChainSpec(
+            name="actor",
+            reads="torso",
+            layers=(LayerSpec(kind="linear", out=6),),
+            output="logits",
+        ),
+    )
+)
+
+
+def make_agent(folder: Path, unit: int) -> Agent:
+    """It goes RIGHT, by one unit alone that is always on; games end after five seconds."""
+    protocol = resolve(
+        "ALE/Pong-v5", preset="ale-vector", environment={"frame_skip": 4, "max_frames": 300}
+    )
+    spec = AgentSpec(
+        name=folder.name,
+        format="safetensors",
+        environment=protocol.environment,
+        observation=protocol.observation,
+        action=ActionSpec(meanings=MEANINGS["pong"], selection="sample"),
+        network=NETWORK,
+    )
+    policy = build_policy(NETWORK, spec.observation, spec.action, seed=3)
+    torso, actor = cast(Any, policy).chains
+    torso[3].weight[unit] = 0
+    torso[3].bias[unit] = 2
+    actor[0].weight.zero_()
+    actor[0].bias.zero_()
+    actor[0].weight[2, unit] = 4  # RIGHT
+    save_agent(Agent(spec=spec, policy=policy), folder)
+    return load_agent(folder)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("play")
+    agent = make_agent(folder / "right", unit=1)
+    make_agent(folder / "other", unit=5)
+    record(agent, output=folder / "recording", play=Play(seed=1))
+    return folder / "recording"
+
+
+def play(recording: Path, plan: EditPlan, tmp_path: Path) -> EditedGames:
+    return play_edits(
+        recording,
+        ["torso.4.unit.1"],
+        plan,
+        games=GAMES,
+        compute=Compute(threads=1),
+        output=tmp_path / "games",
+    )
+
+
+def actions(played: EditedGames, arm: str) -> list[int]:
+    return [game.actions for game in played.of(arm)]
+
+
+def test_the_only_unit_that_is_used_changes_the_games_and_no_other_does(
+    recording: Path, tmp_path: Path
+) -> None:
+    played = play(recording, EditPlan(operation="reweigh", amount=0.0), tmp_path)
+    untouched = actions(played, "untouched")
+    assert all(a != b for a, b in zip(actions(played, "named"), untouched, strict=True))
+    assert actions(played, "random") == untouched  # other units are not read
+    assert played.sham_agrees
+    assert played.difference("sham").low == played.difference("sham").high == 0
+    assert {len(played.of(arm)) for arm in played.arms} == {GAMES}
+
+
+def test_the_mean_of_a_unit_that_never_changes_costs_nothing(
+    recording: Path, tmp_path: Path
+) -> None:
+    played = play(recording, EditPlan(), tmp_path)
+    assert actions(played, "named") == actions(played, "untouched")
+
+
+def test_another_agents_unit_is_put_in_while_it_plays(recording: Path, tmp_path: Path) -> None:
+    donor = str(recording.parent / "other")  # its unit 1 says nothing of the kind
+    played = play(recording, EditPlan(operation="patch", donor=donor), tmp_path)
+    assert actions(played, "named") != actions(played, "untouched")
+    assert actions(played, "random") == actions(played, "untouched")
+    assert played.sham_agrees
+
+
+def test_the_command_plays_and_tells(
+    recording: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    units = ("--units", "torso.4.unit.1", "--operation", "reweigh", "--amount", "0")
+    small = ("--games", "2", "--threads", "1", "--output", str(tmp_path / "games"))
+    assert main(["edit", str(recording), *units, *small]) == 0
+    text = capsys.readouterr().out
+    assert "named less this" in text
+    assert "are the untouched ones, action for action" in text
+    assert (tmp_path / "games.csv").is_file()
+
+
+def test_what_cannot_be_played_is_refused_first(recording: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="2 or more"):
+        play_edits(recording, ["torso.4.unit.1"], games=1)
+    with pytest.raises(InvalidArgument, match="one of them"):
+        EditPlan(operation="patch")
+    with pytest.raises(InvalidArgument, match="one of them"):
+        EditPlan(operation="reweigh")
+    with pytest.raises(InvalidArgument, match="sees other observations"):
+        play(recording, EditPlan(operation="patch", donor="pong-recurrent"), tmp_path)
