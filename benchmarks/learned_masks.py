@@ -1,6 +1,6 @@
-"""What learned masks show of Pong: how much of them lies on the ball, and what it is worth.
+"""What learned masks show: how much of them lies on Pong's ball, and whether they find a cause.
 
-    python -m benchmarks.learned_masks [--agents pong-ppo pong-recurrent] [--frames 208]
+    python -m benchmarks.learned_masks [--agents pong-ppo pong-recurrent] [--frames 208] [--causes]
 
 Each agent plays two games; states with the ball in sight in every plane are spread evenly over
 them. ``ball``: the share of a map's mass within 2.5 observation pixels of the ball, in any plane
@@ -8,21 +8,25 @@ of the stack, over the share of the area that this is. ``keeps``: the share of d
 actions that do the same merged) that survive when only the strongest tenth of a map stays and the
 rest is taken from another recorded observation (mean of four); ``median``: the same with the
 median of the recording.
+``ghosts``: the share of a learned map between .2 and .8, neither kept nor hidden.
 *Decided* are the states in which erasing the ball moves the policy by more than .1 nats.
 
 Beside the learned masks stand maps of the same policy with every layer drawn anew, judged on the
 real one; controls that know no policy; and the perturbation maps.
+
+``--causes``: the learned methods on the mosaic instead, whose causal cell is known. Figures go to
+benchmarks/results/masks; `python -m benchmarks.trust_page --write` puts them into docs/trust.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,11 +44,18 @@ from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.base import FrameBatch, LearnedArtefact, RecordingFacts, SaliencyMethod
 from agentlens.saliency.frames import recording_facts
+from agentlens.saliency.methods.extremal import Extremal
+from agentlens.saliency.methods.fido import Fido
 from agentlens.saliency.methods.lan import Lan
+from agentlens.saliency.methods.meaningful_perturbation import MeaningfulPerturbation
 from agentlens.saliency.methods.perturbation import Perturbation
+from agentlens.saliency.optimise.loss import ghost_share
+from agentlens.saliency.optimise.options import LearnedMaskOptions
 from agentlens.store.artefacts import read_artefact
 from agentlens.store.recording import Recording, open_recording
+from agentlens.workflows.bench import bench_causes
 from benchmarks.decisive_frames import ball_masks, ball_places
+from benchmarks.results import MASKS, write_result
 
 AGENTS = Path(__file__).resolve().parent.parent / "agents"
 
@@ -60,7 +71,19 @@ DRAWS = 4
 CHUNK = 16
 """States of one call: the batch of the optimiser."""
 
-HEADINGS = ("maps", "ball, x area", "ball, decided", "keeps", "median", "ms a state")
+CAUSES: dict[str, LearnedMaskOptions] = {
+    "lan": Lan(),
+    "lan, filled with other frames": Lan(fill="frames"),
+    "extremal, preserve": Extremal(),
+    "extremal, destroy": Extremal(goal="destroy"),
+    "extremal, preserve, from kl": Extremal(targets=("kl",)),
+    "extremal, destroy, from kl": Extremal(goal="destroy", targets=("kl",)),
+    "meaningful-perturbation": MeaningfulPerturbation(),
+    "fido": Fido(),
+}
+"""What is held against the mosaic, by name."""
+
+HEADINGS = ("maps", "ball, x area", "ball, decided", "keeps", "median", "ghosts", "ms a state")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,6 +164,7 @@ def figures(scene: Scene, maps: np.ndarray) -> dict[str, float]:
     return {
         "ball": float(times.mean()),
         "ball_decided": float(times[scene.decided].mean()),
+        "ghosts": ghost_share(torch.from_numpy(maps)),
         "keeps": float(np.mean([kept(scene, hidden, other) for other in scene.others])),
         "keeps_median": kept(scene, hidden, scene.states.fill("median")),
     }
@@ -208,10 +232,27 @@ def measure(scene: Scene, network: Path | None) -> dict[str, dict[str, float]]:
             f"{row['ball_decided']:.1f}",
             f"{row['keeps']:.2f}",
             f"{row['keeps_median']:.2f}",
+            f"{row['ghosts']:.2f}" if name.startswith("lan") else "",
             f"{row['milliseconds']:.0f}" if seconds > 1e-3 else f"{row['milliseconds']:.1f}",
         )
         print("| " + " | ".join((name, *cells)) + " |", flush=True)
     return table
+
+
+def causes(states: int) -> dict[str, Any]:
+    """The learned methods on the mosaic, a row each, printed as they come."""
+    rows: dict[str, dict[str, float]] = {}
+    for name, method in CAUSES.items():
+        (score,) = bench_causes([method], states=states, compute=Compute(threads=1)).scores
+        rows[name] = {
+            "cell accuracy": score.cell_accuracy,
+            "mass share": score.mass_share,
+            "AUC": score.area,
+            "cover": score.cover,
+            "re-initialised": score.forgotten,
+        }
+        print(name, {key: round(value, 3) for key, value in rows[name].items()}, flush=True)
+    return {"states": states, "rows": rows}
 
 
 def recorded(name: str, folder: Path) -> Recording:
@@ -231,18 +272,25 @@ def main() -> None:
         "--recordings", type=Path, help="kept and used again; temporary if not given"
     )
     parser.add_argument("--networks", type=Path, default=AGENTS, help="holds AGENT/masks")
-    parser.add_argument("--output", type=Path, help="the tables as JSON")
+    parser.add_argument("--causes", action="store_true", help="the mosaic instead of Pong")
+    parser.add_argument("--states", type=int, default=100, help="of the mosaic")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    tables: dict[str, Mapping[str, Mapping[str, float]]] = {}
+    if options.causes:
+        print(f"written to {write_result('causes', causes(options.states), folder=MASKS)}")
+        return
     with tempfile.TemporaryDirectory() as temporary:
         for name in options.agents:
             recording = recorded(name, (options.recordings or Path(temporary)) / name)
             masks = options.networks / name / "masks"
             network = masks if masks.is_dir() else None
-            tables[name] = measure(scene_of(recording, options.frames), network)
-            if options.output:
-                options.output.write_text(json.dumps(tables, indent=1) + "\n", encoding="utf-8")
+            scene = scene_of(recording, options.frames)
+            figures = {
+                "states": len(scene.states),
+                "decided": int(scene.decided.sum()),
+                "rows": measure(scene, network),
+            }
+            print(f"written to {write_result(name, figures, folder=MASKS)}")
 
 
 if __name__ == "__main__":

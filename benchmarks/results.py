@@ -17,6 +17,9 @@ from agentlens.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 
+MASKS = RESULTS / "masks"
+"""What learned masks show, for docs/trust.md; figures of time lie in ``RESULTS`` itself."""
+
 
 def cpu_model() -> str:
     """The processor's name, as the system gives it."""

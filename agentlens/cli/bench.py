@@ -84,14 +84,16 @@ def _causes(options: Options) -> None:
             f"{score.cell_accuracy:.2f}",
             f"{score.mass_share:.2f}",
             f"{score.area:.2f}",
+            f"{score.cover:.2f}",
             str(score.focus),
             f"{score.forgotten:.2f}",
             "" if score.plane_accuracy != score.plane_accuracy else f"{score.plane_accuracy:.2f}",
         )
         for score in result.scores
     ]
-    headings = ("method", "cell accuracy", "mass share", "AUC", "FTPT/FFPT/FTPF/FFPF")
+    headings = ("method", "cell accuracy", "mass share", "AUC", "cover", "FTPT/FFPT/FTPF/FFPF")
     table((*headings, "re-initialised", "right plane"), rows)
+    print("cover: share of the cause's cell within the strongest tenth of the map")
     print("F focus on the cause's cell, P right action; T true, F false")
 
 

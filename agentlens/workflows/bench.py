@@ -18,7 +18,7 @@ from agentlens.compute import Compute
 from agentlens.envs.causes.kind import WORLDS
 from agentlens.envs.causes.mosaic import CELL
 from agentlens.errors import InvalidArgument
-from agentlens.metrics._pixels import to_pixels
+from agentlens.metrics._pixels import to_pixels, top_pixels
 from agentlens.metrics._ranks import ranks
 from agentlens.metrics._recorded import bind, frames_of, median_picture
 from agentlens.metrics._states import States
@@ -44,6 +44,9 @@ METHODS = (
     "random",
 )
 """Measured where no others are named."""
+
+TOP = 0.1
+"""The strongest share of a map that is to cover the cause's cell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +93,9 @@ class CauseScore:
 
     ``cell_accuracy``: share of states where the cell with the most mass is the cause's, in (0, 1).
     ``mass_share``: mean share of the mass that lies in it. ``area``: chance that a pixel of the
-    cause lies above one elsewhere (AUC). ``focus``: counts against the action. ``forgotten``: the
-    cell accuracy of the same method's maps of a policy whose weights were drawn anew.
+    cause lies above one elsewhere (AUC). ``cover``: mean share of the cause's cell within the
+    strongest tenth of the map. ``focus``: counts against the action. ``forgotten``: the cell
+    accuracy of the same method's maps of a policy whose weights were drawn anew.
     ``plane_accuracy``: share of states whose heaviest plane is the cause's, where the method can
     tell planes apart and the world hides the cue in one; NaN elsewhere.
     """
@@ -100,6 +104,7 @@ class CauseScore:
     cell_accuracy: float
     mass_share: float
     area: float
+    cover: float
     focus: Focus
     forgotten: float
     plane_accuracy: float
@@ -207,6 +212,7 @@ def _score(method: SaliencyMethod, states: States, truth: _Truth, compute: Compu
         cell_accuracy=float(focus.mean()),
         mass_share=float(share.mean()),
         area=float(_area(pixels, inside).mean()),
+        cover=float(_cover(pixels, inside).mean()),
         focus=Focus.of(focus, truth.right),
         forgotten=float((forgotten.argmax(1) == truth.cause).mean()),
         plane_accuracy=_plane_accuracy(method, states, truth, compute),
@@ -242,6 +248,13 @@ def _area(pixels: np.ndarray, inside: np.ndarray) -> np.ndarray:
     above = (flat * chosen).sum(1) - count * (count - 1) / 2
     area: np.ndarray = above / (count * others)
     return area
+
+
+def _cover(pixels: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The share of each cause's cell within the strongest tenth of its map: float64 [F]."""
+    strongest = top_pixels(pixels, TOP)
+    cover: np.ndarray = (strongest * inside).sum((1, 2)) / inside.sum((1, 2))
+    return cover
 
 
 def _plane_accuracy(method: Any, states: States, truth: _Truth, compute: Compute) -> float:

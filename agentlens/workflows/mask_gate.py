@@ -17,7 +17,8 @@ from torch import Tensor
 
 from agentlens.compute import Compute
 from agentlens.drawing.upsample import plane_upsampler
-from agentlens.saliency.base import FrameBatch, RecordingFacts
+from agentlens.saliency.base import FrameBatch, RecordingFacts, SaliencyMethod
+from agentlens.saliency.methods.greydanus import Greydanus
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.saliency.optimise.loss import ghost_share
 from agentlens.saliency.optimise.network import MaskNetwork
@@ -50,10 +51,10 @@ class GateRow:
 class MaskGate:
     """Figures on held-out frames, and whether they suffice.
 
-    ``rows``: by kind of map: network, per frame, mean mask, edges, perturbation, random. ``rank``:
-    Spearman correlation of the network's maps with the perturbation maps, mean over frames.
-    ``speedup``: seconds a frame of the perturbation engine over the network's. ``ghosts``: the
-    share of the network's mask values between .2 and .8.
+    ``rows``: by kind of map: network, per frame, mean mask, edges, perturbation, greydanus,
+    random. ``rank``: Spearman correlation of the network's maps with the perturbation maps, mean
+    over frames. ``speedup``: seconds a frame of the perturbation engine over the network's.
+    ``ghosts``: the share of the network's mask values between .2 and .8.
     """
 
     frames: int
@@ -75,6 +76,9 @@ class MaskGate:
             "is not below the edges": network.kept >= rows["edges"].kept,
             "changes the policy no more than the perturbation map's tenth": (
                 network.score <= rows["perturbation"].score
+            ),
+            "changes the policy no more than the tenth of greydanus": (
+                network.score <= rows["greydanus"].score
             ),
             "ranks places as the perturbation maps do": self.rank >= LEAST_RANK,
         }
@@ -110,14 +114,10 @@ def measure_gate(
     start = time.perf_counter()
     quick = 1 - spread(network_masks(network, frames), observation).mean(1)
     network_s = time.perf_counter() - start
-    explainer = Perturbation(targets=(task.target,), reference=task.fills.fill).bind(
-        task.policy, Compute(), facts
-    )
+    method = Perturbation(targets=(task.target,), reference=task.fills.fill)
     start = time.perf_counter()
-    swept = explainer(frames).values[:, 0, 0]
+    perturbation = _swept(method, task, facts, frames)
     swept_s = time.perf_counter() - start
-    enlarge = plane_upsampler(explainer.grid)
-    perturbation = torch.from_numpy(np.stack([enlarge(m) for m in swept.abs().cpu().numpy()]))
     solved = 1 - spread(solve(task, frames).masks, observation).mean(1)
     edges = (frames.observations - blur(frames.observations, 3.0)).abs().amax(1)
     generator = torch.Generator().manual_seed(0)
@@ -127,6 +127,7 @@ def measure_gate(
         "mean mask": quick.mean(0, keepdim=True).expand_as(quick),
         "edges": edges,
         "perturbation": perturbation.to(quick),
+        "greydanus": _swept(Greydanus(), task, facts, frames).to(quick),
         "random": torch.rand(quick.shape, generator=generator).to(quick),
     }
     return MaskGate(
@@ -136,6 +137,16 @@ def measure_gate(
         speedup=swept_s / max(network_s, 1e-9),
         ghosts=ghost_share(quick),
     )
+
+
+def _swept(
+    method: SaliencyMethod, task: MaskTask, facts: RecordingFacts, frames: FrameBatch
+) -> Tensor:
+    """Maps of a method that hides one place after the other, on pixels: float [F, H, W]."""
+    explainer = method.bind(task.policy, Compute(), facts)
+    values = explainer(frames).values[:, 0, 0].abs().cpu().numpy()
+    enlarge = plane_upsampler(explainer.grid)
+    return torch.from_numpy(np.stack([enlarge(m) for m in values]))
 
 
 @torch.no_grad()

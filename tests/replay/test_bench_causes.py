@@ -19,7 +19,7 @@ from agentlens.saliency.explain import explain
 from agentlens.saliency.methods.memory import Memory
 from agentlens.saliency.methods.occlusion import Occlusion
 from agentlens.saliency.methods.perturbation import Perturbation
-from agentlens.workflows.bench import BenchResult, Focus, bench_causes
+from agentlens.workflows.bench import BenchResult, Focus, _cover, bench_causes
 from agentlens.workflows.bench_agents import mosaic_agent
 
 ONE = Compute(threads=1)
@@ -69,6 +69,15 @@ def test_methods_that_hide_the_cause_find_it_and_others_do_not(result: BenchResu
     assert gradient.cell_accuracy <= 0.2
     two_sigma = 2 * math.sqrt(result.chance * (1 - result.chance) / result.states)
     assert random.cell_accuracy <= result.chance + two_sigma
+
+
+def test_the_strongest_tenth_of_a_map_that_is_the_cell_covers_it() -> None:
+    inside = np.zeros((1, 80, 80), bool)
+    inside[0, 20:40, :20] = True
+    assert _cover(inside.astype(float), inside).tolist() == [1.0]
+    half = np.where(np.arange(80)[:, None] < 30, inside, 0.0)
+    elsewhere = np.where(np.arange(80)[:, None] >= 60, 0.5, 0.0)
+    assert 0.5 <= float(_cover(half + elsewhere, inside)[0]) < 0.51
 
 
 def test_a_policy_that_forgot_falls_to_chance(result: BenchResult) -> None:
