@@ -164,7 +164,7 @@ def figures(scene: Scene, maps: np.ndarray) -> dict[str, float]:
     return {
         "ball": float(times.mean()),
         "ball_decided": float(times[scene.decided].mean()),
-        "ghosts": ghost_share(torch.from_numpy(maps)),
+        "ghosts": ghost_share(torch.tensor(maps)),
         "keeps": float(np.mean([kept(scene, hidden, other) for other in scene.others])),
         "keeps_median": kept(scene, hidden, scene.states.fill("median")),
     }

@@ -1,7 +1,7 @@
-"""The measured part of docs/trust.md, from benchmarks/results/trust: no number typed by hand.
+"""The measured parts of docs/trust.md, from benchmarks/results: no number typed by hand.
 
-python -m benchmarks.trust_page            print it
-python -m benchmarks.trust_page --write    put it into the page
+python -m benchmarks.trust_page            print them
+python -m benchmarks.trust_page --write    put them into the page
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import trust_learned
 from benchmarks.trust import CHEAP, FOLDER
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "trust.md"
@@ -136,20 +137,27 @@ def _decisive(figures: Mapping[str, Figures]) -> Iterator[str]:
     yield ""
 
 
-def written(page: str, text: str) -> str:
-    """The page with its measured part replaced."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{text}{END}{after}"
+def written(page: str, text: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
+    """The page with the part between two marks replaced."""
+    begin, end = marks
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{text}{end}{after}"
+
+
+def whole(page: str) -> str:
+    """The page with both its measured parts as the stored figures have them."""
+    learned = trust_learned.part(trust_learned.stored())
+    marks = trust_learned.BEGIN, trust_learned.END
+    return written(written(page, part(stored())), learned, marks)
 
 
 def main() -> None:
-    """Print the part, or write it."""
-    text = part(stored())
+    """Print the parts, or write them."""
     if "--write" in sys.argv[1:]:
-        PAGE.write_text(written(PAGE.read_text("utf-8"), text), encoding="utf-8")
+        PAGE.write_text(whole(PAGE.read_text("utf-8")), encoding="utf-8")
     else:
-        sys.stdout.write(text)
+        sys.stdout.write(part(stored()) + trust_learned.part(trust_learned.stored()))
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def prepare_maps(
         eraser = ObjectEraser(recording, objects_of(recording))
         facts = dataclasses.replace(facts, object_names=eraser.names)
     if configured.artefact is not None:
-        facts = dataclasses.replace(facts, artefact=_learned(configured.artefact, agent))
+        facts = dataclasses.replace(facts, artefact=learned_artefact(configured.artefact, agent))
     explainer = configured.bind(policy, compute, facts)
     _log.info("%s on %s, engine %s", method_name(configured), device_of(policy), explainer.engine)
     return MapRun(
@@ -179,8 +179,12 @@ def finished_maps(run: MapRun) -> MapSet | None:
     return maps if asked <= there else None
 
 
-def _learned(named: tuple[str, str], agent: Agent) -> LearnedArtefact:
+def learned_artefact(named: tuple[str, str], agent: Agent) -> LearnedArtefact:
     """What was learned for this agent, from its folder.
+
+    Args:
+        named: purpose and folder, as ``SaliencyMethod.artefact`` gives them.
+        agent: whose weights it must be for.
 
     Raises:
         InvalidArgument: it was learned for another agent.

@@ -30,6 +30,7 @@ from agentlens.saliency.checks import check_maps as check_finite_maps
 from agentlens.saliency.checks import measure_noise
 from agentlens.saliency.configure import configure, method_name, options_of
 from agentlens.saliency.engine.settings import exact_float32, torch_threads
+from agentlens.saliency.map_run import learned_artefact
 from agentlens.spec import TargetInfo
 from agentlens.store.maps import MapHeader
 from agentlens.store.recording import StepRow
@@ -67,7 +68,9 @@ class LiveAgent:
         groups = merge_groups(spec.environment.game, spec.action.meanings)
         threads = threads or max(1, (os.cpu_count() or 1) - 1)
         self._compute = dataclasses.replace(compute, threads=threads)
-        self._facts = RecordingFacts(action_groups=groups)
+        named = self._method.artefact
+        learned = None if named is None else learned_artefact(named, self._agent)
+        self._facts = RecordingFacts(action_groups=groups, artefact=learned)
         self._explainer = self._method.bind(policy, self._compute, self._facts)
         self._before: torch.Tensor | None = None
         self.steps, self.frames, self.raw_return, self.end = 0, 0, 0.0, ""
@@ -179,18 +182,18 @@ class LiveAgent:
 def _for_a_game_in_play(method: str | SaliencyMethod) -> SaliencyMethod:
     """The configured method, if it can do without a whole recording.
 
-    A reference that is the method's own default, and a picture of a whole recording, gives way to
-    a blur; the picture names it.
+    A reference, or a fill, that is the method's own default and a picture of a whole recording,
+    gives way to a blur; the picture names it.
     """
     configured: Any = configure(method)
     needed = configured.pictures - {"previous"}
-    if needed and configured.reference == type(configured)().reference:
-        configured = dataclasses.replace(configured, reference="blur")
+    name = "fill" if hasattr(configured, "fill") else "reference"
+    if needed and getattr(configured, name) == getattr(type(configured)(), name):
+        configured = dataclasses.replace(configured, **{name: "blur"})
         _log.warning("a game in play has no %s yet: blur fills", ", ".join(sorted(needed)))
     elif needed:
         raise InvalidArgument(
-            f"reference {', '.join(sorted(needed))} is a picture of a whole recording, which "
-            "a game "
+            f"{name} {', '.join(sorted(needed))} is a picture of a whole recording, which a game "
             "in play is not: choose blur, previous, noise or constant, or use agentlens video."
         )
     if configured.past_steps:

@@ -15,7 +15,7 @@ from agentlens.policies.agent import Agent
 from agentlens.progress import Progress, silent
 from agentlens.saliency.base import RecordingFacts, SaliencyMethod
 from agentlens.saliency.configure import configure
-from agentlens.saliency.map_run import MapRun, finished_maps, make_maps
+from agentlens.saliency.map_run import MapRun, finished_maps, learned_artefact, make_maps
 from agentlens.store.maps import MapSet, open_maps
 from agentlens.store.recording import Recording
 
@@ -77,12 +77,15 @@ def check_method(
 
     Raises:
         UnknownName: no such method, target or action.
-        InvalidArgument: an impossible option, or one that this agent does not allow.
+        InvalidArgument: an impossible option, or one that this agent does not allow, such as a mask
+            network of another agent.
         MissingExtra: the method needs a package that is not installed.
     """
     configured, spec = configure(method), agent.spec
     groups = merge_groups(spec.environment.game, spec.action.meanings)
-    configured.bind(agent.policy, compute, RecordingFacts(action_groups=groups))
+    named = configured.artefact
+    learned = None if named is None else learned_artefact(named, agent)
+    configured.bind(agent.policy, compute, RecordingFacts(action_groups=groups, artefact=learned))
     return configured
 
 

@@ -24,14 +24,47 @@ from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.base import SaliencyMethod
 from agentlens.saliency.explain import explain
+from agentlens.saliency.methods.lan import Lan
 from agentlens.saliency.methods.memory import Memory
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.workflows.live_agent import LiveAgent
+from agentlens.workflows.video import video
 from agentlens.workflows.watch import watch
 from tests.rollout_agents import tiny_agent
 
 SMALL, CPU = Draw(scale=1), Compute(device="cpu")
 COARSE = Perturbation(stride=21)
+MASKS = Path(__file__).resolve().parents[2] / "agents" / "pong-ppo" / "masks"
+
+
+def test_a_mask_network_serves_watch_and_video_alike(tmp_path: Path) -> None:
+    agent, play = load_agent("pong-ppo"), Play(seed=3, max_steps=5)
+    method = Lan(network=str(MASKS))
+    made = video(agent, tmp_path / "v.mp4", play=play, method=method, compute=CPU, draw=SMALL)
+    maps = explain(made.recording, method, compute=CPU)
+    live = LiveAgent(agent, play, method, Compute(device="cpu", threads=1))
+    decisions = list(live.decisions())
+    for step, decision in enumerate(decisions):
+        np.testing.assert_allclose(decision.maps, maps.values[step], atol=1e-5)
+    assert "gate passed" in live.maps.targets[0].meaning
+    assert live.maps.forward_passes == 2
+    watched = watch(agent, tmp_path / "w.mp4", play=play, method=method, compute=CPU, draw=SMALL)
+    assert watched.steps == 5
+
+
+def test_a_mask_network_of_another_agent_is_refused_before_the_game(tmp_path: Path) -> None:
+    for make in (watch, video):
+        with pytest.raises(InvalidArgument, match="other weights"):
+            make("pong-ppo-early", tmp_path / "w.mp4", method=Lan(network=str(MASKS)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_learned_masks_in_play_are_filled_with_a_blur(caplog: pytest.LogCaptureFixture) -> None:
+    live = LiveAgent(load_agent("pong-ppo"), Play(max_steps=1), Lan(steps=1), CPU)
+    assert live.maps.options["fill"] == "blur"
+    assert "a game in play has no median yet" in caplog.text
+    with pytest.raises(InvalidArgument, match="fill frames is a picture of a whole recording"):
+        LiveAgent(load_agent("pong-ppo"), Play(max_steps=1), Lan(fill="frames"), CPU)
 
 
 def test_the_live_game_and_its_maps_are_those_of_record_and_explain(tmp_path: Path) -> None:

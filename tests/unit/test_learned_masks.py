@@ -218,6 +218,8 @@ def test_what_cannot_be_learned_is_refused() -> None:
         Lan(targets=("sarfa",)).bind(planted(), Compute(), FACTS)
     with pytest.raises(InvalidArgument, match="no memory"):
         Lan(memory=3).bind(planted(), Compute(), FACTS)
+    with pytest.raises(InvalidArgument, match="serves explain, video and watch"):
+        Lan(network="masks").bind(planted(), Compute(), FACTS)
 
 
 def test_a_network_is_rebuilt_from_its_tensors() -> None:

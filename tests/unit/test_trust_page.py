@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from benchmarks.trust_page import BEGIN, END, PAGE, part, stored, written
+from benchmarks import trust_learned
+from benchmarks.trust_page import BEGIN, END, PAGE, part, whole, written
 
 
-def test_the_measured_part_is_what_the_script_prints() -> None:
+def test_the_measured_parts_are_what_the_script_prints() -> None:
     page = PAGE.read_text("utf-8")
-    assert page == written(page, part(stored())), "run: python -m benchmarks.trust_page --write"
+    assert page == whole(page), "run: python -m benchmarks.trust_page --write"
+
+
+def test_aims_of_learned_masks_are_told_from_the_figures() -> None:
+    row = {"ball": 9.0, "ball_decided": 8.0, "keeps": 0.8, "keeps_median": 0.8, "ghosts": 0.1}
+    rows = {
+        "lan, found for each state": row,
+        "lan, of the policy drawn anew": {**row, "ball": 1.0, "keeps": 0.6},
+        "random": {**row, "ball": 1.0, "keeps": 0.6, "keeps_median": 0.7},
+    }
+    text = trust_learned.part({"a": {"states": 3, "decided": 2, "rows": rows}})
+    assert "| lan, found for each state | 9.0 | 8.0 | .80 | .80 | .10 |" in text
+    assert "| random | 1.0 | 8.0 | .60 | .70 |  |" in text
+    assert "reached (9.0; drawn anew 1.0)" in text
+    assert "reached (+0.200) with others, **falls short** (+0.100) with the median" in text
 
 
 def test_a_difference_that_holds_0_is_not_told_and_missing_parts_are_left_out() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from agentlens.errors import InvalidArgument
 from agentlens.saliency.optimise.options import LearnedMaskOptions
 from agentlens.saliency.optimise.problem import AUTO, MASK_NETWORK, MaskProblem
 
@@ -57,8 +58,13 @@ class Lan(LearnedMaskOptions):
 
     def bind(self, policy: Policy, compute: Compute, facts: RecordingFacts) -> Explainer:
         """Prepare for one policy; see ``SaliencyMethod``."""
-        if facts.artefact is None:
+        if self.network is None:
             return super().bind(policy, compute, facts)
+        if facts.artefact is None:
+            raise InvalidArgument(
+                f"network {self.network}: a mask network serves explain, video and watch; leave "
+                "it out here, and masks are found for each state."
+            )
         from agentlens.saliency.optimise.amortised import network_explainer
 
         return network_explainer(policy, self, facts)
