@@ -211,6 +211,18 @@ _ALL = (
         ),
         needs="nothing",
     ),
+    Score(
+        info=TargetInfo(
+            name="spectral",
+            signed=False,
+            unit="activation^2",
+            role="control",
+            noise_floor=0.0,
+            meaning="features here are strong, coarsely and in detail, whatever the agent does",
+            of_action=False,
+        ),
+        needs="nothing",
+    ),
 )
 
 SCORES = {score.info.name: score for score in _ALL}

@@ -37,7 +37,7 @@ SMALL = {
     "cells": 3,
     "segments": 12,
 }
-CONTROLS = ("energy", "random")
+CONTROLS = ("energy", "random", "spectral")  # they do not ask the policy
 
 
 def configured(name: str, **options: object) -> SaliencyMethod:
@@ -123,7 +123,7 @@ def test_q_networks_are_explained_or_refused_with_a_reason(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(4, *SHAPE, generator=generator)
     policy = LinearPolicy(weights, kind="q_values", memory=torch.ones(4))
-    if name in ("sarfa", "grad-cam", "guided-backprop", "deeplift"):
+    if name in ("sarfa", "grad-cam", "guided-backprop", "deeplift", "spectral"):
         with pytest.raises(InvalidArgument, match="use"):
             configured(name).bind(policy, Compute(threads=1), FACTS)
         return

@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from agentlens.errors import InvalidArgument
-from agentlens.policies.base import OBSERVATION_READ, Policy, Trunk, window_sides
+from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
+from agentlens.saliency.feature_grid import chosen_convolution, feature_grid
 from agentlens.saliency.frame_by_frame import frame_by_frame
 from agentlens.saliency.gradients import (
     MapMeaning,
@@ -19,7 +19,6 @@ from agentlens.saliency.gradients import (
 )
 from agentlens.saliency.options import AskedOptions
 from agentlens.saliency.question import ask, differentiated_output
-from agentlens.spec import GridSpec
 
 
 class GradCamExplainer:
@@ -37,17 +36,10 @@ class GradCamExplainer:
         *,
         layer: int,
     ) -> None:
-        trunk = policy.trunk()
-        if trunk is None:
-            raise InvalidArgument(
-                "method 'grad-cam' needs convolutions that read the observation, and cannot be "
-                f"used here: {policy.trunk_obstacle()}; use 'gradient' or 'integrated-gradients'."
-            )
-        depth = len(trunk.convolutions)
-        if not -depth <= layer < depth:
-            raise InvalidArgument(f"layer {layer}: expected {-depth} to {depth - 1}.")
-        self._policy, self._trunk, layer = policy, trunk, layer % depth
+        trunk, layer = chosen_convolution(policy, layer, "grad-cam")
+        self._policy, self._trunk = policy, trunk
         self._step = trunk.convolutions[layer]
+        depth = len(trunk.convolutions)
         self.engine = f"autograd, features after convolution {layer + 1} of {depth}"
         self.targets = differentiable_targets(policy, asked, map_meaning)
         self.grid = feature_grid(trunk, self._step, policy.observation_shape[1:])
@@ -74,26 +66,3 @@ class GradCamExplainer:
                 weights = derivative(total, features).mean((2, 3), keepdim=True)
                 maps.append((weights * features.detach()).sum(1)[0].relu())
         return MapBatch(torch.stack(maps).float()[None, :, None], action)
-
-
-def feature_grid(trunk: Trunk, step: int, observation: tuple[int, int]) -> GridSpec:
-    """Where the features after a step look: the centres of their receptive fields.
-
-    A sum lies where the first of what it adds lies.
-    """
-    path = [step]
-    while path[0] != OBSERVATION_READ:
-        path.insert(0, trunk.steps[path[0]].reads[0])
-    centres = []
-    for axis, size in enumerate(observation):
-        first, jump, count = 0.0, 1, size
-        for index in path[1:]:
-            window = trunk.steps[index].window
-            if window is None:
-                continue
-            kernel, stride, padding = (sides[axis] for sides in window_sides(window))
-            first += ((kernel - 1) / 2 - padding) * jump
-            count = (count + 2 * padding - kernel) // stride + 1
-            jump *= stride
-        centres.append(tuple(first + jump * index for index in range(count)))
-    return GridSpec(rows=centres[0], columns=centres[1], observation=observation)
