@@ -52,9 +52,13 @@ class Options:
     output: Location = None
     """Folder of the tables; `words` in the recording's folder if not given."""
 
+    trust_code: bool = False
+    """Run the class of its own that the recording's agent names; not needed for any other."""
+
 
 def run(options: Options) -> int:
     """Describe, and print the summary, some sentences and the folder."""
+    from agentlens.cli._agent import recorded_agent
     from agentlens.compute import Compute
     from agentlens.store.recording import open_recording
     from agentlens.store.tables import read_table
@@ -80,6 +84,7 @@ def run(options: Options) -> int:
             compute=Compute(device=options.device, threads=options.threads),
             output=options.output,
             progress=report,
+            agent=recorded_agent(options.recording, trust_code=options.trust_code),
         )
     columns, _ = read_table(result.folder / "sentences")
     count = len(columns["sentence"])

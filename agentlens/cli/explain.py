@@ -39,17 +39,13 @@ class Options:
 
 def run(options: Options) -> int:
     """Estimate, explain, print where the maps lie."""
-    from agentlens.cli._agent import use_compute
-    from agentlens.policies.agent import load_agent
+    from agentlens.cli._agent import recorded_agent, use_compute
     from agentlens.saliency.map_run import prepare_maps
     from agentlens.store.recording import open_recording
     from agentlens.workflows.making_maps import completeness_lines, explain_aloud
 
     compute = use_compute(options.compute)
     recording = open_recording(options.recording)
-    trusted = None
-    if options.trust_code:
-        trusted = load_agent(recording.folder / "agent", trust_code=True)
     episode = 0 if options.episode is None and options.span.around else options.episode
     steps = options.span.chosen(recording, episode or 0)
     with progress("explaining", "steps") as report:
@@ -59,7 +55,7 @@ def run(options: Options) -> int:
             steps=steps if episode is None else {episode: steps or slice(None)},
             compute=compute,
             output=options.output,
-            agent=trusted,
+            agent=recorded_agent(options.recording, trust_code=options.trust_code),
         )
         maps = explain_aloud(
             run,

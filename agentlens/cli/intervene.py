@@ -67,6 +67,8 @@ class Options:
     compute: DeviceFlags
     output: Location = None
     """Where the table of decisions goes (.parquet and .csv) with the figures (.json)."""
+    trust_code: bool = False
+    """Run the code that the recording's agent or world names; not needed for any other."""
 
 
 def run(options: Options) -> int:
@@ -99,6 +101,7 @@ def run(options: Options) -> int:
             play,
             compute=compute,
             output=options.output,
+            trust_code=options.trust_code,
             progress=report,
         )
     _print(result)
@@ -114,6 +117,7 @@ def run(options: Options) -> int:
                 options.video,
                 compute=compute,
                 force=options.force,
+                trust_code=options.trust_code,
                 progress=report,
             )
         print(f"video: {path}")

@@ -35,10 +35,13 @@ class Options:
     output: Location = None
     """Where a number for each row, metric and state goes (.parquet and .csv)."""
 
+    trust_code: bool = False
+    """Run the class of its own that the recording's agent names; not needed for any other."""
+
 
 def run(options: Options) -> int:
     """Measure, print the table and the badges."""
-    from agentlens.cli._agent import use_compute
+    from agentlens.cli._agent import recorded_agent, use_compute
     from agentlens.metrics import METRICS
     from agentlens.workflows.measure import measure
 
@@ -51,6 +54,7 @@ def run(options: Options) -> int:
             compute=compute,
             output=options.output,
             maps=options.maps,
+            agent=recorded_agent(options.recording, trust_code=options.trust_code),
             progress=report,
         )
     print(f"states: {len(result.steps)}, intervals over {result.units}")

@@ -39,6 +39,8 @@ class Options:
     """Folder of the new recording; recordings/AGENT-on-PLAYER if not given."""
     force: bool = False
     """Overwrite an existing recording."""
+    trust_code: bool = False
+    """Run the code that the agent names (module:Class); not needed for any other."""
 
 
 def run(options: Options) -> int:
@@ -51,7 +53,13 @@ def run(options: Options) -> int:
 
     compute = use_compute(options.compute)
     recording = open_recording(options.recording)
-    agent = load_agent(options.agent, env=options.env, format=options.format, preset=options.preset)
+    agent = load_agent(
+        options.agent,
+        env=options.env,
+        format=options.format,
+        preset=options.preset,
+        trust_code=options.trust_code,
+    )
     player = recording.header.agent.name
     output = options.output or fresh_path(RECORDINGS, f"{agent.spec.name}-on-{player}")
     with progress("revisiting", "decisions") as report:

@@ -39,11 +39,13 @@ class Options:
     force: bool = False
     """Overwrite the picture."""
     compute: DeviceFlags
+    trust_code: bool = False
+    """Run the class of its own that the recording's agent names; not needed for any other."""
 
 
 def run(options: Options) -> int:
     """Answer, print the places and the sentence, draw."""
-    from agentlens.cli._agent import use_compute
+    from agentlens.cli._agent import recorded_agent, use_compute
     from agentlens.drawing.still import still
     from agentlens.workflows.whynot import whynot
 
@@ -54,6 +56,7 @@ def run(options: Options) -> int:
         step=options.step,
         episode=options.episode,
         compute=compute,
+        agent=recorded_agent(options.recording, trust_code=options.trust_code),
     )
     rows = [
         (

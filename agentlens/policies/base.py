@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from agentlens.errors import InvalidArgument
+
 Preference = Literal["logits", "q_values"]
 """What a policy's preferences are: logits of a softmax, or expected returns by action."""
 
@@ -129,6 +131,20 @@ class Policy(nn.Module, abc.ABC):
     state_size: int
     kind: Preference
     has_value: bool
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute; a layer must not hide behind a method of the same name.
+
+        Raises:
+            InvalidArgument: a layer or tensor named like a method: ``self.head(x)`` would call the
+                method.
+        """
+        if isinstance(value, nn.Module | Tensor) and callable(getattr(type(self), name, None)):
+            raise InvalidArgument(
+                f"{type(self).__name__} has a layer or tensor named {name!r}, which is a method "
+                "of every policy: give it another name."
+            )
+        super().__setattr__(name, value)
 
     @abc.abstractmethod
     def forward(self, observation: Tensor, state: Tensor | None = None) -> PolicyOutput:

@@ -30,6 +30,7 @@ def intervene(
     *,
     compute: Compute | None = None,
     output: Path | str | None = None,
+    trust_code: bool = False,
     progress: Progress = silent,
 ) -> InterventionResult:
     """Find out whether an agent's play depends on a region, the top of a map, or a byte of RAM.
@@ -45,6 +46,7 @@ def intervene(
         play: from where, how long, how often; 20 whole games if not given.
         compute: ``threads``: processes that play side by side, 0 for one a core.
         output: where the table of decisions is written (``<output>.parquet`` and ``.csv``).
+        trust_code: allow code that the recording's agent or world names to run.
         progress: called with games finished and to play.
 
     Returns:
@@ -62,14 +64,15 @@ def intervene(
     recording, play = open_recording(recording), play or PlayOn()
     compute = compute or Compute()
     device = choose_device(compute.device)
-    agent = load_agent(recording.folder / "agent")
+    agent = load_agent(recording.agent_folder, trust_code=trust_code)
     _check(recording, play)
     arms_of(recording, agent, intervention, branches_of(recording, play, range(1)))
     workers = 1
     if device.type == "cpu":
         workers = min(compute.threads or os.cpu_count() or 1, play.repeats)
     parts = [range(play.repeats)[worker::workers] for worker in range(workers)]
-    run = functools.partial(_play_part, recording.folder, intervention, play, str(device))
+    where = (str(device), trust_code)
+    run = functools.partial(_play_part, recording.folder, intervention, play, where)
     rows = in_processes(run, parts, progress) if workers > 1 else run(parts[0], progress)
     result = InterventionResult.of(rows, agent.spec, intervention, play)
     if output is not None:
@@ -82,16 +85,18 @@ def _play_part(
     folder: Path,
     intervention: Intervention,
     play: PlayOn,
-    device: str,
+    where: tuple[str, bool],
     numbers: Sequence[int],
     progress: Progress = silent,
 ) -> list[PlayedStep]:
-    """Play all arms of some branches."""
-    recording, where = open_recording(folder), choose_device(device)
-    agent = load_agent(folder / "agent", device=device)
+    """Play all arms of some branches. ``where``: the device, and whether code is trusted."""
+    recording, (device, trust_code) = open_recording(folder), where
+    agent = load_agent(recording.agent_folder, device=device, trust_code=trust_code)
     branches = branches_of(recording, play, numbers)
     arms = arms_of(recording, agent, intervention, branches)
-    played = play_on(agent, branches, arms, steps=play.steps, device=where, progress=progress)
+    played = play_on(
+        agent, branches, arms, steps=play.steps, device=choose_device(device), progress=progress
+    )
     return list(played)
 
 

@@ -56,6 +56,7 @@ def intervention_video(
     *,
     compute: Compute | None = None,
     force: bool = False,
+    trust_code: bool = False,
     progress: Progress = silent,
 ) -> Path:
     """Draw the first pair of an intervention: untouched and changed continuations side by side.
@@ -69,6 +70,7 @@ def intervention_video(
         output: the video: mp4, webm, gif or webp.
         compute: device.
         force: replace an earlier file.
+        trust_code: as for ``intervene``.
         progress: called with decisions drawn and to draw.
 
     Raises:
@@ -81,7 +83,7 @@ def intervention_video(
     output, recording = Path(output), open_recording(recording)
     check_video(result.intervention, output, force=force)
     device = choose_device((compute or Compute()).device)
-    agent = load_agent(recording.folder / "agent", device=str(device))
+    agent = load_agent(recording.agent_folder, device=str(device), trust_code=trust_code)
     branches = branches_of(recording, result.play, [_BRANCH])
     names = (UNTOUCHED, *result.intervention.changes)
     arms = [

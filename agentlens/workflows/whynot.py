@@ -17,7 +17,7 @@ from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.metrics._pixels import to_pixels
 from agentlens.metrics._recorded import frames_of, median_picture
 from agentlens.metrics._states import States
-from agentlens.policies.agent import load_agent
+from agentlens.policies.agent import Agent, load_agent
 from agentlens.rollout.distances import softmax
 from agentlens.saliency.explain import explain
 from agentlens.saliency.methods.perturbation import Perturbation
@@ -106,6 +106,7 @@ def whynot(
     episode: int = 0,
     compute: Compute = Compute(),
     output: Path | str | None = None,
+    agent: Agent | None = None,
 ) -> WhyNot:
     """Answer why an agent did not take another action.
 
@@ -117,6 +118,7 @@ def whynot(
         compute: device, threads and engine.
         output: folder of the contrast map; ``maps/whynot-STEP-OTHER`` in the recording if not
             given.
+        agent: another copy of the recording's own.
 
     Returns:
         The odds of both actions, the contrast map, and the places that speak for each, every one
@@ -136,8 +138,9 @@ def whynot(
     taken = _taken(played, step, meanings, other)
     method = Perturbation(targets=(TARGET,), action=taken, contrast=other)
     folder = Path(output or recording.folder / "maps" / f"whynot-{episode}-{step}-{other.lower()}")
-    maps = explain(recording, method, steps={episode: [step]}, compute=compute, output=folder)
-    agent = load_agent(recording.folder / "agent")
+    agent = agent or load_agent(recording.agent_folder)
+    chosen = {episode: [step]}
+    maps = explain(recording, method, steps=chosen, compute=compute, output=folder, agent=agent)
     frames = frames_of(played, [step])
     median, explained = median_picture(recording), frames.actions.numpy()
     states = States(policy=agent.policy, frames=frames, median=median, explained=explained)

@@ -192,6 +192,20 @@ class OnePixel(Policy):
         return PolicyOutput(pixel.repeat(1, len(self.action_meanings)), "logits")
 
 
+class WithHead(OnePixel):
+    """Has a layer named like a method of every policy, which would hide it."""
+
+    def __init__(self, spec: AgentSpec) -> None:
+        super().__init__(spec)
+        self.head = torch.nn.Linear(2, 4)  # type: ignore[assignment]
+
+
+def test_a_layer_named_like_a_method_is_refused(folder: Path) -> None:
+    rewrite(folder, 'format = "safetensors"', f'format = "{__name__}:WithHead"')
+    with pytest.raises(InvalidArgument, match="WithHead has a layer or tensor named 'head'"):
+        load_agent(folder, trust_code=True)
+
+
 def test_a_class_of_its_own_runs_only_when_trusted(folder: Path) -> None:
     rewrite(folder, 'format = "safetensors"', f'format = "{__name__}:OnePixel"')
     with pytest.raises(UnsafeCheckpoint, match="Nothing was run"):

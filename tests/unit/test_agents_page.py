@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from agentlens.cli import main
+from agentlens.cli._flags import flags_of
+from agentlens.cli._verb import VERBS
 from agentlens.envs import protocols
 from agentlens.envs.atari.options import AtariOptions
 from agentlens.envs.atari.presets import PRESETS
@@ -79,7 +82,7 @@ def test_the_pages_network_builds_and_its_sources_name_its_layers() -> None:
 
 
 def test_a_class_written_from_the_page_alone_plays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "agents" / "two-looks"
     folder.mkdir(parents=True)
@@ -107,3 +110,21 @@ def test_a_class_written_from_the_page_alone_plays(
     assert not any(p.requires_grad for p in agent.policy.parameters())
     done = video(agent, tmp_path / "v.gif", play=Play(max_steps=2), method="gradient")
     assert len(done.maps.steps) == 2
+    recording = str(done.recording.folder)
+    other = "FIRE" if done.recording.episodes[0].actions[0] != 1 else "NOOP"
+    for command in (
+        ["explain", recording, "--method", "random"],
+        ["whynot", recording, other, "--step", "0"],
+    ):
+        assert main(command) == 1
+        assert "--trust-code" in capsys.readouterr().err
+        assert main([*command, "--trust-code"]) == 0
+
+
+def test_every_command_that_runs_the_policy_takes_trust_code() -> None:
+    (named,) = re.findall(r"every command that runs the policy \((.*?)\)", PAGE, re.DOTALL)
+    commands = re.findall(r"`(\w+)`", named)
+    assert len(commands) >= 10
+    for command in commands:
+        flags = flags_of(VERBS.load(command).options)
+        assert "--trust-code" in [flag.typed for flag in flags], command
