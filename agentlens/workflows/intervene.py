@@ -36,9 +36,8 @@ def intervene(
     """Find out whether an agent's play depends on a region, the top of a map, or a byte of RAM.
 
     The recorded game is replayed bit for bit to the step; from there the agent plays on twice
-    under the same chances: untouched, and with the change. Where something is hidden, a third
-    arm hides a random region of the same shape and size. Whole games (start 0, steps 0) are
-    those that ``record`` would play under the recording's seed.
+    under the same chances: untouched, and with the change; where something is hidden, also with a
+    random region of its shape hidden. Whole games (start 0, steps 0) are those of ``record``.
 
     Args:
         recording: whose agent and game, or its folder.
@@ -64,19 +63,18 @@ def intervene(
     recording, play = open_recording(recording), play or PlayOn()
     compute = compute or Compute()
     device = choose_device(compute.device)
+    where = (str(device), trust_code)
     agent = load_agent(recording.agent_folder, trust_code=trust_code)
     _check(recording, play)
     arms_of(recording, agent, intervention, branches_of(recording, play, range(1)))
-    workers = 1
-    if device.type == "cpu":
-        workers = min(compute.threads or os.cpu_count() or 1, play.repeats)
+    cores = (compute.threads or os.cpu_count() or 1) if device.type == "cpu" else 1
+    workers = min(cores, play.repeats)
     parts = [range(play.repeats)[worker::workers] for worker in range(workers)]
-    where = (str(device), trust_code)
     run = functools.partial(_play_part, recording.folder, intervention, play, where)
     rows = in_processes(run, parts, progress) if workers > 1 else run(parts[0], progress)
     result = InterventionResult.of(rows, agent.spec, intervention, play)
     if output is not None:
-        made = provenance(device=str(device), recording=recording.header.identity)
+        made = provenance(device=where[0], recording=recording.header.identity)
         write_table(output, result.columns(), {**made, "changes": ", ".join(intervention.changes)})
     return result
 

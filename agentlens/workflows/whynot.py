@@ -116,13 +116,11 @@ def whynot(
         step: of the episode.
         episode: its index.
         compute: device, threads and engine.
-        output: folder of the contrast map; ``maps/whynot-STEP-OTHER`` in the recording if not
-            given.
+        output: folder of the contrast map; in the recording's ``maps`` if not given.
         agent: another copy of the recording's own.
 
     Returns:
-        The odds of both actions, the contrast map, and the places that speak for each, every one
-        hidden in turn to see what the policy wants then.
+        The odds of both, the contrast map, and the places that speak for each, hidden in turn.
 
     Raises:
         UnknownName: the agent has no such action.
@@ -139,13 +137,13 @@ def whynot(
     method = Perturbation(targets=(TARGET,), action=taken, contrast=other)
     folder = Path(output or recording.folder / "maps" / f"whynot-{episode}-{step}-{other.lower()}")
     agent = agent or load_agent(recording.agent_folder)
-    chosen = {episode: [step]}
-    maps = explain(recording, method, steps=chosen, compute=compute, output=folder, agent=agent)
+    where = {episode: [step]}
+    maps = explain(recording, method, steps=where, compute=compute, output=folder, agent=agent)
     frames = frames_of(played, [step])
     median, explained = median_picture(recording), frames.actions.numpy()
     states = States(policy=agent.policy, frames=frames, median=median, explained=explained)
     pair = (meanings.index(taken), meanings.index(other))
-    row = int(np.flatnonzero((maps.steps == step) & (maps.episodes == episode))[0])
+    row = np.flatnonzero((maps.steps == step) & (maps.episodes == episode))[0]
     pixels = to_pixels(maps.values[row, 0, :1].astype(np.float64), maps.grid)[0]
     logits = agent.policy.kind == "logits"
     return WhyNot(
