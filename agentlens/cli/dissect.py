@@ -17,7 +17,8 @@ class Options:
     Spatial places are matched with object masks (IoU), vectors and memory with attributes (AUC).
     The excess is what a unit has over the same unit of an untrained network and over the masks of
     other steps; the score alone means little. KL: the policy's change with the unit silenced; KL
-    carried: with the unit giving what it gives when the object is erased from the screens.
+    carried: with the unit giving what it gives when the object is erased from the screens. A page
+    shows the best units with the screens at which each is strongest.
 
     Example: agentlens dissect recordings/pong-ppo --places torso.5 torso.8
     """
@@ -30,7 +31,8 @@ class Options:
     best: int = 5
     """Units to print for each place; all are in the table."""
     output: Location = None
-    """Table to write, without a suffix; `units` in the recording's folder if not given."""
+    """Table and page to write, without a suffix; `units` in the recording's folder if not
+    given."""
 
 
 def run(options: Options) -> int:
@@ -60,7 +62,7 @@ def run(options: Options) -> int:
     for part in result.places:
         if part.dead:
             print(f"{part.place.name}: {part.dead:.0%} of the units never change")
-    print(f"{result.steps} steps; table: {result.path}.parquet and .csv")
+    print(f"{result.steps} steps; table: {result.path}.parquet and .csv; page: {result.path}.html")
     return 0
 
 

@@ -6,7 +6,7 @@ Shape letters: T steps, N concepts, C units, H W observation.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,11 @@ from agentlens.envs.atari.objects import Boxes, boxes_of, objects_of
 from agentlens.errors import InvalidArgument
 from agentlens.network.dissect import (
     UnitMatch,
+    soft_wpmi,
     spatial_matches,
     vector_matches,
 )
+from agentlens.network.excitation import field_of
 from agentlens.network.places import Place, find_place, list_places
 from agentlens.network.taps import tap
 from agentlens.policies.agent import Agent, load_agent
@@ -30,6 +32,8 @@ from agentlens.provenance import provenance
 from agentlens.spec import ObservationSpec
 from agentlens.store.recording import Recording, open_recording
 from agentlens.store.tables import write_table
+from agentlens.workflows.dissect_page import UNITS as SHOWN_UNITS
+from agentlens.workflows.dissect_page import UnitStrip, strip_frames, write_dissection_page
 from agentlens.workflows.unit_effects import (
     Asked,
     ObjectLess,
@@ -37,6 +41,7 @@ from agentlens.workflows.unit_effects import (
     observations_without,
     silenced_kl,
 )
+from agentlens.workflows.unit_screens import Field
 from agentlens.workflows.untrained import TWIN_SEED, untrained_twin
 
 TABLE = "units"
@@ -56,7 +61,9 @@ class PlaceUnits:
     ``matches``: one a unit. ``kl``: nats, the policy's mean change when the unit is silenced to
     its mean. ``carried``: nats, its mean change when the unit alone gives what it gives without
     the object that it stands for. ``rises``: whether it is larger where the concept holds; an
-    entry of a vector may be smaller there. ``dead``: share of units that never change.
+    entry of a vector may be smaller there. ``soft_wpmi``: of an entry of a vector with its
+    concept, NaN elsewhere. ``dead``: share of units that never change. ``strips``: the best units
+    with the steps at which each is strongest.
     """
 
     place: Place
@@ -64,7 +71,9 @@ class PlaceUnits:
     kl: tuple[float, ...]
     carried: tuple[float, ...]
     rises: tuple[bool, ...]
+    soft_wpmi: tuple[float, ...]
     dead: float
+    strips: tuple[UnitStrip, ...]
 
     def best(self, concept: str, count: int) -> tuple[UnitMatch, ...]:
         """The units with the largest excess for a concept, the largest first."""
@@ -74,7 +83,8 @@ class PlaceUnits:
 
 @dataclass(frozen=True, kw_only=True)
 class Dissection:
-    """What ``dissect`` wrote: ``path`` without a suffix, of how many steps, and the places."""
+    """What ``dissect`` wrote: ``path`` of table and page without a suffix, of how many steps, and
+    the places."""
 
     path: Path
     steps: int
@@ -136,6 +146,8 @@ def dissect(
         progress(number + 1, len(chosen))
     path = Path(output) if output is not None else recording.folder / TABLE
     _write(path, parts, recording, len(steps.observations))
+    strips = [strip for part in parts for strip in part.strips]
+    write_dissection_page(path, strips, recording, steps.origins)
     return Dissection(path=path, steps=len(steps.observations), places=tuple(parts))
 
 
@@ -282,17 +294,62 @@ def _dissect_place(
     flat = np.moveaxis(own, 1, 0).reshape(own.shape[1], -1).astype(np.float32)
     concepts = [match.concept for match in matches]
     asked = Asked(policy=policy, place=place, observations=steps.observations, states=steps.states)
+    kl, carried = silenced_kl(asked, flat.mean(1)), carried_kl(asked, concepts, bare)
     return PlaceUnits(
         place=place,
         matches=matches,
-        kl=silenced_kl(asked, flat.mean(1)),
-        carried=carried_kl(asked, concepts, bare),
+        kl=kl,
+        carried=carried,
+        soft_wpmi=_wpmi_of_names(place, own, matches, steps.attributes),
+        strips=_strips(asked, own, matches, (kl, carried)),
         rises=tuple(
             place.kind == "spatial" or _rises(own[:, unit], steps.attributes[concept])
             for unit, concept in enumerate(concepts)
         ),
         dead=float((flat.max(1) == flat.min(1)).mean()),
     )
+
+
+def _strips(
+    asked: Asked,
+    own: np.ndarray,
+    matches: Sequence[UnitMatch],
+    effects: tuple[Sequence[float], Sequence[float]],
+) -> tuple[UnitStrip, ...]:
+    """The units with the largest excess, with their strongest steps and what they read there."""
+    fields: dict[tuple[int, int], Field] = {}
+    strips = []
+    for match in sorted(matches, key=lambda match: -match.excess)[:SHOWN_UNITS]:
+        frames = strip_frames(own, match.unit)
+        for frame in frames:
+            if frame.at is not None and frame.at not in fields:
+                field = field_of(asked.place, frame.at, asked.policy)
+                fields |= {} if field is None else {frame.at: field}
+        strips.append(
+            UnitStrip(
+                place=asked.place,
+                match=match,
+                kl=effects[0][match.unit],
+                carried=effects[1][match.unit],
+                frames=frames,
+                fields=fields,
+            )
+        )
+    return tuple(strips)
+
+
+def _wpmi_of_names(
+    place: Place,
+    own: np.ndarray,
+    matches: Sequence[UnitMatch],
+    attributes: Mapping[str, np.ndarray],
+) -> tuple[float, ...]:
+    """The soft-WPMI of each entry of a vector with the concept that it is named by."""
+    if place.kind == "spatial":
+        return (float("nan"),) * place.units
+    names = list(attributes)
+    scores = soft_wpmi(own, np.stack([attributes[name] for name in names], 1))
+    return tuple(float(scores[m.unit, names.index(m.concept)]) for m in matches)
 
 
 def _rises(values: np.ndarray, held: np.ndarray) -> bool:
@@ -310,10 +367,11 @@ def _write(path: Path, parts: Sequence[PlaceUnits], recording: Recording, steps:
             "kl_when_silenced": kl,
             "kl_carried": carried,
             "rises": rises,
+            "soft_wpmi": wpmi,
         }
         for part in parts
-        for match, kl, carried, rises in zip(
-            part.matches, part.kl, part.carried, part.rises, strict=True
+        for match, kl, carried, rises, wpmi in zip(
+            part.matches, part.kl, part.carried, part.rises, part.soft_wpmi, strict=True
         )
     ]
     columns = {name: [row[name] for row in rows] for name in rows[0]}

@@ -31,7 +31,6 @@ from agentlens.store.recording import Recording, open_recording
 from agentlens.store.tables import NUMBERS, write_table
 from agentlens.workflows.excite_frames import (
     STRONGEST,
-    Field,
     StrongFrame,
     UnitCurve,
     objects_in_field,
@@ -40,6 +39,7 @@ from agentlens.workflows.excite_frames import (
 )
 from agentlens.workflows.excite_picture import write_page
 from agentlens.workflows.excite_result import ExciteResult, Role, Subject
+from agentlens.workflows.unit_screens import Field
 from agentlens.workflows.untrained import TWIN_SEED, untrained_twin
 
 SAMPLED = 300

@@ -16,6 +16,7 @@ from agentlens.network.taps import CHUNK, tap
 from agentlens.policies.base import Policy
 from agentlens.store.recording import Recording
 from agentlens.workflows.dissect import box_masks
+from agentlens.workflows.unit_screens import Field
 
 APART = 15
 """Decisions between two frames that are told of, so that no moment is told twice."""
@@ -24,9 +25,6 @@ STRONGEST = 20
 """Frames whose objects are counted; other steps of the recording stand beside them."""
 
 OTHERS = 100
-
-Field = tuple[int, int, int, int]
-"""(top, bottom, left, right) in observation pixels, ends excluded."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,7 @@ Shape letters: K planes, H W observation, Y X screen.
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from PIL import Image
 
 from agentlens.drawing.pixels import canvas, fill, filled, paste
 from agentlens.drawing.sheet import write_png
@@ -18,14 +15,14 @@ from agentlens.network.excitation import Excited
 from agentlens.spec import ObservationSpec
 from agentlens.store.atomic import write_file
 from agentlens.store.recording import Recording
-from agentlens.viewer.excited_page import ExcitedPage, PageTable, excited_page
+from agentlens.viewer.figure_page import FigurePage, PagePicture, PageTable, figure_page
 from agentlens.workflows.excite_frames import STRONGEST, StrongFrame
 from agentlens.workflows.excite_result import ExciteResult, Subject
+from agentlens.workflows.unit_screens import boxed_screen, png_bytes
 
 SHOWN_FRAMES = 4
 
 _CELL, _GAP, _MARGIN, _HEADER, _LABEL, _ROLE, _CURVE = 252, 10, 16, 52, 20, 26, 90
-_FIELD = (255, 176, 0)
 _ROLES = {
     "unit": "the unit",
     "random unit": "a random unit of the layer",
@@ -42,21 +39,22 @@ def write_page(result: ExciteResult, recording: Recording, *, force: bool) -> No
     """
     picture = draw_excited(result, recording)
     write_png(picture, result.picture, force=force)
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     own = result.subjects[0]
-    page = ExcitedPage(
-        title=f"{recording.header.agent.name}: what excites {own.name}",
-        lead=_lead(own),
-        picture=buffer.getvalue(),
+    shown = PagePicture(
+        png=png_bytes(picture),
         alt="Observations made to excite each unit, beside the recorded screens that excite it "
         "most; a box marks what it reads.",
+    )
+    page = FigurePage(
+        title=f"{recording.header.agent.name}: what excites {own.name}",
+        lead=_lead(own),
+        pictures=[shown],
         tables=_tables(result),
         caveat="A screen made for a unit always excites it, and always looks like something: "
         "compare with the rows of the random and of the untrained unit. What a unit is excited by "
         "is not what it is used for: silence it (agentlens edit) before you say so.",
     )
-    write_file(result.page, excited_page(page).encode())
+    write_file(result.page, figure_page(page).encode())
 
 
 def draw_excited(result: ExciteResult, recording: Recording) -> np.ndarray:
@@ -130,28 +128,12 @@ def _draw_recorded(
     """A recorded screen with a box around what the unit reads there."""
     episode = next(e for e in recording.episodes if e.index == frame.episode)
     screen = np.asarray(episode.screens[frame.step])
-    height, width = screen.shape[:2]
-    shown = filled(screen, round(_CELL * width / height), _CELL)
-    field = subject.field_at(frame.at)
-    if field is not None:
-        top, bottom, left, right = spec.screen_rectangle((height, width))
-        ratios = (bottom - top) / spec.resize[0], (right - left) / spec.resize[1]
-        rows = [(top + edge * ratios[0]) * shown.shape[0] / height for edge in field[:2]]
-        columns = [(left + edge * ratios[1]) * shown.shape[1] / width for edge in field[2:]]
-        _box(shown, [int(r) for r in rows], [int(c) for c in columns])
-    theme, (left_px, top_px) = THEMES["light"], corner
+    shown = boxed_screen(screen, subject.field_at(frame.at), spec, _CELL)
+    theme, (left, top) = THEMES["light"], corner
     text = f"{frame.value:.2f} · game {frame.episode}, step {frame.step}"
     room = shown.shape[1]
-    draw_text(picture, text, left_px, top_px, size=SMALL, colour=theme.muted, width=room)
-    paste(picture, shown, left_px, top_px + _LABEL)
-
-
-def _box(picture: np.ndarray, rows: list[int], columns: list[int]) -> None:
-    (top, bottom), (left, right) = rows, columns
-    for row in (top, bottom - 2):
-        fill(picture, left, row, right - left, 2, _FIELD)
-    for column in (left, right - 2):
-        fill(picture, column, top, 2, bottom - top, _FIELD)
+    draw_text(picture, text, left, top, size=SMALL, colour=theme.muted, width=room)
+    paste(picture, shown, left, top + _LABEL)
 
 
 def _draw_curve(picture: np.ndarray, own: Subject, top: int, theme: Theme) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from agentlens.network.excitation import Excited
-from agentlens.workflows.excite_frames import Field, ObjectShare, StrongFrame, UnitCurve
+from agentlens.workflows.excite_frames import ObjectShare, StrongFrame, UnitCurve
+from agentlens.workflows.unit_screens import Field
 
 Role = Literal["unit", "random unit", "untrained"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agentlens.cli import main
@@ -76,6 +77,10 @@ def test_dissect_names_every_unit(
     assert set(table["place"]) == {"torso.1", "torso.4"}
     assert (table["kl_when_silenced"] >= 0).all()
     assert (table["kl_carried"] >= 0).all()
+    assert np.isfinite(table["soft_wpmi"][table["place"] == "torso.4"]).all()
+    page = (tmp_path / "units.html").read_text()
+    assert page.count("data:image/png") == 2 * 4
+    assert "torso.1.unit." in page
     assert about["twin_seed"]
     assert "untrained" in capsys.readouterr().out
 

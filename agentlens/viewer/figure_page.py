@@ -1,4 +1,4 @@
-"""What excites a unit as one page: a picture and tables. It runs no script and asks nobody."""
+"""Pictures and tables as one page: it holds them itself, runs no script and asks nobody."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ import base64
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class PagePicture:
+    """A picture of the page. ``png``: the file. ``alt``: it in words. ``title``: above it, "" for
+    none; ``text``: between them."""
+
+    png: bytes
+    alt: str
+    title: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,21 +30,20 @@ class PageTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExcitedPage:
-    """What the page shows. ``picture``: a PNG file. ``alt``: it in words."""
+class FigurePage:
+    """What the page shows, in this order; ``caveat`` at its end."""
 
     title: str
     lead: str
-    picture: bytes
-    alt: str
+    pictures: Sequence[PagePicture]
     tables: Sequence[PageTable]
     caveat: str
 
 
-def excited_page(page: ExcitedPage) -> str:
-    """The page as HTML; about the picture's bytes and a third."""
-    source = base64.b64encode(page.picture).decode()
+def figure_page(page: FigurePage) -> str:
+    """The page as HTML; about the pictures' bytes and a third."""
     title = html.escape(page.title)
+    pictures = "\n".join(_picture(picture) for picture in page.pictures)
     tables = "\n".join(_table(table) for table in page.tables)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -42,11 +52,18 @@ def excited_page(page: ExcitedPage) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title} · agentlens</title><style>{_STYLE}</style></head>
 <body><h1>{title}</h1><p class="lead">{html.escape(page.lead)}</p>
-<a href="data:image/png;base64,{source}" download="excited.png">
-<img src="data:image/png;base64,{source}" alt="{html.escape(page.alt)}"></a>
+{pictures}
 {tables}
 <p class="quiet">{html.escape(page.caveat)}</p></body></html>
 """
+
+
+def _picture(picture: PagePicture) -> str:
+    source = base64.b64encode(picture.png).decode()
+    title = f"<h2>{html.escape(picture.title)}</h2>" if picture.title else ""
+    text = f"<p>{html.escape(picture.text)}</p>" if picture.text else ""
+    alt = html.escape(picture.alt)
+    return f'{title}{text}<img src="data:image/png;base64,{source}" alt="{alt}">'
 
 
 def _table(table: PageTable) -> str:
@@ -68,8 +85,10 @@ _STYLE = """
 body { background: var(--page); color: var(--ink); margin: 1.5rem auto; max-width: 84rem;
   padding: 0 1rem; line-height: 1.5;
   font-family: system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-h1 { font-size: 1.6rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-p { max-width: 60rem; overflow-wrap: anywhere; } .lead { font-size: 1.1rem; }
+h1 { font-size: 1.6rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.15rem; margin: 2rem 0 .3rem; }
+p { max-width: 60rem; overflow-wrap: anywhere; margin: .3rem 0 .8rem; }
+.lead { font-size: 1.1rem; }
 img { max-width: 100%; height: auto; border: 1px solid var(--line); border-radius: 8px; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; }
 th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line);
