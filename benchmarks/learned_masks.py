@@ -73,7 +73,6 @@ CHUNK = 16
 
 CAUSES: dict[str, LearnedMaskOptions] = {
     "lan": Lan(),
-    "lan, filled with other frames": Lan(fill="frames"),
     "extremal, preserve": Extremal(),
     "extremal, destroy": Extremal(goal="destroy"),
     "extremal, preserve, from kl": Extremal(targets=("kl",)),
