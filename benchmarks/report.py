@@ -79,6 +79,12 @@ def targets() -> tuple[Target, ...]:
             least=15,
             words="live: decisions a second with actor and critic maps",
         ),
+        Target(
+            benchmark="live_network",
+            path=("decisions_a_second",),
+            least=15,
+            words="live: decisions a second with a mask network, where the game makes 15",
+        ),
         *saliency,
         *_gpu_targets(),
         Target(

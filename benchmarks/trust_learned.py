@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import MASKS
+from benchmarks.results import MASKS, RESULTS
 
 BEGIN, END = "<!-- learned: begin -->", "<!-- learned: end -->"
 FOUND, ANEW = "lan, found for each state", "lan, of the policy drawn anew"
@@ -19,8 +19,8 @@ Figures = Mapping[str, Any]
 
 
 def stored(folder: Path = MASKS) -> dict[str, Figures]:
-    """What was measured: by agent, "causes" and "gate"."""
-    paths = sorted(folder.glob("*.json"))
+    """What was measured: by agent, "causes", "gate" and "live_network"."""
+    paths = [*sorted(folder.glob("*.json")), RESULTS / "live_network.json"]
     return {path.stem: json.loads(path.read_text("utf-8"))["figures"] for path in paths}
 
 
@@ -28,12 +28,14 @@ def part(figures: Mapping[str, Figures]) -> str:
     """The whole part."""
     lines: list[str] = []
     for name, table in figures.items():
-        if name not in ("causes", "gate"):
+        if "rows" in table and name not in ("causes", "gate"):
             lines += _agent(name, table)
     if "causes" in figures:
         lines += _causes(figures["causes"])
     if "gate" in figures:
         lines += _gate(figures["gate"])
+    if "live_network" in figures:
+        lines += _live(figures["live_network"])
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -115,6 +117,17 @@ def _gate(gate: Figures) -> Iterator[str]:
         f"Rank correlation with the perturbation maps {_share(gate['rank'])}; "
         f"{gate['ghosts']:.0%} of the mask is semi-transparent; "
         + ("passed." if gate["passed"] else f"**failed**: {'; '.join(failed)}.")
+    )
+    yield ""
+
+
+def _live(live: Figures) -> Iterator[str]:
+    agent = live["agent"]
+    yield (
+        f"In play, `agentlens watch {agent} --method lan --network agents/{agent}/masks` draws and "
+        f"writes {live['decisions_a_second']:.0f} decisions a second, "
+        f"{live['times_real_time']:.1f} times as fast as the game goes on a console "
+        "([performance](performance.md#live_network))."
     )
     yield ""
 
