@@ -25,7 +25,8 @@ PAST_STEPS = 16
 
 
 def median_picture(recording: Recording) -> np.ndarray:
-    """The median plane of a recording as the network sees planes: float32 [H, W].
+    """The median frame of a recording as the network sees frames: float32 [H, W], or [C, H, W]
+    in colour.
 
     Raises:
         InvalidArgument: the recording holds no step yet.

@@ -1,6 +1,6 @@
-"""A frame stack with a part of every plane hidden, each plane at its own time.
+"""A frame stack with a part of every frame hidden, each frame at its own time.
 
-Shape letters: K planes of the stack, H W observation.
+Shape letters: C channels of a frame, K = stack x C planes, H W observation.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from agentlens.spec import ObservationSpec
 class Sight:
     """What there is to see at one decision, nothing hidden.
 
-    ``observation``: float32 [K, H, W], scaled, oldest plane first. ``state``: float32 [S], the
+    ``observation``: float32 [K, H, W], scaled, oldest frame first. ``state``: float32 [S], the
     recurrent state before the step as it was with nothing hidden, ``None`` without memory.
     ``episode``, ``step``: they seed whatever is drawn. ``reset``: the stack was emptied before
-    this step's plane came in.
+    this step's frame came in. ``channels``: C, planes of a frame.
     """
 
     observation: np.ndarray
@@ -28,13 +28,19 @@ class Sight:
     episode: int
     step: int
     reset: bool
+    channels: int = 1
+
+    @property
+    def frame(self) -> np.ndarray:
+        """The newest frame: float32 [C, H, W]."""
+        return self.observation[-self.channels :]
 
 
 Hide = Callable[[Sight], np.ndarray]
-"""From a sight to its newest plane with the region filled: float32 [H, W]."""
+"""From a sight to its newest frame with the region filled: float32 [C, H, W]."""
 
 Fill = Callable[[Sight], np.ndarray]
-"""From a sight to what fills its newest plane: float32 [H, W]."""
+"""From a sight to what fills its newest frame: float32, to broadcast to [C, H, W]."""
 
 Mask = Callable[[Sight], np.ndarray]
 """From a sight to the region at its time: float32 [H, W] in [0, 1], 1 = hidden."""
@@ -52,9 +58,9 @@ class Cover:
         self.region: np.ndarray | None = None
 
     def __call__(self, sight: Sight) -> np.ndarray:
-        """The newest plane of a sight, covered: float32 [H, W]."""
-        plane, self.region = sight.observation[-1], self._mask(sight)
-        filled: np.ndarray = plane + self.region * (self._fill(sight) - plane)
+        """The newest frame of a sight, covered in every channel: float32 [C, H, W]."""
+        frame, self.region = sight.frame, self._mask(sight)
+        filled: np.ndarray = frame + self.region * (self._fill(sight) - frame)
         return filled
 
 
@@ -64,11 +70,11 @@ def hide(mask: Mask, fill: Fill) -> Cover:
 
 
 class HiddenStack:
-    """The stack that an agent sees whose planes are hidden as they come in.
+    """The stack that an agent sees whose frames are hidden as they come in.
 
     Args:
         spec: how the agent's stack is built.
-        hide: what hides a plane.
+        hide: what hides a frame.
     """
 
     def __init__(self, spec: ObservationSpec, hide: Hide) -> None:
@@ -76,15 +82,15 @@ class HiddenStack:
         self._planes = np.zeros(spec.shape, np.float32)
 
     def push(self, sight: Sight) -> np.ndarray:
-        """Take in the newest plane of a sight; returns the hidden stack, float32 [K, H, W].
+        """Take in the newest frame of a sight; returns the hidden stack, float32 [K, H, W].
 
         The array is made anew each time.
         """
-        plane = self._hide(sight).astype(np.float32)
+        frame = self._hide(sight).astype(np.float32)
         if sight.reset:
-            empty = plane if self._spec.stack_fill == "repeat" else np.zeros_like(plane)
-            older = np.repeat(empty[None], len(self._planes) - 1, axis=0)
+            empty = frame if self._spec.stack_fill == "repeat" else np.zeros_like(frame)
+            older = np.tile(empty, (self._spec.stack - 1, 1, 1))
         else:
-            older = self._planes[1:]
-        self._planes = np.concatenate([older, plane[None]])
+            older = self._planes[self._spec.channels :]
+        self._planes = np.concatenate([older, frame])
         return self._planes

@@ -38,7 +38,7 @@ ROWS = 8
 class Arm:
     """One way to play on.
 
-    ``name``: for the table. ``hide``: what is hidden in every plane, by branch, so that each
+    ``name``: for the table. ``hide``: what is hidden in every frame, by branch, so that each
     branch can have its own random region; ``None`` hides nothing. ``ram``: bytes held from here
     on, by address; ``None`` at the value they have.
     """
@@ -68,7 +68,7 @@ class Branch:
 class Scene:
     """What a decision looked like.
 
-    ``screen``: uint8 [Y, X, 3]. ``hidden``: float32 [H, W], the region hidden in its newest plane,
+    ``screen``: uint8 [Y, X, 3]. ``hidden``: float32 [H, W], the region hidden in its newest frame,
     or ``None``. ``frames``: that the world then played.
     """
 
@@ -166,11 +166,11 @@ class _Game:
         player.hold_ram(arm.ram)
 
     def _catch_up(self, episode: Episode, step: int) -> None:
-        """Hide the region in the planes that are on the stack already, each at its own time."""
+        """Hide the region in the frames that are on the stack already, each at its own time."""
         if self._hidden is None:
             return
-        states = episode.states
-        for t in range(max(0, step - len(self.player.observation) + 1), step):
+        states, spec = episode.states, self.player.spec.observation
+        for t in range(max(0, step - spec.stack + 1), step):
             self._hidden.push(
                 Sight(
                     observation=episode.observations[t],
@@ -178,6 +178,7 @@ class _Game:
                     episode=episode.index,
                     step=t,
                     reset=bool(episode.stack_resets[t]),
+                    channels=spec.channels,
                 )
             )
 
@@ -196,6 +197,7 @@ class _Game:
             episode=index,
             step=self.branch.step + self.played,
             reset=player.stack_reset,
+            channels=player.spec.observation.channels,
         )
         return observation, self._hidden.push(sight)
 

@@ -108,26 +108,26 @@ def _preferred(agent: Agent, observation: torch.Tensor, state: torch.Tensor | No
 
 
 def _fill(text: str, recording: Recording) -> Fill:
-    """What fills the newest plane of a sight."""
+    """What fills the newest frame of a sight."""
     reference = parse_reference(text)
     if reference.kind == "median":
         picture = median_picture(recording)
         return lambda sight: picture
     if reference.kind not in ("blur", "noise", "constant"):
         raise InvalidArgument(
-            f"fill {text!r}: expected median, blur, noise or constant:VALUE, which need one plane "
+            f"fill {text!r}: expected median, blur, noise or constant:VALUE, which need one frame "
             "alone."
         )
 
     def fill(sight: Sight) -> np.ndarray:
         frames = FrameBatch(
-            observations=torch.from_numpy(sight.observation[None, -1:].copy()),
+            observations=torch.from_numpy(sight.frame[None].copy()),
             actions=torch.zeros(1, dtype=torch.int64),
             states=None,
             episodes=np.array([sight.episode]),
             steps=np.array([sight.step]),
         )
-        filled: np.ndarray = reference.fill(frames, {})[0, 0].numpy()
+        filled: np.ndarray = reference.fill(frames, {})[0].numpy()
         return filled
 
     return fill

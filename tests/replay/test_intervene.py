@@ -108,6 +108,30 @@ def test_each_plane_is_hidden_at_its_own_time() -> None:
     assert stack.push(sight(2, False)).tolist() == [[[-1, 5, 6]], [[4, 5, -1]]]
 
 
+def test_every_channel_of_a_colour_frame_is_hidden_and_the_older_frame_kept() -> None:
+    spec = ObservationSpec(
+        pool="none",
+        grayscale="none",
+        resize=(1, 2),
+        interpolation="cv2-area",
+        stack=2,
+        channels=3,
+    )
+    stack = HiddenStack(
+        spec, hide(lambda sight: np.float32([[sight.step, 0]]), lambda _: -np.ones(1))
+    )
+    observation = np.arange(12, dtype=np.float32).reshape(6, 1, 2)
+
+    def sight(step: int, reset: bool) -> Sight:
+        return Sight(
+            observation=observation, state=None, episode=0, step=step, reset=reset, channels=3
+        )
+
+    assert stack.push(sight(0, True))[:, 0].tolist() == [[0, 0]] * 3 + [[6, 7], [8, 9], [10, 11]]
+    hidden = stack.push(sight(1, False))[:, 0].tolist()
+    assert hidden == [[6, 7], [8, 9], [10, 11], [-1, 7], [-1, 9], [-1, 11]]
+
+
 def test_held_ram_stays_where_it_is_held(tmp_path: Path) -> None:
     agent, recording = _recorded(tmp_path)
     edits = ram_edits(["own-paddle=freeze", "50=80"], "pong")
