@@ -128,12 +128,14 @@ def _run(verb: Verb, name: str, flags: list[str]) -> int:
 
 def _refuse_early(options: object) -> None:
     """Refuse what is not there, agents, recordings and ids, before anything heavy is loaded."""
-    from agentlens.cli._options import AgentChoice
+    from agentlens.cli._options import AgentChoice, RecordingChoice
 
-    recording = getattr(options, "recording", None)
+    source = getattr(options, "source", None)
+    recording = getattr(
+        source if isinstance(source, RecordingChoice) else options, "recording", None
+    )
     if isinstance(recording, Path) and not recording.exists():
         raise Corrupt(f"{recording}: there is no such folder; expected an agentlens recording.")
-    source = getattr(options, "source", None)
     agents = [source.agent] if isinstance(source, AgentChoice) else getattr(options, "agents", ())
     if agents:
         from agentlens.policies.catalogue import check_named

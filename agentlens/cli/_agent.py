@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from pathlib import Path
 
 import torch
 
@@ -13,7 +12,6 @@ from agentlens.cli._options import AgentChoice, DeviceFlags
 from agentlens.compute import Compute
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.device import choose_device
-from agentlens.store.recording import open_recording
 
 
 def use_compute(flags: DeviceFlags) -> Compute:
@@ -29,12 +27,6 @@ def use_compute(flags: DeviceFlags) -> Compute:
     name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
     print(f"device: {device}{name}, {threads} CPU threads", file=sys.stderr)
     return dataclasses.replace(chosen, device=str(device))
-
-
-def recorded_agent(folder: Path, *, trust_code: bool) -> Agent | None:
-    """A recording's agent with the code that it names; ``None`` where none is trusted: whoever
-    needs the agent then loads it, and says so where it has code."""
-    return load_agent(open_recording(folder).agent_folder, trust_code=True) if trust_code else None
 
 
 def load_chosen(choice: AgentChoice, flags: DeviceFlags) -> tuple[Agent, Compute]:

@@ -19,6 +19,26 @@ RecordingFolder = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="R
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordingChoice:
+    """Which recording, and whether its agent's code may run."""
+
+    recording: RecordingFolder
+    """Folder of a recording."""
+    trust_code: bool = False
+    """Allow code that the recording's agent or world names (module:Class) to run."""
+
+    def open(self) -> Recording:
+        """The recording, opened.
+
+        Raises:
+            Corrupt, Incompatible, DiskError: as ``open_recording``.
+        """
+        from agentlens.store.recording import open_recording
+
+        return open_recording(self.recording, trust_code=self.trust_code)
+
+
+@dataclass(frozen=True, kw_only=True)
 class AgentChoice:
     """Which agent, and what its file cannot say."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentlens.cli._console import table
-from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location
 
@@ -25,8 +25,7 @@ class Options:
     Example: agentlens concepts recordings/pong-ppo --place torso.8 --k 5
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     compute: DeviceFlags
     place: str
     """A vector or memory such as torso.8 (agentlens network lists them)."""
@@ -48,7 +47,7 @@ def run(options: Options) -> int:
     from agentlens.workflows.embedding import find_concepts
 
     result = find_concepts(
-        options.recording,
+        options.source.open(),
         options.place,
         EmbeddingPlan(numbers=options.k, updates=options.updates),
         compute=use_compute(options.compute),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentlens.cli._console import progress, table
-from agentlens.cli._options import RecordingFolder, Span
+from agentlens.cli._options import RecordingChoice, Span
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location, Whole
 
@@ -24,8 +24,7 @@ class Options:
     Example: agentlens describe recordings/pong-ppo --steps 100:200
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     span: Span
     episode: Whole = None
     """Which episode; all if not given."""
@@ -52,20 +51,15 @@ class Options:
     output: Location = None
     """Folder of the tables; `words` in the recording's folder if not given."""
 
-    trust_code: bool = False
-    """Run the class of its own that the recording's agent names; not needed for any other."""
-
 
 def run(options: Options) -> int:
     """Describe, and print the summary, some sentences and the folder."""
-    from agentlens.cli._agent import recorded_agent
     from agentlens.compute import Compute
-    from agentlens.store.recording import open_recording
     from agentlens.store.tables import read_table
     from agentlens.words.description import DescribeOptions
     from agentlens.workflows.describe import describe
 
-    recording = open_recording(options.recording)
+    recording = options.source.open()
     episode = 0 if options.episode is None and options.span.around else options.episode
     with progress("describing", "steps") as report:
         result = describe(
@@ -84,7 +78,6 @@ def run(options: Options) -> int:
             compute=Compute(device=options.device, threads=options.threads),
             output=options.output,
             progress=report,
-            agent=recorded_agent(options.recording, trust_code=options.trust_code),
         )
     columns, _ = read_table(result.folder / "sentences")
     count = len(columns["sentence"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress, table
-from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location
 
@@ -23,8 +23,7 @@ class Options:
     Example: agentlens dissect recordings/pong-ppo --places torso.5 torso.8
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     compute: DeviceFlags
     places: tuple[str, ...] = ()
     """Names such as torso.5 (agentlens network lists them); the usual ones if not given."""
@@ -43,7 +42,7 @@ def run(options: Options) -> int:
     compute = use_compute(options.compute)
     with progress("dissecting", "places") as report:
         result = dissect(
-            options.recording,
+            options.source.open(),
             places=options.places or None,
             compute=compute,
             output=options.output,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from agentlens.cli._console import progress, table
-from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.errors import InvalidArgument
 from agentlens.workflows.options import Location, Name, Whole
@@ -37,8 +37,7 @@ class Options:
     Example: agentlens edit recordings/pong-ppo --best ball --operation patch --donor pong-ppo-early
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     compute: DeviceFlags
     units: tuple[str, ...] = ()
     """Units to edit, such as torso.5.unit.3; torso.5 is all of its units."""
@@ -96,24 +95,22 @@ def run(options: Options) -> int:
         step=options.step,
         donor=options.donor,
     )
-    units = ChosenUnits(named=options.units)
+    recording, units = options.source.open(), ChosenUnits(named=options.units)
     if options.best is not None:
         choice = UnitChoice(
             concept=options.best, count=options.count, place=options.place, by=options.by
         )
-        units = best_units(options.chosen_on or options.recording, choice)
+        units = best_units(options.chosen_on or recording, choice)
     compute = use_compute(options.compute)
     print(f"{options.operation}: {' '.join(units.named)}")
     if units.beside:
         print(f"chosen alike: {' '.join(units.beside)}")
     if options.games == 0:
-        _print_changes(
-            edit_units(options.recording, units, plan, compute=compute, output=options.output)
-        )
+        _print_changes(edit_units(recording, units, plan, compute=compute, output=options.output))
         return 0
     with progress("playing", "games") as report:
         played = play_edits(
-            options.recording,
+            recording,
             units,
             plan,
             games=options.games,

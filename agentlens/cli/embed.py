@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agentlens.cli._console import table
-from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location
 
@@ -22,8 +22,7 @@ class Options:
     Example: agentlens embed recordings/pong-ppo --place torso.8
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     compute: DeviceFlags
     place: str
     """A layer such as torso.8 (agentlens network lists them)."""
@@ -43,7 +42,7 @@ def run(options: Options) -> int:
     from agentlens.workflows.state_map import MapPlan, map_states
 
     result = map_states(
-        options.recording,
+        options.source.open(),
         options.place,
         MapPlan(kind=options.kind, states=options.states),
         compute=use_compute(options.compute),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agentlens.cli._console import table
-from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location
 
@@ -29,8 +29,7 @@ class Options:
     Example: agentlens excite recordings/pong-ppo --unit torso.5.unit.16
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     compute: DeviceFlags
     unit: str
     """A unit such as torso.5.unit.16; agentlens dissect names them."""
@@ -56,7 +55,7 @@ def run(options: Options) -> int:
     from agentlens.workflows.excite import excite_unit
 
     result = excite_unit(
-        options.recording,
+        options.source.open(),
         options.unit,
         ExcitePlan(
             updates=options.updates,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agentlens.cli._console import progress
 from agentlens.cli._method import MethodFlags
-from agentlens.cli._options import ComputeFlags, RecordingFolder, Span
+from agentlens.cli._options import ComputeFlags, RecordingChoice, Span
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location, Whole
 
@@ -21,8 +21,7 @@ class Options:
     Example: agentlens explain recordings/pong --steps 100:400 --planes each
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     maps: MethodFlags
     span: Span
     compute: ComputeFlags
@@ -33,19 +32,16 @@ class Options:
     method's defaults."""
     force: bool = False
     """Replace maps made with other settings."""
-    trust_code: bool = False
-    """Run the class of its own that the recording's agent names; not needed for any other."""
 
 
 def run(options: Options) -> int:
     """Estimate, explain, print where the maps lie."""
-    from agentlens.cli._agent import recorded_agent, use_compute
+    from agentlens.cli._agent import use_compute
     from agentlens.saliency.map_run import prepare_maps
-    from agentlens.store.recording import open_recording
     from agentlens.workflows.making_maps import completeness_lines, explain_aloud
 
     compute = use_compute(options.compute)
-    recording = open_recording(options.recording)
+    recording = options.source.open()
     episode = 0 if options.episode is None and options.span.around else options.episode
     steps = options.span.chosen(recording, episode or 0)
     with progress("explaining", "steps") as report:
@@ -55,7 +51,6 @@ def run(options: Options) -> int:
             steps=steps if episode is None else {episode: steps or slice(None)},
             compute=compute,
             output=options.output,
-            agent=recorded_agent(options.recording, trust_code=options.trust_code),
         )
         maps = explain_aloud(
             run,

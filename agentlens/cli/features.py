@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentlens.cli._console import table
-from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location
 
@@ -22,8 +22,7 @@ class Options:
     Example: agentlens features recordings/pong-ppo --place torso.8 --active 16
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     compute: DeviceFlags
     place: str
     """A vector or memory such as torso.8 (agentlens network lists them)."""
@@ -50,7 +49,7 @@ def run(options: Options) -> int:
 
     plan = FeaturePlan(active=options.active, features=options.features, updates=options.updates)
     result = find_features(
-        options.recording,
+        options.source.open(),
         options.place,
         plan,
         compute=use_compute(options.compute),

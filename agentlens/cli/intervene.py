@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from agentlens.cli._console import progress, table
-from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.errors import InvalidArgument
 from agentlens.workflows.intervene_options import Intervention, PlayOn
@@ -35,8 +35,7 @@ class Options:
     Example: agentlens intervene recordings/pong --ram opponent=freeze
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     hide: tuple[str, ...] = ()
     """Regions of the screen, each hidden by itself: 'rows,columns' such as 34:194,16:144, or a
     name such as court; + joins several into one."""
@@ -67,8 +66,6 @@ class Options:
     compute: DeviceFlags
     output: Location = None
     """Where the table of decisions goes (.parquet and .csv) with the figures (.json)."""
-    trust_code: bool = False
-    """Run the code that the recording's agent or world names; not needed for any other."""
 
 
 def run(options: Options) -> int:
@@ -93,15 +90,14 @@ def run(options: Options) -> int:
     )
     if options.video is not None:
         check_video(intervention, options.video, force=options.force)
-    compute = use_compute(options.compute)
+    compute, recording = use_compute(options.compute), options.source.open()
     with progress("playing", "games") as report:
         result = intervene(
-            options.recording,
+            recording,
             intervention,
             play,
             compute=compute,
             output=options.output,
-            trust_code=options.trust_code,
             progress=report,
         )
     _print(result)
@@ -112,12 +108,11 @@ def run(options: Options) -> int:
     if options.video is not None:
         with progress("drawing", "pictures") as report:
             path = intervention_video(
-                options.recording,
+                recording,
                 result,
                 options.video,
                 compute=compute,
                 force=options.force,
-                trust_code=options.trust_code,
                 progress=report,
             )
         print(f"video: {path}")

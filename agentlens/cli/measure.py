@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress, table
-from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.workflows.measure_plan import MeasurePlan
 from agentlens.workflows.options import Location
@@ -23,8 +23,7 @@ class Options:
     Example: agentlens measure recordings/pong --maps recordings/pong/maps/perturbation
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     method: tuple[str, ...] = ("perturbation",)
     """Saliency methods; `agentlens methods` lists them."""
     plan: MeasurePlan
@@ -35,26 +34,22 @@ class Options:
     output: Location = None
     """Where a number for each row, metric and state goes (.parquet and .csv)."""
 
-    trust_code: bool = False
-    """Run the class of its own that the recording's agent names; not needed for any other."""
-
 
 def run(options: Options) -> int:
     """Measure, print the table and the badges."""
-    from agentlens.cli._agent import recorded_agent, use_compute
+    from agentlens.cli._agent import use_compute
     from agentlens.metrics import METRICS
     from agentlens.workflows.measure import measure
 
     compute = use_compute(options.compute)
     with progress("measuring", "metrics") as report:
         result = measure(
-            options.recording,
+            options.source.open(),
             options.method,
             options.plan,
             compute=compute,
             output=options.output,
             maps=options.maps,
-            agent=recorded_agent(options.recording, trust_code=options.trust_code),
             progress=report,
         )
     print(f"states: {len(result.steps)}, intervals over {result.units}")

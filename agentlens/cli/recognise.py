@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from agentlens.cli._console import table
-from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 
 
@@ -21,8 +21,7 @@ class Options:
     Example: agentlens recognise recordings/pong-ppo
     """
 
-    recording: RecordingFolder
-    """Folder of a recording; its first 2,000 steps count."""
+    source: RecordingChoice
     compute: DeviceFlags
     place: str = ""
     """Layer such as torso.7 (agentlens network lists them); the last before the heads if not
@@ -40,7 +39,7 @@ def run(options: Options) -> int:
     from agentlens.workflows.recognise import recognise
 
     result = recognise(
-        options.recording,
+        options.source.open(),
         place=options.place,
         corrupt=options.corrupt,
         seed=options.seed,

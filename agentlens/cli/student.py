@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from agentlens.cli._console import ConsoleStages, table
-from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location
 
@@ -26,8 +26,7 @@ class Options:
     Example: agentlens student recordings/pong-ppo --kind lwta --block 4 --games 8
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     compute: DeviceFlags
     kind: Literal["lwta", "relu", "cam"] = "lwta"
     """Which student."""
@@ -56,7 +55,7 @@ def run(options: Options) -> int:
         kind=options.kind, block=options.block, updates=options.updates, batch=options.batch
     )
     result = teach_student(
-        options.recording,
+        options.source.open(),
         plan,
         games=options.games,
         compute=use_compute(options.compute),

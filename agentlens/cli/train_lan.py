@@ -46,6 +46,8 @@ class Options:
     """Of weights, batches and fills."""
     resume: bool = False
     """Go on with what an interrupted run left."""
+    trust_code: bool = False
+    """Allow code that the recordings' agent or world names (module:Class) to run."""
 
 
 def run(options: Options) -> int:
@@ -53,6 +55,7 @@ def run(options: Options) -> int:
     from agentlens.cli._agent import use_compute
     from agentlens.saliency.methods.lan import Lan
     from agentlens.saliency.optimise.training import TrainingPlan
+    from agentlens.store.recording import open_recording
     from agentlens.workflows.train_masks import train_masks
 
     use_compute(options.compute)
@@ -65,7 +68,7 @@ def run(options: Options) -> int:
     method = Lan(planes=options.planes, fill=options.fill, kept=options.kept, seed=options.seed)
     with progress("learning", "updates") as report:
         trained = train_masks(
-            options.recordings,
+            [open_recording(r, trust_code=options.trust_code) for r in options.recordings],
             options.output,
             method=method,
             plan=plan,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentlens.cli._console import progress
-from agentlens.cli._options import RecordingFolder
+from agentlens.cli._options import RecordingChoice
 from agentlens.cli._verb import Verb
 
 
@@ -18,21 +18,15 @@ class Options:
     Example: agentlens verify recordings/pong
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
-    trust_code: bool = False
-    """Allow an environment's own wrappers (module:Class) to run their code."""
+    source: RecordingChoice
 
 
 def run(options: Options) -> int:
     """Replay and print a line an episode."""
     from agentlens.rollout.replay import verify
-    from agentlens.store.recording import open_recording
 
     with progress("replaying", "steps") as report:
-        verdicts = verify(
-            open_recording(options.recording), trust_code=options.trust_code, progress=report
-        )
+        verdicts = verify(options.source.open(), progress=report)
     for verdict in verdicts:
         print(verdict)
     return 0 if all(v.exact for v in verdicts) else 1

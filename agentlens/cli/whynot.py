@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from agentlens.cli._console import table
-from agentlens.cli._options import DeviceFlags, RecordingFolder
+from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location
 
@@ -24,8 +24,7 @@ class Options:
     Example: agentlens whynot recordings/pong LEFT --step 300 --figure why.png
     """
 
-    recording: RecordingFolder
-    """Folder of a recording."""
+    source: RecordingChoice
     other: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="ACTION")]
     """The action it did not take, such as LEFT."""
     step: int
@@ -39,24 +38,22 @@ class Options:
     force: bool = False
     """Overwrite the picture."""
     compute: DeviceFlags
-    trust_code: bool = False
-    """Run the class of its own that the recording's agent names; not needed for any other."""
 
 
 def run(options: Options) -> int:
     """Answer, print the places and the sentence, draw."""
-    from agentlens.cli._agent import recorded_agent, use_compute
+    from agentlens.cli._agent import use_compute
     from agentlens.drawing.still import still
     from agentlens.workflows.whynot import whynot
 
     compute = use_compute(options.compute)
+    recording = options.source.open()
     answer = whynot(
-        options.recording,
+        recording,
         options.other,
         step=options.step,
         episode=options.episode,
         compute=compute,
-        agent=recorded_agent(options.recording, trust_code=options.trust_code),
     )
     rows = [
         (
@@ -77,7 +74,7 @@ def run(options: Options) -> int:
         print(f"json: {options.json}")
     if options.figure is not None:
         path = still(
-            options.recording,
+            recording,
             answer.maps,
             options.figure,
             step=options.step,

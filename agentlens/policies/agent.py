@@ -32,6 +32,7 @@ from agentlens.policies.run_folders import checkpoint_path, model_name
 from agentlens.policies.weights import check_file, load_tensors
 from agentlens.provenance import file_digest
 from agentlens.spec import ActionSpec, AgentSpec, ScoreSpec
+from agentlens.store.recording import Recording
 
 _log = logging.getLogger(__name__)
 
@@ -112,9 +113,27 @@ def load_agent(
         return random_agent(env, preset=preset, trust_code=trust_code).to(target)
     spec = read_manifest(folder / MANIFEST)
     if env or preset:
-        spec = _elsewhere(spec, env, preset)
+        spec = _elsewhere(spec, env, preset, trust_code)
     own = _load_policy(spec, folder, trust_code)
     return Agent(spec=spec, policy=own, folder=folder, trust_code=trust_code).to(target)
+
+
+def recorded_agent(
+    recording: Recording, agent: Agent | None = None, *, device: str = "cpu"
+) -> Agent:
+    """The agent that played a recording, from the copy that lies in it.
+
+    Args:
+        recording: opened with ``trust_code`` where the agent names code of its own.
+        agent: another copy of it, taken as it is.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        CheckpointError, ManifestError, NotFinite: as ``load_agent``.
+    """
+    if agent is None:
+        agent = load_agent(recording.agent_folder, trust_code=recording.trust_code)
+    return agent.to(choose_device(device))
 
 
 def _check_not_hidden(name: str) -> None:
@@ -160,9 +179,11 @@ def random_agent(env: str | None, *, preset: str | None = None, trust_code: bool
     return Agent(spec=spec, policy=policy, trust_code=trust_code)
 
 
-def _elsewhere(spec: AgentSpec, env: str | None, preset: str | None) -> AgentSpec:
+def _elsewhere(spec: AgentSpec, env: str | None, preset: str | None, trust_code: bool) -> AgentSpec:
     """The agent in another environment or under another protocol; its score is no longer known."""
-    resolved = protocols.resolve(env or spec.environment.id, preset=preset or spec.preset or None)
+    resolved = protocols.resolve(
+        env or spec.environment.id, preset=preset or spec.preset or None, trust_code=trust_code
+    )
     environment = resolved.environment
     known = action_meanings(environment)
     foreign = [m for m in spec.action.meanings if m not in known]

@@ -130,7 +130,9 @@ def play_on(
         Two forward passes a decision where something is hidden, one elsewhere, in batches of
         ``ROWS``; a replay costs no forward pass.
     """
-    new_player = functools.partial(Player, agent.spec, agent.policy.state_size, play=Play())
+    new_player = functools.partial(
+        Player, agent.spec, agent.policy.state_size, play=Play(), trust_code=agent.trust_code
+    )
     waiting = [(branch, arm) for branch in branches for arm in arms]
     total, finished = len(waiting), 0
     idle = [new_player() for _ in range(min(side_by_side, total))]
@@ -163,7 +165,8 @@ class _Game:
             self._catch_up(branch.episode, branch.step)
         self._generator = _chances(agent, branch)
         self.shadow = player.state
-        player.hold_ram(arm.ram)
+        if arm.ram:
+            player.hold_ram(arm.ram)
 
     def _catch_up(self, episode: Episode, step: int) -> None:
         """Hide the region in the frames that are on the stack already, each at its own time."""

@@ -78,7 +78,7 @@ def record(
         with new as writer:
             run = _Run(played.to(where), where, writer, progress, interruption)
             run.finish(itertools.chain([first], iter(new_player, None)), play.n_envs)
-    return open_recording(output)
+    return open_recording(output, trust_code=agent.trust_code)
 
 
 def as_played(agent: Agent, play: Play) -> Agent:

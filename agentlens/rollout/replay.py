@@ -55,9 +55,7 @@ class Verdict:
         )
 
 
-def verify(
-    recording: Recording | Path | str, *, trust_code: bool = False, progress: Progress = silent
-) -> list[Verdict]:
+def verify(recording: Recording | Path | str, *, progress: Progress = silent) -> list[Verdict]:
     """Check every digest, then replay every episode from its start and compare it with the
     recording.
 
@@ -65,8 +63,8 @@ def verify(
     unfinished episodes as far as they go. The policy is not asked: see ``saliency`` for that.
 
     Args:
-        recording: with any number of episodes; or its folder.
-        trust_code: allow code that the recording's environment names to run.
+        recording: with any number of episodes, opened with ``trust_code`` where its world names
+            code; or its folder.
         progress: told of decisions.
 
     Returns:
@@ -82,7 +80,7 @@ def verify(
     recording = open_recording(recording)
     recording.check()
     header = recording.header
-    player = Player(header.agent, 0, trust_code=trust_code)
+    player = Player(header.agent, 0, trust_code=recording.trust_code)
     check_same_world(header, player)
     total, done = sum(len(episode) for episode in recording.episodes), 0
     verdicts = []

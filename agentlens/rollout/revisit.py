@@ -94,7 +94,7 @@ def revisit(
             _visit_all(visit, chosen, writer, progress, interruption)
             if len(chosen) == header.episodes_wanted:
                 writer.complete()
-    return open_recording(output)
+    return open_recording(output, trust_code=agent.trust_code)
 
 
 def _header(

@@ -18,9 +18,8 @@ import torch
 from agentlens.compute import Compute
 from agentlens.envs.atari.objects import objects_of
 from agentlens.errors import Corrupt, DeviceError, Interrupted, InvalidArgument, ShapeError
-from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.base import Policy
-from agentlens.policies.device import choose_device
 from agentlens.progress import Progress
 from agentlens.provenance import provenance
 from agentlens.saliency.base import (
@@ -136,9 +135,8 @@ def prepare_maps(
     configured = configure(method)
     lengths = {episode.index: len(episode) for episode in recording.episodes}
     chosen = choose_steps(lengths, steps)
-    if agent is None:
-        agent = load_agent(recording.folder / "agent")
-    policy = agent.to(choose_device(compute.device)).policy
+    agent = recorded_agent(recording, agent, device=compute.device)
+    policy = agent.policy
     spec = recording.header.agent
     if policy.observation_shape != spec.observation.shape:
         raise ShapeError(

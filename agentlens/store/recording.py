@@ -51,11 +51,14 @@ class Recording:
         folder: where it lies. header: what holds for all episodes.
         episodes: by index, unfinished ones (``episode.complete`` is false) included.
         complete: whether all wanted episodes are finished. palette: uint8 [256, 3].
-        agent_folder: the copy of the agent that played.
+        agent_folder: the copy of the agent that played. trust_code: the user allowed code that the
+            agent or its world names to run.
     """
 
-    def __init__(self, folder: Path, document: RecordingDocument) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, document: RecordingDocument, *, trust_code: bool = False
+    ) -> None:
+        self.folder, self.trust_code = folder, trust_code
         self.header = document.header
         self.complete = document.complete
         self._agent_digests = document.agent_digests
@@ -105,11 +108,13 @@ class Recording:
                 raise Corrupt(f"{path}: it was altered after it was recorded with.")
 
 
-def open_recording(folder: Recording | Path | str) -> Recording:
+def open_recording(folder: Recording | Path | str, *, trust_code: bool = False) -> Recording:
     """Open a recording, finished or not; costs one file, however many finished episodes there are.
 
     Args:
         folder: where it lies; one that is open already is given back as it is.
+        trust_code: allow code to run that the recorded agent or its world names, when something
+            loads or plays it; nothing runs here.
 
     Raises:
         Corrupt: no recording, or a truncated or altered file; names file and reason.
@@ -119,4 +124,4 @@ def open_recording(folder: Recording | Path | str) -> Recording:
     if isinstance(folder, Recording):
         return folder
     path = checked_folder(folder)
-    return Recording(path, read_recording_json(path))
+    return Recording(path, read_recording_json(path), trust_code=trust_code)

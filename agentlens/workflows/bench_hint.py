@@ -25,7 +25,7 @@ from agentlens.errors import InvalidArgument
 from agentlens.metrics._pixels import to_pixels
 from agentlens.metrics._recorded import frames_of, joined, median_picture, part
 from agentlens.metrics._states import kl
-from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.base import Policy, PolicyOutput
 from agentlens.progress import Progress, silent
 from agentlens.rollout.play import Play
@@ -218,7 +218,7 @@ def bench_hint(
         Both clones learn in about 20 seconds each on a core; a game of Pong takes 5.
     """
     recording = open_recording(recording)
-    agent = load_agent(recording.folder / "agent")
+    agent = recorded_agent(recording)
     if agent.policy.state_size:
         raise InvalidArgument(f"{agent.spec.name} has a memory: a clone without one cannot follow.")
     configured = [configure(method) for method in methods]

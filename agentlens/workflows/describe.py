@@ -11,8 +11,7 @@ import numpy as np
 
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
-from agentlens.policies.agent import Agent, load_agent
-from agentlens.policies.device import choose_device
+from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
 from agentlens.saliency.engine.settings import torch_threads
@@ -74,7 +73,7 @@ def describe(
     total = sum(stop - start for _, start, stop in chosen)
     if total == 0:
         raise InvalidArgument("no step is chosen: give a start before the end of an episode.")
-    agent = (agent or load_agent(recording.agent_folder)).to(choose_device(compute.device))
+    agent = recorded_agent(recording, agent, device=compute.device)
     describer = Describer(recording, agent, options)
     named = read_named_units(recording, agent.policy) if options.units else None
     parts: list[tuple[Episode, Description]] = []

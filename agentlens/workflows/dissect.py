@@ -24,9 +24,8 @@ from agentlens.network.dissect import (
 from agentlens.network.excitation import field_of
 from agentlens.network.places import Place, find_place, list_places
 from agentlens.network.taps import tap
-from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.base import Policy
-from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
 from agentlens.spec import ObservationSpec
@@ -134,8 +133,7 @@ def dissect(
             declared, of which no untrained twin can be made.
     """
     recording = open_recording(recording)
-    agent = agent if agent is not None else load_agent(recording.folder / "agent")
-    agent = agent.to(choose_device(compute.device))
+    agent = recorded_agent(recording, agent, device=compute.device)
     policy, twin = agent.policy, untrained_twin(agent)
     chosen = [find_place(policy, name) for name in places or usual_places(policy)]
     steps = sample_steps(recording)

@@ -19,7 +19,7 @@ from agentlens.comparison.statistics import Interval, bootstrap, mean, of_values
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
 from agentlens.network.edits import EditedPolicy
-from agentlens.policies.agent import load_agent
+from agentlens.policies.agent import recorded_agent
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
@@ -133,7 +133,7 @@ def play_edits(
     if device.type == "cpu":
         workers = min(compute.threads or os.cpu_count() or 1, games)
     parts = [range(games)[worker::workers] for worker in range(workers)]
-    run = functools.partial(_play_part, recording.folder, arms, str(device))
+    run = functools.partial(_play_part, recording.folder, recording.trust_code, arms, str(device))
     played = in_processes(run, parts, progress) if workers > 1 else run(parts[0], progress)
     path = Path(output) if output is not None else recording.folder / "edit-games"
     result = EditedGames(path=path, games=tuple(played))
@@ -144,14 +144,15 @@ def play_edits(
 
 def _play_part(
     folder: Path,
+    trust_code: bool,
     arms: Sequence[EditArm],
     device: str,
     numbers: Sequence[int],
     progress: Progress = silent,
 ) -> list[EditedGame]:
     """Play all arms of some games."""
-    seed = open_recording(folder).header.seed
-    agent = load_agent(folder / "agent", device=device)
+    recording = open_recording(folder, trust_code=trust_code)
+    seed, agent = recording.header.seed, recorded_agent(recording, device=device)
     by_arm = {name: [arm for arm in arms if arm.arm == name] for name in ARMS}
     groups: list[tuple[str, EditArm | None, list[int]]] = [(UNTOUCHED, None, list(numbers))]
     for kind, draws in by_arm.items():

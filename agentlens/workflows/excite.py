@@ -23,9 +23,8 @@ from agentlens.network.excitation import (
     palette_values,
 )
 from agentlens.network.places import Place, parse_unit
-from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.base import Policy
-from agentlens.policies.device import choose_device
 from agentlens.provenance import provenance
 from agentlens.store.recording import Recording, open_recording
 from agentlens.store.tables import NUMBERS, write_table
@@ -94,8 +93,7 @@ def excite_unit(
         raise InvalidArgument(f"{page}: expected a name that ends in .html; it is a page.")
     if page.exists() and not force:
         raise AlreadyExists(f"{page} is there: --force replaces it, --output names another.")
-    agent = agent if agent is not None else load_agent(recording.agent_folder)
-    agent = agent.to(choose_device(compute.device))
+    agent = recorded_agent(recording, agent, device=compute.device)
     place, units = parse_unit(agent.policy, unit)
     if len(units) != 1:
         raise InvalidArgument(f"{unit!r} is a layer: expected one of its units, {unit}.unit.0 say.")

@@ -16,9 +16,8 @@ from agentlens.errors import InvalidArgument
 from agentlens.network.edits import Edit, EditedPolicy
 from agentlens.network.places import Place, find_place
 from agentlens.network.taps import CHUNK, tap
-from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.base import Policy
-from agentlens.policies.device import choose_device
 from agentlens.store.recording import Recording, open_recording
 from agentlens.workflows.dissect import SampledSteps, sample_steps
 from agentlens.workflows.untrained import untrained_twin
@@ -93,8 +92,7 @@ def look_inside(
             object.
     """
     recording = open_recording(recording)
-    agent = agent if agent is not None else load_agent(recording.folder / "agent")
-    agent = agent.to(choose_device(compute.device))
+    agent = recorded_agent(recording, agent, device=compute.device)
     policy, twin = agent.policy, untrained_twin(agent)
     if policy.kind != "logits":
         raise InvalidArgument(

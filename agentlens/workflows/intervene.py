@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument
-from agentlens.policies.agent import load_agent
+from agentlens.policies.agent import recorded_agent
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
@@ -30,14 +30,14 @@ def intervene(
     *,
     compute: Compute | None = None,
     output: Path | str | None = None,
-    trust_code: bool = False,
     progress: Progress = silent,
 ) -> InterventionResult:
     """Find out whether an agent's play depends on a region, the top of a map, or a byte of RAM.
 
     The recorded game is replayed bit for bit to the step; from there the agent plays on twice
-    under the same chances: untouched, and with the change; where something is hidden, also with a
-    random region of its shape hidden. Whole games (start 0, steps 0) are those of ``record``.
+    under the same chances: untouched, and with the change. Where something is hidden, a third
+    arm hides a random region of the same shape and size. Whole games (start 0, steps 0) are
+    those that ``record`` would play under the recording's seed.
 
     Args:
         recording: whose agent and game, or its folder.
@@ -45,7 +45,6 @@ def intervene(
         play: from where, how long, how often; 20 whole games if not given.
         compute: ``threads``: processes that play side by side, 0 for one a core.
         output: where the table of decisions is written (``<output>.parquet`` and ``.csv``).
-        trust_code: allow code that the recording's agent or world names to run.
         progress: called with games finished and to play.
 
     Returns:
@@ -63,38 +62,39 @@ def intervene(
     recording, play = open_recording(recording), play or PlayOn()
     compute = compute or Compute()
     device = choose_device(compute.device)
-    where = (str(device), trust_code)
-    agent = load_agent(recording.agent_folder, trust_code=trust_code)
+    agent = recorded_agent(recording)
     _check(recording, play)
     arms_of(recording, agent, intervention, branches_of(recording, play, range(1)))
-    cores = (compute.threads or os.cpu_count() or 1) if device.type == "cpu" else 1
-    workers = min(cores, play.repeats)
+    workers = 1
+    if device.type == "cpu":
+        workers = min(compute.threads or os.cpu_count() or 1, play.repeats)
     parts = [range(play.repeats)[worker::workers] for worker in range(workers)]
-    run = functools.partial(_play_part, recording.folder, intervention, play, where)
+    run = functools.partial(
+        _play_part, recording.folder, recording.trust_code, intervention, play, str(device)
+    )
     rows = in_processes(run, parts, progress) if workers > 1 else run(parts[0], progress)
     result = InterventionResult.of(rows, agent.spec, intervention, play)
     if output is not None:
-        made = provenance(device=where[0], recording=recording.header.identity)
+        made = provenance(device=str(device), recording=recording.header.identity)
         write_table(output, result.columns(), {**made, "changes": ", ".join(intervention.changes)})
     return result
 
 
 def _play_part(
     folder: Path,
+    trust_code: bool,
     intervention: Intervention,
     play: PlayOn,
-    where: tuple[str, bool],
+    device: str,
     numbers: Sequence[int],
     progress: Progress = silent,
 ) -> list[PlayedStep]:
-    """Play all arms of some branches. ``where``: the device, and whether code is trusted."""
-    recording, (device, trust_code) = open_recording(folder), where
-    agent = load_agent(recording.agent_folder, device=device, trust_code=trust_code)
+    """Play all arms of some branches."""
+    recording, where = open_recording(folder, trust_code=trust_code), choose_device(device)
+    agent = recorded_agent(recording, device=device)
     branches = branches_of(recording, play, numbers)
     arms = arms_of(recording, agent, intervention, branches)
-    played = play_on(
-        agent, branches, arms, steps=play.steps, device=choose_device(device), progress=progress
-    )
+    played = play_on(agent, branches, arms, steps=play.steps, device=where, progress=progress)
     return list(played)
 
 

@@ -18,7 +18,7 @@ from agentlens.drawing.render import check_output
 from agentlens.drawing.side_by_side import MOST
 from agentlens.drawing.video import VideoWriter
 from agentlens.errors import InvalidArgument, OutputMismatch
-from agentlens.policies.agent import load_agent
+from agentlens.policies.agent import recorded_agent
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
 from agentlens.rollout.intervene import PlayedStep, Scene, play_on
@@ -56,7 +56,6 @@ def intervention_video(
     *,
     compute: Compute | None = None,
     force: bool = False,
-    trust_code: bool = False,
     progress: Progress = silent,
 ) -> Path:
     """Draw the first pair of an intervention: untouched and changed continuations side by side.
@@ -70,7 +69,6 @@ def intervention_video(
         output: the video: mp4, webm, gif or webp.
         compute: device.
         force: replace an earlier file.
-        trust_code: as for ``intervene``.
         progress: called with decisions drawn and to draw.
 
     Raises:
@@ -83,7 +81,7 @@ def intervention_video(
     output, recording = Path(output), open_recording(recording)
     check_video(result.intervention, output, force=force)
     device = choose_device((compute or Compute()).device)
-    agent = load_agent(recording.agent_folder, device=str(device), trust_code=trust_code)
+    agent = recorded_agent(recording, device=str(device))
     branches = branches_of(recording, result.play, [_BRANCH])
     names = (UNTOUCHED, *result.intervention.changes)
     arms = [

@@ -64,7 +64,7 @@ class LiveAgent:
         self._seed = episode_seed(play.seed, 0)
         self._method = _for_a_game_in_play(method)
         spec, policy = self._agent.spec, self._agent.policy
-        self._player = Player(spec, policy.state_size, play=play)
+        self._player = Player(spec, policy.state_size, play=play, trust_code=agent.trust_code)
         groups = merge_groups(spec.environment.game, spec.action.meanings)
         threads = threads or max(1, (os.cpu_count() or 1) - 1)
         self._compute = dataclasses.replace(compute, threads=threads)

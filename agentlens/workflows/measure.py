@@ -15,7 +15,7 @@ from agentlens.envs.alike import merge_groups
 from agentlens.errors import InvalidArgument, OutputMismatch
 from agentlens.metrics import METRICS, Metric, Sample, States
 from agentlens.metrics._recorded import frames_of, joined, median_picture
-from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.base import Policy
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
@@ -73,7 +73,7 @@ def measure(
     compute = compute or Compute()
     chosen = _metrics(plan)
     device = choose_device(compute.device)
-    policy = (agent or load_agent(recording.folder / "agent")).policy.to(device)
+    policy = recorded_agent(recording, agent, device=compute.device).policy
     _check(methods, policy)
     makers = _makers(recording, methods, plan, compute)
     with exact_float32(), torch_threads(compute.threads):

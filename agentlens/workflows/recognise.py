@@ -17,8 +17,7 @@ from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.network.places import find_place
 from agentlens.network.recognition import failure_auc, probe
 from agentlens.network.taps import tap
-from agentlens.policies.agent import Agent, load_agent
-from agentlens.policies.device import choose_device
+from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.saliency.engine.settings import torch_threads
 from agentlens.saliency.objects import ObjectEraser
 from agentlens.store.recording import Episode, Recording, open_recording
@@ -111,8 +110,7 @@ def recognise(
         InvalidArgument: a network of which no untrained twin can be made, or too few steps.
     """
     recording = open_recording(recording)
-    agent = agent if agent is not None else load_agent(recording.agent_folder)
-    agent = agent.to(choose_device(compute.device))
+    agent = recorded_agent(recording, agent, device=compute.device)
     policy, twin = agent.policy, untrained_twin(agent)
     chosen = find_place(policy, place or usual_places(policy)[-1])
     steps = _steps(recording, corrupt, np.random.default_rng(seed))

@@ -26,9 +26,8 @@ from agentlens.network.state_maps import (
     told_variance,
 )
 from agentlens.network.taps import tap
-from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.base import Policy
-from agentlens.policies.device import choose_device
 from agentlens.policies.networks import ChainPolicy
 from agentlens.store.atomic import write_file
 from agentlens.store.recording import Recording, open_recording
@@ -130,7 +129,7 @@ def map_states(
         raise AlreadyExists(
             f"{page}: the map or its picture is there already; --force replaces them."
         )
-    agent = load_agent(recording.folder / "agent").to(choose_device(compute.device))
+    agent = recorded_agent(recording, device=compute.device)
     where = find_place(agent.policy, place)
     states = _chosen(recording, plan.states)
     points, share = _laid_out(agent.policy, where, states, plan.kind)

@@ -19,7 +19,7 @@ from agentlens.compute import Compute
 from agentlens.drawing.upsample import plane_upsampler
 from agentlens.errors import InvalidArgument
 from agentlens.mapping import encode
-from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
@@ -162,8 +162,7 @@ def _material(recordings: Sequence[Recording], method: Lan, compute: Compute) ->
         raise InvalidArgument(
             f"recordings of {len(weights)} agents: a mask network is learned for one."
         )
-    agent = load_agent(recordings[0].folder / "agent")
-    agent = agent.to(choose_device(compute.device))
+    agent = recorded_agent(recordings[0], device=compute.device)
     episodes = [e for r in recordings for e in r.episodes if len(e) >= 100]
     if not episodes:
         raise InvalidArgument("no episode of 100 steps or more to learn from: record a longer one.")

@@ -17,7 +17,7 @@ from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.metrics._pixels import to_pixels
 from agentlens.metrics._recorded import frames_of, median_picture
 from agentlens.metrics._states import States
-from agentlens.policies.agent import Agent, load_agent
+from agentlens.policies.agent import recorded_agent
 from agentlens.rollout.distances import softmax
 from agentlens.saliency.explain import explain
 from agentlens.saliency.methods.perturbation import Perturbation
@@ -106,7 +106,6 @@ def whynot(
     episode: int = 0,
     compute: Compute = Compute(),
     output: Path | str | None = None,
-    agent: Agent | None = None,
 ) -> WhyNot:
     """Answer why an agent did not take another action.
 
@@ -116,11 +115,12 @@ def whynot(
         step: of the episode.
         episode: its index.
         compute: device, threads and engine.
-        output: folder of the contrast map; in the recording's ``maps`` if not given.
-        agent: another copy of the recording's own.
+        output: folder of the contrast map; ``maps/whynot-STEP-OTHER`` in the recording if not
+            given.
 
     Returns:
-        The odds of both, the contrast map, and the places that speak for each, hidden in turn.
+        The odds of both actions, the contrast map, and the places that speak for each, every one
+        hidden in turn to see what the policy wants then.
 
     Raises:
         UnknownName: the agent has no such action.
@@ -136,14 +136,13 @@ def whynot(
     taken = _taken(played, step, meanings, other)
     method = Perturbation(targets=(TARGET,), action=taken, contrast=other)
     folder = Path(output or recording.folder / "maps" / f"whynot-{episode}-{step}-{other.lower()}")
-    agent = agent or load_agent(recording.agent_folder)
-    where = {episode: [step]}
-    maps = explain(recording, method, steps=where, compute=compute, output=folder, agent=agent)
+    maps = explain(recording, method, steps={episode: [step]}, compute=compute, output=folder)
+    agent = recorded_agent(recording)
     frames = frames_of(played, [step])
     median, explained = median_picture(recording), frames.actions.numpy()
     states = States(policy=agent.policy, frames=frames, median=median, explained=explained)
     pair = (meanings.index(taken), meanings.index(other))
-    row = np.flatnonzero((maps.steps == step) & (maps.episodes == episode))[0]
+    row = int(np.flatnonzero((maps.steps == step) & (maps.episodes == episode))[0])
     pixels = to_pixels(maps.values[row, 0, :1].astype(np.float64), maps.grid)[0]
     logits = agent.policy.kind == "logits"
     return WhyNot(

@@ -29,8 +29,12 @@ from agentlens.rollout.replay import verify
 from agentlens.saliency.explain import explain
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.spec import ActionSpec, AgentSpec
+from agentlens.store.recording import open_recording
 from agentlens.workflows.compare import compare
 from agentlens.workflows.compare_plan import ComparisonPlan
+from agentlens.workflows.intervene import intervene
+from agentlens.workflows.intervene_options import Intervention, PlayOn
+from agentlens.workflows.watch import watch
 from tests import worlds
 
 CPU = Compute(device="cpu", engine="batched", threads=1)
@@ -221,9 +225,10 @@ def test_minigrid_as_an_unknown_world(tmp_path: Path) -> None:
     agent = load_agent("random", env="minigrid:MiniGrid-Empty-8x8-v0", trust_code=True)
     assert agent.spec.action.meanings[:3] == ("left", "right", "forward")
     recording = record(agent, output=tmp_path / "r", play=Play(max_steps=20))
-    assert verify(recording, trust_code=True)[0].exact
+    assert verify(recording)[0].exact
+    assert verify(open_recording(recording.folder, trust_code=True))[0].exact
     with pytest.raises(InvalidArgument, match="--trust-code"):
-        verify(recording)
+        verify(recording.folder)
 
 
 @pytest.mark.slow
@@ -244,11 +249,16 @@ def test_a_minigrid_agent_trained_by_the_script_goes_the_whole_way(tmp_path: Pat
     agent = load_agent(folder, trust_code=True)
     assert agent.spec.observation.shape == (3, 40, 40)
     recording = record(agent, output=tmp_path / "r", play=Play(max_steps=12, seed=2))
-    assert verify(recording, trust_code=True)[0].exact
-    maps = explain(recording, agent=agent, compute=CPU)
+    assert verify(recording)[0].exact
+    maps = explain(recording, compute=CPU)
     assert maps.values.shape[0] == 12
     agentlens.render(recording, maps, tmp_path / "walker.mp4")
     assert (tmp_path / "walker.mp4").stat().st_size > 1000
+    hidden = Intervention(hide=("0:20,0:40",), fill="blur", random=False)
+    played = intervene(recording, hidden, play=PlayOn(start=2, steps=3, repeats=2), compute=CPU)
+    assert {row.arm for row in played.rows} == {"untouched", "0:20,0:40 hidden"}
+    watched = watch(agent, tmp_path / "w.mp4", play=Play(max_steps=3), compute=CPU)
+    assert watched.steps == 3
     other = random_agent(env, trust_code=True)
     plan = ComparisonPlan(
         map_states=4, moments=1, video_steps=3, states=0, episodes=2, badge_states=3
