@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from agentlens.cli._console import table
-from agentlens.cli._options import DeviceFlags, RecordingChoice
+from agentlens.cli._options import DeviceFlags, RecordingFolder
 from agentlens.cli._verb import Verb
 from agentlens.workflows.options import Location
 
@@ -24,7 +24,8 @@ class Options:
     Example: agentlens whynot recordings/pong LEFT --step 300 --figure why.png
     """
 
-    source: RecordingChoice
+    recording: RecordingFolder
+    """Folder of a recording."""
     other: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="ACTION")]
     """The action it did not take, such as LEFT."""
     step: int
@@ -38,16 +39,19 @@ class Options:
     force: bool = False
     """Overwrite the picture."""
     compute: DeviceFlags
+    trust_code: bool = False
+    """Allow code that the recording's agent or world names (module:Class) to run."""
 
 
 def run(options: Options) -> int:
     """Answer, print the places and the sentence, draw."""
     from agentlens.cli._agent import use_compute
     from agentlens.drawing.still import still
+    from agentlens.store.recording import open_recording
     from agentlens.workflows.whynot import whynot
 
     compute = use_compute(options.compute)
-    recording = options.source.open()
+    recording = open_recording(options.recording, trust_code=options.trust_code)
     answer = whynot(
         recording,
         options.other,
