@@ -73,7 +73,7 @@ class StepNotes:
 
     def numbers(self, steps: np.ndarray) -> tuple[Curve, ...]:
         """Every number of the tables in the folder ``numbers``, at these steps; NaN where a table
-        says nothing."""
+        says nothing. Where tables differ about a name, it begins with the table's."""
         curves = []
         for name, of_step in self._numbers.items():
             values = np.array([of_step.get(int(s), np.nan) for s in steps], np.float32)
@@ -82,15 +82,41 @@ class StepNotes:
 
 
 def _number_columns(recording: Recording, episode: int) -> dict[str, dict[int, float]]:
-    """By name a number's value at each step of an episode."""
-    columns: dict[str, dict[int, float]] = {}
+    """By name a number's value at each step of an episode.
+
+    Tables that give a name the same values have one number; where they differ, the table's name
+    stands before it.
+    """
+    by_table: dict[str, dict[str, dict[int, float]]] = {}
     for path in sorted((recording.folder / NUMBERS).glob("*.parquet")):
-        rows = _rows(recording, f"{NUMBERS}/{path.name.removesuffix('.parquet')}", episode)
-        steps = [int(step) for step in rows["step"]]
-        for name, values in rows.items():
-            if name not in ("episode", "step") and name not in columns:
-                columns[name] = dict(zip(steps, map(float, values), strict=True))
+        table = path.name.removesuffix(".parquet")
+        for name, values in _step_values(_rows(recording, f"{NUMBERS}/{table}", episode)).items():
+            by_table.setdefault(name, {})[table] = values
+    columns: dict[str, dict[int, float]] = {}
+    for name, tables in by_table.items():
+        first, *others = tables.values()
+        if all(_alike(first, other) for other in others):
+            columns[name] = first
+        else:
+            columns |= {f"{table}: {name}": values for table, values in tables.items()}
     return columns
+
+
+def _step_values(rows: Mapping[str, np.ndarray]) -> dict[str, dict[int, float]]:
+    """By column of a table of numbers its value at each step."""
+    steps = [int(step) for step in rows["step"]]
+    return {
+        name: dict(zip(steps, map(float, values), strict=True))
+        for name, values in rows.items()
+        if name not in ("episode", "step")
+    }
+
+
+def _alike(number: Mapping[int, float], other: Mapping[int, float]) -> bool:
+    """Whether two numbers have the same steps and at each the same value, NaN for NaN."""
+    return number.keys() == other.keys() and np.array_equal(
+        list(number.values()), [other[step] for step in number], equal_nan=True
+    )
 
 
 def _rows(recording: Recording, name: str, episode: int) -> Mapping[str, np.ndarray]:

@@ -263,7 +263,8 @@ def _write_curves(result: ConceptResult, model: Embedding, inside: Inside, place
     }
     for named, values in zip(result.embedding.named, numbers.T, strict=True):
         follows = abs(named.correlation) > named.rolled
-        columns[f"{named.number}: {named.coordinate if follows else 'no object'}"] = values
+        what = named.coordinate if follows else "no object"
+        columns[f"{place.name} {named.number}: {what}"] = values
     about = {"recording": inside.recording.header.identity, "place": place.name, **provenance()}
     write_table(result.curves, columns, about)
 

@@ -242,6 +242,6 @@ def _write_tables(
         "episode": np.concatenate([np.full(len(v), i) for i, v in energies.items()]),
         "step": np.concatenate([np.arange(len(v)) for v in energies.values()]),
         own.name: np.concatenate([own.curves[i].values for i in energies]),
-        "energy of its layer": np.concatenate(list(energies.values())),
+        f"energy of {own.name.rpartition('.unit.')[0]}": np.concatenate(list(energies.values())),
     }
     write_table(result.curve, columns, about)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from agentlens.cli import main
+from agentlens.drawing.film import Film
 from agentlens.envs.protocols import resolve
 from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.policies.agent import Agent, load_agent
@@ -18,6 +19,7 @@ from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.spec import ActionSpec, AgentSpec
 from agentlens.store.artefacts import read_artefact
+from agentlens.store.recording import open_recording
 from agentlens.store.tables import read_table
 from tests.rollout_agents import MEANINGS
 
@@ -186,5 +188,7 @@ def test_what_excites_a_unit_is_a_page_and_a_curve(
         page,
         "--force",
     )
+    numbers = {curve.name for curve in Film(open_recording(recording), None).scene.numbers}
+    assert numbers >= {"energy of torso.1", "torso.1.unit.2", "energy of torso.4", "torso.4.unit.2"}
     assert main(["excite", str(recording), "--unit", "torso.4", "--output", "x.html"]) != 0
     assert "expected one of its units" in capsys.readouterr().err

@@ -12,11 +12,12 @@ from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
 from agentlens.drawing.panels.boxes import BoxedGame
 from agentlens.drawing.panels.caption import Caption, wrapped
+from agentlens.drawing.panels.numbers import Numbers, left_out
 from agentlens.drawing.still import still
 from agentlens.drawing.text import text_width
 from agentlens.errors import InvalidArgument
 from agentlens.store.recording import Recording
-from agentlens.store.tables import write_table
+from agentlens.store.tables import NUMBERS, write_table
 from tests import render_samples as samples
 
 
@@ -104,6 +105,46 @@ def test_notes_of_another_recording_are_refused(tmp_path: Path) -> None:
     write_notes(recording, "another")
     with pytest.raises(InvalidArgument, match="another recording"):
         Film(recording, None, steps=[7])
+
+
+def write_numbers(recording: Recording, table: str, **numbers: float) -> None:
+    columns = {name.replace("_", " "): [value] * 9 for name, value in numbers.items()}
+    about = {"recording": recording.header.identity}
+    write_table(
+        recording.folder / NUMBERS / table,
+        {"episode": [0] * 9, "step": list(range(9)), **columns},
+        about,
+    )
+
+
+def test_numbers_of_one_name_in_two_tables_are_two_numbers(tmp_path: Path) -> None:
+    recording = samples.record(tmp_path / "a", 10)
+    write_numbers(recording, "excite-torso.2.unit.1", energy=2.0, own=1.0, agreed=7.0)
+    write_numbers(recording, "excite-torso.5.unit.1", energy=5.0, agreed=7.0)
+    curves = Film(recording, None).scene.numbers
+    assert {curve.name: float(curve.values[0]) for curve in curves} == {
+        "excite-torso.2.unit.1: energy": 2.0,
+        "excite-torso.5.unit.1: energy": 5.0,
+        "own": 1.0,
+        "agreed": 7.0,
+    }
+
+
+def test_numbers_beyond_eight_are_said_to_be_left_out(tmp_path: Path) -> None:
+    recording = samples.record(tmp_path / "a", 10)
+    eight = {f"number_{n}": float(n) for n in range(8)}
+    write_numbers(recording, "first", **eight)
+    film = Film(recording, None)
+    (panel,) = Numbers.for_scene(film.scene, 320)
+    write_numbers(recording, "second", the_ninth=9.0, the_tenth=10.0)
+    more = Film(recording, None)
+    (longer,) = Numbers.for_scene(more.scene, 320)
+    assert left_out(more.scene.numbers[8:]) == "2 more not drawn: the ninth, the tenth"
+    before, after = panel.draw(film.context(3)), longer.draw(more.context(3))
+    room = len(after) - len(before)
+    assert room > 0
+    np.testing.assert_array_equal(before[: -room - 1], after[: len(before) - room - 1])
+    assert (after[-room - 6 :] != np.array(more.scene.theme.surface)).any(), "a line is written"
 
 
 def test_words_are_broken_at_their_spaces() -> None:
