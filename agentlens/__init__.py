@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from agentlens.rollout.replay import verify as verify
     from agentlens.rollout.revisit import revisit as revisit
     from agentlens.saliency import methods as methods
+    from agentlens.saliency.explain import estimate_seconds as estimate_seconds
     from agentlens.saliency.explain import explain as explain
     from agentlens.spec import ActionSpec as ActionSpec
     from agentlens.spec import AgentSpec as AgentSpec
@@ -85,6 +86,7 @@ _HOMES = {
     "Recording": "store.recording",
     "compare": "workflows.compare",
     "describe": "workflows.describe",
+    "estimate_seconds": "saliency.explain",
     "explain": "saliency.explain",
     "find_moments": "drawing.moments",
     "intervene": "workflows.intervene",

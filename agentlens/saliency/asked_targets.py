@@ -145,6 +145,11 @@ def check_targets(
             possible = ", ".join(_possible(kind, has_value))
             raise UnknownName("target", name, TARGETS, f"This agent has {possible}.")
         needs = SCORES[name].needs
+        if needs == "nothing" and name != "energy":
+            raise InvalidArgument(
+                f"target {name!r} is what the method {name} gives, and no score of a policy: "
+                f"explain with method {name}."
+            )
         if needs == "softmax" and kind == "q_values" and temperature is None:
             raise InvalidArgument(
                 f"target {name!r} needs action probabilities and this agent has Q-values: "

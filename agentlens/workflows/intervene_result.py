@@ -13,6 +13,7 @@ from agentlens.comparison.statistics import Interval, bootstrap, mean, of_values
 from agentlens.rollout.intervene import PlayedStep
 from agentlens.spec import AgentSpec
 from agentlens.workflows.intervene_options import UNTOUCHED, Intervention, PlayOn
+from agentlens.workflows.summary import return_text
 
 _MEASURES = ("kl", "total_variation", "flip")
 
@@ -125,7 +126,9 @@ class InterventionResult:
             return f"{change}: cannot tell; one pair has no interval, ask for more repeats."
         if self.distinct < 2:
             return f"{change}: cannot tell; every repeat played the same game: one pair only."
-        between = f"{gap.estimate:+.1f} ({gap.low:+.1f} to {gap.high:+.1f})"
+        returns = [*self.returns(UNTOUCHED), *self.returns(change)]
+        mean, low, high = (return_text(v, returns) for v in (gap.estimate, gap.low, gap.high))
+        between = f"{mean} ({low} to {high})"
         if gap.holds(0.0):
             return f"{change}: cannot tell; the difference in return is {between}, which holds 0."
         return f"{change}: the return changes by {between} against untouched play."

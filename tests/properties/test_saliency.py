@@ -9,14 +9,16 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from agentlens.compute import Compute
+from agentlens.errors import InvalidArgument
 from agentlens.policies.base import PolicyOutput
 from agentlens.saliency import scores
-from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
+from agentlens.saliency.asked_targets import check_targets
+from agentlens.saliency.base import METHODS, FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.methods.gradient import Gradient
 from agentlens.saliency.methods.occlusion import Occlusion
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.saliency.question import Question
-from agentlens.saliency.targets import DIFFERENTIABLE_TARGETS, SCORES, TARGETS
+from agentlens.saliency.targets import DIFFERENTIABLE_TARGETS, SCORES
 from tests.tiny import LinearPolicy, constant_policy, planted_policy
 
 FACTS = RecordingFacts()
@@ -173,7 +175,7 @@ def test_every_score_is_explained_in_the_order_asked() -> None:
     observation = torch.rand(1, 1, 9, 9)
     one, other = (explain(policy, m, observation).values for m in (forward, backward))
     assert torch.equal(one, other.flip(1))
-    assert set(ACTOR) | set(Q) | {"energy", "random"} == set(TARGETS)
+    assert set(ACTOR) | set(Q) == {n for n, score in SCORES.items() if score.needs != "nothing"}
 
 
 def test_every_described_score_has_its_formula() -> None:
@@ -191,3 +193,10 @@ def test_merged_groups_share_the_explained_action() -> None:
     taken = Question(policy=policy, groups=((0, 2), (1,)))
     place, other = taken.positions(base, taken.explained(base, torch.tensor([2])))
     assert (place.tolist(), other.tolist()) == ([0], [1])
+
+
+def test_what_no_policy_gives_is_refused_by_its_name() -> None:
+    for name in {n for n, score in SCORES.items() if score.needs == "nothing"} - {"energy"}:
+        assert name in METHODS.names()
+        with pytest.raises(InvalidArgument, match=f"method {name}"):
+            check_targets(["kl", name], "logits", True, None)

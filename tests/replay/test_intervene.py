@@ -218,7 +218,9 @@ def test_verdict_cannot_tell_where_the_interval_holds_0(tmp_path: Path) -> None:
     change = "court hidden"
     clear = _result(agent, [-9.0, -10.0, -11.0, -10.0, -9.5, -10.5], [0, 1, 0, 1, 2, 1])
     assert clear.difference(change).estimate == pytest.approx(-10.0)
-    assert "changes by -10.0" in clear.verdict(change)
+    assert "changes by -10.000 (" in clear.verdict(change)  # made of parts of a point
+    whole = _result(agent, [-9.0, -10.0, -11.0, -10.0, -9.0, -11.0], [0, 1, 0, 1, 2, 1])
+    assert "changes by -10.0 (" in whole.verdict(change)
     unclear = _result(agent, [-1.0, 1.0, -2.0, 2.0, 0.5, -0.5], [0, 1, 0, 1, 2, 1])
     assert "cannot tell" in unclear.verdict(change)
     assert "same game" in _result(agent, [-9.0, -9.0], [1, 1]).verdict(change)

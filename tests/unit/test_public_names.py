@@ -29,6 +29,7 @@ def test_public_names_are_these() -> None:
         "Recording",
         "compare",
         "describe",
+        "estimate_seconds",
         "explain",
         "find_moments",
         "import_agent",
