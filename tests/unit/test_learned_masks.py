@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from agentlens.compute import Compute
 from agentlens.drawing import caption
@@ -240,3 +241,18 @@ def test_the_header_of_a_video_says_how_the_network_did_on_its_gate(verdict: str
     words = f"mask network, fidelity gate {verdict}"
     assert words in caption.method(store_samples.header(), maps)
     assert "gate" not in caption.method(store_samples.header(), plain)
+
+
+def test_a_network_is_three_convolutions_of_what_differs_from_the_background() -> None:
+    """Written out plainly: the difference is taken before the first, the last is a convolution."""
+    spec = MaskNetworkSpec(observation=SHAPE, state=3, selections=2, cells=(7, 5), channels=4)
+    network = MaskNetwork(spec)
+    network.background.copy_(torch.rand(SHAPE[1:]))
+    observation, state = frames(2).observations, torch.rand(2, 3)
+    seen = network.inwards((observation - network.background) * 3.0).relu()
+    mixed = network.whole(seen.mean((2, 3))) + network.memory(state)
+    plain = network.outwards((network.around(seen) + mixed[:, :, None, None]).relu())
+    plain = interpolate(plain, (7, 5), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(
+        network(observation, state), 6 * torch.tanh(plain / 6), rtol=0, atol=1e-5
+    )

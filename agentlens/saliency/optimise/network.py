@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, interpolate, pad
+from torch.nn.functional import conv2d, fold, interpolate
 
 from agentlens.errors import InvalidArgument, WeightMismatch
 
@@ -87,9 +87,9 @@ class MaskNetwork(nn.Module):
             assert state is not None  # a policy with memory is asked with its state
             mixed = mixed + self.memory(state)
         features = self.around(features).add_(mixed[:, :, None, None]).relu_()
-        logits = interpolate(
-            self._outwards(features), self.spec.cells, mode="bilinear", align_corners=False
-        )
+        logits = self._outwards(features)
+        if logits.shape[2:] != self.spec.cells:
+            logits = interpolate(logits, self.spec.cells, mode="bilinear", align_corners=False)
         return LIMIT * torch.tanh(logits / LIMIT)
 
     def settle(self) -> None:
@@ -104,17 +104,14 @@ class MaskNetwork(nn.Module):
     def _outwards(self, features: Tensor) -> Tensor:
         """The last convolution, [F, P, h, w] from [F, D, h, w].
 
-        With so few channels coming out it is four times as fast as a sum of nine shifted maps.
+        With so few channels coming out it is four times as fast to weigh every place's features
+        first and to lay what each place gives to its nine neighbours over one another.
         """
+        weight = self.outwards.weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2)
         height, width = features.shape[2:]
-        weight = self.outwards.weight.permute(2, 3, 0, 1).flatten(0, 2)
-        maps = weight @ features.flatten(2)
-        maps = pad(maps.reshape(len(maps), 3, 3, -1, height, width), (1, 1, 1, 1))
-        parts = [
-            maps[:, i, j, :, i : i + height, j : j + width] for i in range(3) for j in range(3)
-        ]
+        given = weight @ features.flatten(2)
         assert self.outwards.bias is not None  # built with one
-        return torch.stack(parts).sum(0) + self.outwards.bias[:, None, None]
+        return fold(given, (height, width), 3, padding=1) + self.outwards.bias[:, None, None]
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The weights by name, float32, on the CPU."""
