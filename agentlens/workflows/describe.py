@@ -89,10 +89,11 @@ def describe(
     if named is not None:
         parts = _with_units(folder, recording, named, parts, fired)
     _write(folder, recording, describer, options, parts)
-    meanings = recording.header.agent.action.meanings
     pairs: tuple[str, ...] = ()
     if options.pairs:
-        pairs = report_pairs([part for _, part in parts], describer.groups, meanings).lines()
+        described, meanings = [part for _, part in parts], recording.header.agent.action.meanings
+        reports = report_pairs(described, describer.groups, meanings, agent.policy.kind)
+        pairs = sum((report.lines() for report in reports), ())
     return replace(summarise(folder, describer, parts), pair_lines=pairs)
 
 
