@@ -1,4 +1,4 @@
-"""The batched engine and the recorder on an NVIDIA GPU, against float64 on the CPU."""
+"""The batched engine, the recorder and learning on an NVIDIA GPU, against float64 on the CPU."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from agentlens.saliency.engine import batched
 from agentlens.saliency.engine.base import MaskedPlanes, PerturbedOutputs
 from agentlens.saliency.engine.choose import choose_engine
 from agentlens.saliency.masks import gaussian_masks
+from agentlens.saliency.methods.lan import Lan
+from agentlens.saliency.optimise.training import TrainingPlan
+from agentlens.workflows.train_masks import train_masks
 from tests.planted import SmallPolicy, baby, nature
 
 pytestmark = pytest.mark.gpu
@@ -146,3 +149,18 @@ def test_a_recording_from_the_gpu_replays_and_is_explained_on_the_cpu(tmp_path: 
     largest = np.abs(on_cpu.values).max(axis=(2, 3, 4), keepdims=True)
     floor = np.array([t.noise_floor for t in on_cpu.header.targets])[:, None, None, None]
     assert (np.abs(on_cpu.values - on_gpu.values) <= 5e-5 * largest + 10 * floor).all()
+
+
+def test_a_mask_network_is_learned_and_measured(tmp_path: Path) -> None:
+    recording = agentlens.record(
+        "pong-ppo", output=tmp_path / "x", play=agentlens.Play(max_steps=130)
+    )
+    trained = train_masks(
+        [recording],
+        tmp_path / "masks",
+        method=Lan(steps=3),
+        plan=TrainingPlan(teacher_frames=16, teacher_updates=2, updates=2, batch=8),
+        compute=Compute(device=DEVICE),
+    )
+    assert [row.update for row in trained.rows] == [1, 2]
+    assert trained.gate.rows["network"].kept > 0

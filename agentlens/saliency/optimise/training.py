@@ -97,14 +97,16 @@ class TrainingState:
 
 
 def start_training(task: MaskTask, network: MaskNetwork, plan: TrainingPlan) -> TrainingState:
-    """A run before its first update, with fresh weights drawn from the plan's seed."""
-    torch_generator = torch.Generator().manual_seed(plan.seed)
+    """A run before its first update, with fresh weights drawn from the plan's seed: on the CPU, so
+    that they are the same wherever the network is."""
+    generator = torch.Generator().manual_seed(plan.seed)
     taught = plan.teacher_frames and plan.teacher_updates
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim > 1:
                 fan_in = parameter[0].numel()
-                parameter.normal_(0, (2 / fan_in) ** 0.5, generator=torch_generator)
+                drawn = torch.empty(parameter.shape)
+                parameter.copy_(drawn.normal_(0, (2 / fan_in) ** 0.5, generator=generator))
             else:
                 parameter.zero_()
         if not taught:

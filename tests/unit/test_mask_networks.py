@@ -1,0 +1,58 @@
+"""Mask networks: how they begin, learn, are held against what they stand for, and are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from agentlens.compute import Compute
+from agentlens.saliency.base import RecordingFacts
+from agentlens.saliency.methods.lan import Lan
+from agentlens.saliency.optimise.explainer import LearnedMaskExplainer
+from agentlens.saliency.optimise.network import MaskNetwork, MaskNetworkSpec
+from agentlens.saliency.optimise.solver import MaskTask
+from agentlens.saliency.optimise.training import TrainingPlan, start_training
+from tests.tiny import LinearPolicy
+
+SHAPE = (2, 20, 24)
+FACTS = RecordingFacts(pictures={"median": np.zeros(SHAPE[1:], np.float32)})
+SPEC = MaskNetworkSpec(observation=SHAPE, state=0, selections=1, cells=(5, 6), channels=4)
+
+
+def planted(method: Lan = Lan(beta=0.5)) -> MaskTask:
+    """What is wanted of masks for a policy that looks at one cell of the newest plane."""
+    weights = torch.zeros(2, *SHAPE)
+    weights[0, 1, 8:12, 12:16] = 0.5
+    explainer = method.bind(LinearPolicy(weights), Compute(), FACTS)
+    assert isinstance(explainer, LearnedMaskExplainer)
+    return explainer.tasks[0]
+
+
+class _DrawnWhereTheGeneratorIs(TorchDispatchMode):
+    """Refuses what CUDA refuses and the meta device does not: a draw by another device's
+    generator."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        generator = (kwargs or {}).get("generator")
+        if generator is not None:
+            assert generator.device.type == result.device.type, func
+        return result
+
+
+def test_fresh_weights_are_drawn_on_the_cpu_wherever_the_network_is() -> None:
+    plan = TrainingPlan(seed=3)
+    elsewhere = MaskNetwork(SPEC).to("meta")
+    with _DrawnWhereTheGeneratorIs():
+        start_training(planted(), elsewhere, plan)
+    here, again = (MaskNetwork(SPEC) for _ in range(2))
+    for network in (here, again):
+        start_training(planted(), network, plan)
+    assert torch.equal(here.inwards.weight, again.inwards.weight)
+    fan_in = 2 * 8 * 8
+    assert abs(float(here.inwards.weight.detach().std()) - (2 / fan_in) ** 0.5) < 0.02
