@@ -40,7 +40,7 @@ from agentlens.saliency.optimise.explainer import LearnedMaskExplainer
 from agentlens.saliency.optimise.network import MaskNetworkSpec, build_network
 from agentlens.store.artefacts import read_artefact, write_artefact
 from agentlens.store.recording import Recording
-from agentlens.workflows.mask_gate import MaskGate, measure_gate
+from agentlens.workflows.mask_gate import MaskGate, bind_gate, measure_gate
 from benchmarks.results import MASKS, write_result
 
 NETWORK = Path(__file__).resolve().parent.parent / "agents" / "pong-ppo" / "masks"
@@ -117,7 +117,9 @@ def gate(recording: Recording, agent: Agent) -> MaskGate:
     episode = recording.episodes[0]
     chosen = np.unique(np.linspace(0, len(episode) - 1, FRAMES).astype(int))
     frames, facts = frames_of(episode, chosen), recording_facts(recording, Lan())
-    return measure_gate(optimiser.tasks[0], network, facts, frames)
+    task = optimiser.tasks[0]
+    methods = bind_gate(task, Compute(threads=CORES), facts)
+    return measure_gate(task, methods, network, frames)
 
 
 def write_gate(measured: MaskGate) -> None:

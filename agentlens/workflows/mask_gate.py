@@ -17,11 +17,12 @@ from torch import Tensor
 
 from agentlens.compute import Compute
 from agentlens.drawing.upsample import plane_upsampler
-from agentlens.saliency.base import FrameBatch, RecordingFacts, SaliencyMethod
+from agentlens.saliency.base import Explainer, FrameBatch, RecordingFacts
 from agentlens.saliency.methods.greydanus import Greydanus
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.saliency.optimise.loss import ghost_share
 from agentlens.saliency.optimise.network import MaskNetwork
+from agentlens.saliency.optimise.problem import as_reference
 from agentlens.saliency.optimise.relaxation import spread
 from agentlens.saliency.optimise.solver import (
     MaskTask,
@@ -102,8 +103,45 @@ class MaskGate:
         }
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GateMethods:
+    """Methods that hide one place after the other, bound: what a mask network is held against."""
+
+    perturbation: Explainer
+    greydanus: Explainer
+
+
+def bind_gate(task: MaskTask, compute: Compute, facts: RecordingFacts) -> GateMethods:
+    """Bind what a gate needs, before anything is learned.
+
+    Args:
+        task: what is wanted of the masks.
+        compute: of the methods.
+        facts: with the pictures that ``sweeping(task)`` asks for.
+
+    Raises:
+        InvalidArgument: a method cannot be had for this policy.
+    """
+    return GateMethods(
+        perturbation=sweeping(task).bind(task.policy, compute, facts),
+        greydanus=Greydanus().bind(task.policy, compute, facts),
+    )
+
+
+def sweeping(task: MaskTask) -> Perturbation:
+    """The perturbation method that asks what masks are learned from; the median stands for a fill
+    that is drawn."""
+    return Perturbation(
+        targets=(task.target,),
+        reference=as_reference(task.fills.fill),
+        action=task.question.action,
+        temperature=task.question.temperature,
+        merge_actions=task.question.groups is not None,
+    )
+
+
 def measure_gate(
-    task: MaskTask, network: MaskNetwork, facts: RecordingFacts, frames: FrameBatch
+    task: MaskTask, methods: GateMethods, network: MaskNetwork, frames: FrameBatch
 ) -> MaskGate:
     """Measure a mask network on frames that it did not learn from.
 
@@ -114,9 +152,8 @@ def measure_gate(
     start = time.perf_counter()
     quick = 1 - spread(network_masks(network, frames), observation).mean(1)
     network_s = time.perf_counter() - start
-    method = Perturbation(targets=(task.target,), reference=task.fills.fill)
     start = time.perf_counter()
-    perturbation = _swept(method, task, facts, frames)
+    perturbation = swept_maps(methods.perturbation, frames)
     swept_s = time.perf_counter() - start
     solved = 1 - spread(solve(task, frames).masks, observation).mean(1)
     edges = (frames.observations - blur(frames.observations, 3.0)).abs().amax(1)
@@ -127,7 +164,7 @@ def measure_gate(
         "mean mask": quick.mean(0, keepdim=True).expand_as(quick),
         "edges": edges,
         "perturbation": perturbation.to(quick),
-        "greydanus": _swept(Greydanus(), task, facts, frames).to(quick),
+        "greydanus": swept_maps(methods.greydanus, frames).to(quick),
         "random": torch.rand(quick.shape, generator=generator).to(quick),
     }
     return MaskGate(
@@ -139,11 +176,8 @@ def measure_gate(
     )
 
 
-def _swept(
-    method: SaliencyMethod, task: MaskTask, facts: RecordingFacts, frames: FrameBatch
-) -> Tensor:
-    """Maps of a method that hides one place after the other, on pixels: float [F, H, W]."""
-    explainer = method.bind(task.policy, Compute(), facts)
+def swept_maps(explainer: Explainer, frames: FrameBatch) -> Tensor:
+    """The first target's maps in size, on pixels: float [F, H, W]."""
     values = explainer(frames).values[:, 0, 0].abs().cpu().numpy()
     enlarge = plane_upsampler(explainer.grid)
     return torch.from_numpy(np.stack([enlarge(m) for m in values]))

@@ -51,7 +51,7 @@ from agentlens.store.artefacts import (
     write_artefact,
 )
 from agentlens.store.recording import Episode, Recording, open_recording
-from agentlens.workflows.mask_gate import MaskGate, measure_gate
+from agentlens.workflows.mask_gate import MaskGate, bind_gate, measure_gate, sweeping
 
 CHECKPOINT = "unfinished mask network"
 """Purpose of the artefact that a run which is not done leaves in FOLDER/unfinished."""
@@ -125,6 +125,7 @@ def train_masks(
     """
     material = _material([open_recording(r) for r in recordings], method, compute)
     task = _task(material)
+    methods = bind_gate(task, compute, _sweeping_facts(material, task))
     folder = Path(output)
     refuse_existing(folder)
     network = _fresh_network(material, task, compute)
@@ -141,7 +142,7 @@ def train_masks(
         if row.update % _CHECKPOINT_EVERY == 0:
             _save_state(folder / "unfinished", state, about, material.agent)
     network = state.network.eval().requires_grad_(False)
-    gate = measure_gate(task, network, material.facts, _held_out_frames(material))
+    gate = measure_gate(task, methods, network, _held_out_frames(material))
     measured = {"gate": gate.as_json(), "last": dataclasses.asdict(rows[-1])}
     artefact = Artefact(
         purpose=MASK_NETWORK,
@@ -221,6 +222,11 @@ def _task(material: _Material) -> MaskTask:
             fill=method.fill, pictures=material.facts.pictures, cells=grid.shape, seed=method.seed
         ),
     )
+
+
+def _sweeping_facts(material: _Material, task: MaskTask) -> RecordingFacts:
+    """What the recording gives the methods that hide one place after the other."""
+    return recording_facts(material.recording, sweeping(task))
 
 
 def _about(

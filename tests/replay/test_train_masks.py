@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -99,3 +100,30 @@ def test_other_planes_and_scores_than_it_learned_are_refused(recording: Recordin
     ):
         with pytest.raises(InvalidArgument, match="learn"):
             agentlens.explain(recording, method, steps=[3])
+
+
+def test_a_fill_that_is_drawn_is_learned_with_and_measured(
+    recording: Recording, tmp_path: Path
+) -> None:
+    method = Lan(steps=3, fill="cells")
+    trained = train_masks([recording], tmp_path / "cells", method=method, plan=QUICK)
+    assert trained.gate.rows["perturbation"].kept > 0
+
+
+def test_what_the_gate_cannot_do_is_refused_before_anything_is_learned(
+    recording: Recording, tmp_path: Path
+) -> None:
+    """Every mask's own noise cannot be followed; only the gate and the teacher would ask."""
+
+    def learned(done: int, total: int) -> None:
+        raise AssertionError(f"{done} of {total} updates before the refusal")
+
+    with pytest.raises(InvalidArgument, match="engine 'incremental' cannot be used here"):
+        train_masks(
+            [recording],
+            tmp_path / "noise",
+            method=Lan(steps=3, fill="noise:1"),
+            plan=dataclasses.replace(QUICK, teacher_frames=0),
+            compute=agentlens.Compute(engine="incremental"),
+            progress=learned,
+        )

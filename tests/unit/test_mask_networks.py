@@ -5,30 +5,49 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from agentlens.compute import Compute
-from agentlens.saliency.base import RecordingFacts
+from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.methods.lan import Lan
 from agentlens.saliency.optimise.explainer import LearnedMaskExplainer
 from agentlens.saliency.optimise.network import MaskNetwork, MaskNetworkSpec
 from agentlens.saliency.optimise.solver import MaskTask
 from agentlens.saliency.optimise.training import TrainingPlan, start_training
+from agentlens.workflows.mask_gate import bind_gate, measure_gate
 from tests.tiny import LinearPolicy
 
 SHAPE = (2, 20, 24)
-FACTS = RecordingFacts(pictures={"median": np.zeros(SHAPE[1:], np.float32)})
+FACTS = RecordingFacts(
+    pictures={
+        "median": np.zeros(SHAPE[1:], np.float32),
+        "frames": np.random.default_rng(2).random((5, *SHAPE), np.float32),
+    }
+)
 SPEC = MaskNetworkSpec(observation=SHAPE, state=0, selections=1, cells=(5, 6), channels=4)
 
 
-def planted(method: Lan = Lan(beta=0.5)) -> MaskTask:
+def planted(fill: str = "median") -> MaskTask:
     """What is wanted of masks for a policy that looks at one cell of the newest plane."""
     weights = torch.zeros(2, *SHAPE)
     weights[0, 1, 8:12, 12:16] = 0.5
+    method = Lan(beta=0.5, steps=3, fill=fill)
     explainer = method.bind(LinearPolicy(weights), Compute(), FACTS)
     assert isinstance(explainer, LearnedMaskExplainer)
     return explainer.tasks[0]
+
+
+def frames(count: int = 3) -> FrameBatch:
+    generator = torch.Generator().manual_seed(3)
+    return FrameBatch(
+        observations=torch.rand(count, *SHAPE, generator=generator) * 0.6 + 0.4,
+        actions=torch.zeros(count, dtype=torch.int64),
+        states=None,
+        episodes=np.zeros(count, np.int64),
+        steps=np.arange(count),
+    )
 
 
 class _DrawnWhereTheGeneratorIs(TorchDispatchMode):
@@ -56,3 +75,14 @@ def test_fresh_weights_are_drawn_on_the_cpu_wherever_the_network_is() -> None:
     assert torch.equal(here.inwards.weight, again.inwards.weight)
     fan_in = 2 * 8 * 8
     assert abs(float(here.inwards.weight.detach().std()) - (2 / fan_in) ** 0.5) < 0.02
+
+
+@pytest.mark.parametrize("fill", ["frames", "cells", "uniform", "median", "blur:2"])
+def test_a_gate_is_measured_with_every_fill(fill: str) -> None:
+    """Places are hidden one by one with the median where the fill is drawn."""
+    task = planted(fill)
+    methods = bind_gate(task, Compute(threads=1), FACTS)
+    network = MaskNetwork(SPEC).eval().requires_grad_(False)
+    gate = measure_gate(task, methods, network, frames())
+    assert gate.frames == 3
+    assert gate.rows["perturbation"].kept > gate.rows["random"].kept

@@ -44,6 +44,16 @@ def parse_fill(text: str) -> frozenset[str]:
     return parse_reference(text).pictures
 
 
+def as_reference(fill: str) -> str:
+    """The reference nearest to a fill: itself, or the recording's median where it is drawn anew.
+
+    Example:
+        >>> as_reference("blur:2"), as_reference("cells")
+        ('blur:2', 'median')
+    """
+    return "median" if fill in DRAWN_FILLS else fill
+
+
 @dataclass(frozen=True, kw_only=True)
 class MaskProblem:
     """A mask that hides as much as it can, or as little as it needs.
