@@ -17,6 +17,7 @@ from torch import Tensor
 
 from agentlens.compute import Compute
 from agentlens.drawing.upsample import plane_upsampler
+from agentlens.metrics._ranks import spearman
 from agentlens.saliency.base import Explainer, FrameBatch, RecordingFacts
 from agentlens.saliency.methods.greydanus import Greydanus
 from agentlens.saliency.methods.perturbation import Perturbation
@@ -170,7 +171,7 @@ def measure_gate(
     return MaskGate(
         frames=len(frames),
         rows={name: _tenth(task, frames, values) for name, values in maps.items()},
-        rank=_rank(quick, maps["perturbation"]),
+        rank=rank_agreement(quick, maps["perturbation"]),
         speedup=swept_s / max(network_s, 1e-9),
         ghosts=ghost_share(quick),
     )
@@ -201,8 +202,8 @@ def _tenth(task: MaskTask, frames: FrameBatch, maps: Tensor) -> GateRow:
     )
 
 
-def _rank(first: Tensor, second: Tensor) -> float:
-    """The mean over frames of Spearman's correlation of two maps' pixels [F, H, W]."""
-    a, b = (m.flatten(1).argsort(1).argsort(1).double() for m in (first, second))
-    a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
-    return float(((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)).clamp_min(1e-12)).mean())
+def rank_agreement(first: Tensor, second: Tensor) -> float:
+    """The mean over frames of Spearman's correlation of two maps' pixels [F, H, W]; a flat map
+    ranks nothing, and its frame counts 0."""
+    values = spearman(first.cpu().numpy(), second.cpu().numpy())
+    return float(np.nan_to_num(values, nan=0.0).mean())

@@ -16,7 +16,7 @@ from agentlens.saliency.optimise.explainer import LearnedMaskExplainer
 from agentlens.saliency.optimise.network import MaskNetwork, MaskNetworkSpec
 from agentlens.saliency.optimise.solver import MaskTask
 from agentlens.saliency.optimise.training import TrainingPlan, start_training
-from agentlens.workflows.mask_gate import bind_gate, measure_gate
+from agentlens.workflows.mask_gate import bind_gate, measure_gate, rank_agreement
 from tests.tiny import LinearPolicy
 
 SHAPE = (2, 20, 24)
@@ -86,3 +86,15 @@ def test_a_gate_is_measured_with_every_fill(fill: str) -> None:
     gate = measure_gate(task, methods, network, frames())
     assert gate.frames == 3
     assert gate.rows["perturbation"].kept > gate.rows["random"].kept
+
+
+def test_maps_that_share_nothing_but_their_zeros_do_not_agree() -> None:
+    """Pixels that tie share their rank: of 480, two of one pixel each correlate by -1 / 479."""
+    first, second, flat = torch.zeros(3, 1, 20, 24)
+    first[0, 2, 3] = 1.0
+    second[0, 15, 20] = 1.0
+    assert rank_agreement(first, second) == pytest.approx(-1 / 479)
+    assert rank_agreement(first, 3 * first) == pytest.approx(1.0)
+    assert rank_agreement(first, flat) == 0.0
+    both = torch.cat([first, first]), torch.cat([first, flat])
+    assert rank_agreement(*both) == pytest.approx(0.5)
