@@ -13,6 +13,9 @@ from pathlib import Path
 
 from agentlens.errors import DiskError, InvalidArgument
 
+RECORDING_JSON = "recording.json"
+"""The document of a recording's folder."""
+
 _TEMPORARY = ".agentlens-tmp"
 _ADVICE = {
     errno.ENOSPC: "free some space or choose another folder; what was finished before is intact",
@@ -68,12 +71,13 @@ def make_folder(folder: Path, *, inside: Path | None = None) -> None:
 
     Args:
         folder: what is wanted.
-        inside: a folder that is trusted; nothing from there on may be a symbolic link, since what
-            a received folder links to may lie anywhere.
+        inside: a folder that is trusted, the recording around it if not given; nothing from there
+            on may be a symbolic link, since what a received folder links to may lie anywhere.
 
     Raises:
         DiskError: it cannot be made, or a part of it is a link.
     """
+    inside = inside if inside is not None else _recording_around(folder)
     if inside is not None:
         for part in (folder, *folder.parents):
             if part == inside:
@@ -81,6 +85,12 @@ def make_folder(folder: Path, *, inside: Path | None = None) -> None:
             refuse_link(part)
     with disk_errors(folder, "create"):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def _recording_around(folder: Path) -> Path | None:
+    """The outermost recording that a folder lies in: an inner one may be behind a link."""
+    around = [part for part in folder.parents if (part / RECORDING_JSON).exists()]
+    return around[-1] if around else None
 
 
 def refuse_link(path: Path) -> None:

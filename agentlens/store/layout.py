@@ -10,10 +10,10 @@ from typing import Any
 from agentlens.errors import Corrupt, ManifestError
 from agentlens.mapping import decode, encode
 from agentlens.palette import Palette
+from agentlens.store.atomic import RECORDING_JSON
 from agentlens.store.header import EpisodeEntry, RecordingHeader, decode_entry
 from agentlens.store.sealed_json import read_document, write_document
 
-RECORDING_JSON = "recording.json"
 EPISODES = "episodes"
 AGENT = "agent"
 MAPS = "maps"

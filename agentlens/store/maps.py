@@ -32,7 +32,6 @@ from agentlens.mapping import decode, encode
 from agentlens.spec import TargetInfo as TargetInfo
 from agentlens.store.atomic import checked_folder, disk_errors, make_folder, names_in
 from agentlens.store.journal import Batch, Chain, JournalWriter, read_chain
-from agentlens.store.layout import RECORDING_JSON
 from agentlens.store.lock import LOCK_NAME, FolderLock
 from agentlens.store.map_pictures import picture_names, write_pictures
 from agentlens.store.map_set import MapHeader as MapHeader
@@ -73,7 +72,7 @@ class MapWriter:
         pictures: Mapping[str, np.ndarray] = MappingProxyType({}),
     ) -> None:
         self.folder, self.header = checked_folder(folder), header
-        make_folder(self.folder, inside=_trusted(self.folder))
+        make_folder(self.folder)
         self._lock = FolderLock(self.folder)
         try:
             keep = self._take_over(force=force)
@@ -181,12 +180,6 @@ class MapWriter:
             self.header = dataclasses.replace(self.header, recording_digests=digests)
             self._write_header()
         return _whole_steps(self.folder, self.header)
-
-
-def _trusted(folder: Path) -> Path:
-    """What of a map set's path the user named: the recording that it lies in, or all of it."""
-    within = (p for p in folder.parents[:2] if (p / RECORDING_JSON).exists())
-    return next(within, folder)
 
 
 def open_maps(folder: Path | str) -> MapSet:

@@ -19,10 +19,12 @@ from agentlens.printable import controls, escaped
 from agentlens.provenance import file_digest
 from agentlens.spec import ActionSpec
 from agentlens.store import schema
+from agentlens.store.artefacts import Artefact, write_artefact
 from agentlens.store.layout import read_recording_json, write_recording_json
 from agentlens.store.maps import MapWriter, open_maps
 from agentlens.store.recording import Recording, RecordingWriter, open_recording
 from agentlens.store.sealed_json import parse
+from agentlens.store.tables import write_table
 from tests.store_samples import MAPS, append_rows, header, map_values, record
 
 STEPS = 40
@@ -64,6 +66,22 @@ def test_maps_do_not_leave_the_recording(tmp_path: Path, linked: str) -> None:
     with pytest.raises(DiskError, match="symbolic link"):
         maps_in(folder)
     assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize("linked", ["words", "numbers", "numbers/more"])
+def test_tables_do_not_leave_the_recording(tmp_path: Path, linked: str) -> None:
+    """Where describe, dissect, excite and others write by default."""
+    folder, outside = record(tmp_path / "r", (STEPS,)), tmp_path / "outside"
+    outside.mkdir()
+    artefact = Artefact(purpose="p", agent="a", about={}, tensors={})
+    (outside / "recording.json").write_text("{}")  # no recording to be trusted
+    (folder / linked).parent.mkdir(exist_ok=True)
+    (folder / linked).symlink_to(outside)
+    with pytest.raises(DiskError, match="symbolic link"):
+        write_table(folder / linked / "sentences", {"step": [1]}, {})
+    with pytest.raises(DiskError, match="symbolic link"):
+        write_artefact(folder / linked / "x", artefact)
+    assert [path.name for path in outside.iterdir()] == ["recording.json"]
 
 
 @pytest.mark.parametrize("name", ["episodes", "agent", "maps", "recording.json", ".lock"])
