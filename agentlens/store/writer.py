@@ -13,6 +13,7 @@ from agentlens.mapping import encode
 from agentlens.palette import Palette
 from agentlens.provenance import file_digest
 from agentlens.store.atomic import (
+    RECORDING_JSON,
     checked_folder,
     disk_errors,
     make_folder,
@@ -27,7 +28,6 @@ from agentlens.store.layout import (
     AGENT,
     EPISODES,
     MAPS,
-    RECORDING_JSON,
     RecordingDocument,
     finished_path,
     read_recording_json,
