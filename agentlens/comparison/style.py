@@ -111,9 +111,10 @@ footer { color: var(--faint); font-size: .88rem; padding-top: 2rem; padding-bott
   th, td { padding-right: .6rem; }
   .cards { grid-template-columns: repeat(4, 1fr); }
   .shifts { grid-template-columns: repeat(4, 1fr); }
-  .card, figure, tr, dt, dd { break-inside: avoid; }
+  .card, figure, table, p, dt, dd { break-inside: avoid; }
+  h2, h3, h2 + p, h3 + p, caption { break-after: avoid; }
   details::details-content { content-visibility: visible; block-size: auto; }
   details { break-inside: avoid; }
-  details img { max-height: 11cm; }
+  details img { max-height: 10cm; }
 }
 """

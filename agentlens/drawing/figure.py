@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,9 @@ def _draw_colour_bar(axes: Any, context: FrameContext, layer: Layer, width_cm: f
     bar = scale_bar(layer, context.scene.theme, 512, 1)
     axes.imshow(bar, aspect="auto", extent=(low, 1.0, 0.0, 1.0))
     ticks = layer.scale.ticks() if layer.scale.limit else ()
-    ticks = ticks if width_cm > 4.5 else ticks[::2]
-    axes.set_xticks([place for place, _ in ticks], [number(value) for _, value in ticks])
+    labels = [((place - low) / (1 - low), number(value)) for place, value in ticks]
+    kept = fitting_labels(labels, width_cm / _SMALL_LETTER)
+    axes.set_xticks([ticks[index][0] for index in kept], [labels[index][1] for index in kept])
     for label in axes.get_xticklabels()[:1]:
         label.set_horizontalalignment("left")
     for label in axes.get_xticklabels()[1:][-1:]:
@@ -110,6 +112,25 @@ def _draw_colour_bar(axes: Any, context: FrameContext, layer: Layer, width_cm: f
     axes.spines[:].set_linewidth(0.4)
     axes.set_yticks([])
     axes.set_xlabel(_superscripts(target.unit), fontsize=6, labelpad=1)
+
+
+def fitting_labels(labels: Sequence[tuple[float, str]], letters: float) -> list[int]:
+    """Which labels of a colour bar stand beside each other without touching: both ends, then the
+    middle, then what is left.
+
+    Args:
+        labels: (place from 0 to 1, text), from left to right; the first begins at its place, the
+            last ends there, the others are centred.
+        letters: how many letters the bar is wide.
+    """
+    last, kept = len(labels) - 1, dict[int, tuple[float, float]]()
+    for index in dict.fromkeys([0, last, last // 2, *range(len(labels))] if labels else []):
+        (place, text), shift = labels[index], 0.0 if index == 0 else 1.0 if index == last else 0.5
+        start = place * letters - shift * len(text)
+        span = (start - 0.5, start + len(text) + 0.5)
+        if all(span[1] <= other[0] or span[0] >= other[1] for other in kept.values()):
+            kept[index] = span
+    return sorted(kept)
 
 
 def _draw_bars(axes: Any, context: FrameContext, width_cm: float) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from agentlens.drawing.draw import Draw
+from agentlens.drawing.figure import fitting_labels
 from agentlens.drawing.film import Film
 from agentlens.drawing.layout import arrange
 from agentlens.drawing.still import still
@@ -48,6 +49,17 @@ def test_a_figure_keeps_its_text(
         assert (b"nats" in data) == explained
     again = still(recording, maps, tmp_path / f"y{suffix}", step=4)
     assert again.read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("letters", "kept"), [(60, [0, 1, 2, 3, 4]), (16, [0, 2, 4]), (12, [0, 4])]
+)
+def test_labels_of_a_narrow_bar_do_not_touch(letters: float, kept: list[int]) -> None:
+    texts = ["0", "0.014", "0.056", "0.12", "0.22"]
+    labels = [(place / 4, text) for place, text in enumerate(texts)]
+    # in 16 letters 0.056 ends at 10.5 and 0.22 begins at 12; in 12, at 8.5 and 8
+    assert fitting_labels(labels, letters) == kept
+    assert fitting_labels([], letters) == []
 
 
 def test_a_step_without_a_map_is_drawn_too(recording: Recording, tmp_path: Path) -> None:
