@@ -68,6 +68,8 @@ class RecordingHeader:
             raise InvalidArgument(
                 f"{self.ticks_per_second} ticks a second: expected more than 0, 10,000 at most."
             )
+        if "actions" in self.world and not _are_names(self.world["actions"]):
+            raise InvalidArgument("world.actions: expected a list of the actions' names.")
         if not 0 <= self.max_steps < 2**31:
             raise InvalidArgument(f"max_steps {self.max_steps}: expected 0 (no cap) or more.")
 
@@ -128,6 +130,10 @@ def _as_first_written(spec: Any) -> dict[str, Any]:
     }
     kept = {k: v for k, v in plain.items() if k not in later or v != later[k]}
     return {**kept, **options}
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
 
 
 @dataclass(frozen=True, kw_only=True)
