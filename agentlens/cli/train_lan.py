@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from agentlens.cli._console import progress, table
 from agentlens.cli._options import DeviceFlags
 from agentlens.cli._verb import Verb
+
+if TYPE_CHECKING:
+    from agentlens.saliency.optimise.training import TrainingRow
+
+_TOLD_EVERY = 25
+"""Updates between two lines of the learning curve on the screen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +65,10 @@ def run(options: Options) -> int:
     from agentlens.store.recording import open_recording
     from agentlens.workflows.train_masks import train_masks
 
+    def learning(row: TrainingRow) -> None:
+        if row.update % _TOLD_EVERY in (0, 1):
+            print(f"update {row.update}: {_words(row)}", file=sys.stderr)
+
     use_compute(options.compute)
     plan = TrainingPlan(
         teacher_frames=options.teacher_frames,
@@ -75,9 +86,10 @@ def run(options: Options) -> int:
             compute=options.compute.compute,
             resume=options.resume,
             progress=report,
+            learning=learning,
         )
     last, gate = trained.rows[-1], trained.gate
-    print(f"learned: loss {last.loss:.3f}, {last.area:.1%} of a frame stays, {last.kept:.1%} kept")
+    print(f"learned: {_words(last)}")
     rows = [(name, f"{row.kept:.1%}", f"{row.score:.3f}") for name, row in gate.rows.items()]
     table(("strongest tenth of", "decisions kept", "score"), rows)
     for check, holds in gate.checks.items():
@@ -87,6 +99,10 @@ def run(options: Options) -> int:
     print(f"gate {'passed' if gate.passed else 'FAILED'} on {gate.frames} held-out steps")
     print(f"mask network: {trained.folder}")
     return 0
+
+
+def _words(row: TrainingRow) -> str:
+    return f"loss {row.loss:.3f}, {row.area:.1%} of a frame stays, {row.kept:.1%} of decisions kept"
 
 
 VERB = Verb(summary="learn masks at video speed for an agent", options=Options, run=run, order=44)

@@ -6,7 +6,7 @@ Shape letters: F frames.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,7 @@ def train_masks(
     compute: Compute = Compute(),
     resume: bool = False,
     progress: Progress = silent,
+    learning: Callable[[TrainingRow], None] = lambda row: None,
 ) -> TrainedMasks:
     """Learn a network that says at once what ``method`` finds by optimising, and measure it.
 
@@ -118,6 +119,7 @@ def train_masks(
         compute: where.
         resume: go on with what an interrupted run left in ``output``.
         progress: called with updates done and to do.
+        learning: called with every line of the learning curve.
 
     Raises:
         InvalidArgument: recordings of several agents, or none with 100 steps; nothing to resume.
@@ -138,6 +140,7 @@ def train_masks(
     rows = []
     for row in train(task, state, plan, lambda n: material.batch(n, plan.batch, plan.seed)):
         rows.append(row)
+        learning(row)
         progress(row.update, plan.updates)
         if row.update % _CHECKPOINT_EVERY == 0:
             _save_state(folder / "unfinished", state, about, material.agent)

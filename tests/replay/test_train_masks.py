@@ -12,7 +12,7 @@ import pytest
 import agentlens
 from agentlens.errors import AlreadyExists, Corrupt, InvalidArgument
 from agentlens.saliency.methods.lan import Lan
-from agentlens.saliency.optimise.training import TrainingPlan
+from agentlens.saliency.optimise.training import TrainingPlan, TrainingRow
 from agentlens.store.artefacts import DOCUMENT, TENSORS, read_artefact
 from agentlens.store.recording import Recording
 from agentlens.workflows import train_masks as workflow
@@ -48,7 +48,11 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workflow, "_CHECKPOINT_EVERY", 2)
-    whole = train_masks([recording], tmp_path / "whole", method=METHOD, plan=QUICK)
+    told: list[TrainingRow] = []
+    whole = train_masks(
+        [recording], tmp_path / "whole", method=METHOD, plan=QUICK, learning=told.append
+    )
+    assert tuple(told) == whole.rows
 
     def stop(done: int, total: int) -> None:
         if done == 3:
