@@ -89,13 +89,13 @@ def _decode_value(kind: Any, value: Any, path: str) -> Any:
         if not isinstance(value, Mapping):
             raise ManifestError(f"{path}: expected a table, got {_kind(value)}.")
         inner = arguments[1] if arguments else Any
+        for key in value:
+            _check_text(key, path)
         return {str(k): _decode_value(inner, v, _join(path, k)) for k, v in value.items()}
     if dataclasses.is_dataclass(kind):
         return decode(typing.cast(type, kind), value, path)
-    if kind is str and isinstance(value, str) and (odd := controls(value)):
-        raise ManifestError(
-            f"{path}: holds the control character {odd[0]!a}: expected one line of plain text."
-        )
+    if kind is str or kind is Any:
+        _check_text(value, path)
     if kind is int and type(value) is int and abs(value) > _MAX_INTEGER:
         raise ManifestError(f"{path}: expected a whole number of at most {_MAX_INTEGER:,} in size.")
     if kind is Any or (kind is not float and type(value) is kind):
@@ -105,6 +105,21 @@ def _decode_value(kind: Any, value: Any, path: str) -> Any:
             raise ManifestError(f"{path}: expected a finite number of at most {_MAX_NUMBER:g}.")
         return float(value)
     raise ManifestError(f"{path}: expected {getattr(kind, '__name__', kind)}, got {_kind(value)}.")
+
+
+def _check_text(value: Any, path: str) -> None:
+    """Refuse text, however deep in lists and tables, that moves a terminal's cursor."""
+    if isinstance(value, str) and (odd := controls(value)):
+        raise ManifestError(
+            f"{path}: holds the control character {odd[0]!a}: expected one line of plain text."
+        )
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _check_text(key, path)
+            _check_text(inner, _join(path, key))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_text(inner, path)
 
 
 def _decode_union(arguments: tuple[Any, ...], value: Any, path: str) -> Any:

@@ -350,6 +350,16 @@ class GridSpec:
     columns: tuple[float, ...]
     observation: tuple[int, int]
 
+    def __post_init__(self) -> None:
+        lines = (
+            *zip(self.rows, self.rows[1:], strict=False),
+            *zip(self.columns, self.columns[1:], strict=False),
+        )
+        if min(self.observation) < 1 or not all(low < high for low, high in lines):
+            raise InvalidArgument(
+                f"a grid over {self.observation}: expected 1 pixel or more, and growing centres."
+            )
+
     @classmethod
     def pixels(cls, observation: tuple[int, int]) -> GridSpec:
         """One value a pixel of an observation of (H, W)."""

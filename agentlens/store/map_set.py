@@ -39,6 +39,13 @@ class MapHeader:
     recording_digests: Mapping[str, str]
     provenance: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        if min(self.shape) < 1:
+            raise InvalidArgument(
+                f"maps of shape {self.shape}: expected a target, a plane, a row and a column or "
+                "more of each."
+            )
+
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """One step's maps: (targets, planes, gy, gx)."""

@@ -195,6 +195,7 @@ def test_another_number_of_steps_than_the_files_is_refused(tmp_path: Path, steps
         ("header.world", {"rom_md5": None, "actions": None}),
         ("header.world", {"rom_md5": [], "actions": 7}),
         ("header.world", {"actions": [["NOOP"]]}),
+        ("header.provenance", {"versions": {"torch": "2\x1b[2Kepisode 0: exact"}}),
         ("schema_version", 1),
         ("episodes.0.index", 10**30),
         ("episodes.0.raw_return", 10**400),
@@ -231,6 +232,34 @@ def reseal(path: Path, document: dict[str, Any]) -> None:
     body = json.dumps(document, indent=1).removesuffix("\n}").encode()
     seal = f',\n "digest": "{hashlib.sha256(body).hexdigest()}"\n}}\n'
     path.write_bytes(body + seal.encode())
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("targets", []),
+        ("planes", []),
+        ("grid.rows", []),
+        ("grid.columns", []),
+        ("grid.observation", [0, 84]),
+        ("grid.rows", [2.0] * 3),
+        ("options", {"seed": "0\x1b[2J"}),
+        ("options", {"a\nepisode 0: exact": 1}),
+        ("provenance", {"versions": {"torch": ["\x07"]}}),
+        ("method", "\u202ex"),
+    ],
+)
+def test_sealed_map_headers_that_lie_are_refused(tmp_path: Path, path: str, value: Any) -> None:
+    place = maps_in(tmp_path)
+    document = json.loads((place / "maps.json").read_text())
+    *way, last = path.split(".")
+    table = document["header"]
+    for part in way:
+        table = table[part]
+    table[last] = value
+    reseal(place / "maps.json", document)
+    with pytest.raises(Corrupt):
+        open_maps(place)
 
 
 def test_maps_that_are_cut_while_they_are_open_stay_whole(tmp_path: Path) -> None:
