@@ -55,6 +55,8 @@ CHEAP = (
 )
 STATES, SLOW_STATES = 40, 12
 GAMES, REPEATS = 6, 6
+ASKED, FEW = {"pong-ppo": 900}, 300
+"""Frames that are looked at for the decisive ones: many for the agent that the default rests on."""
 ONE = Compute(threads=1)
 PARTS = ("measures", "slow", "interventions", "decisive")
 
@@ -128,7 +130,7 @@ def part_of(
         return slow(recording, options.slow, earlier)
     if part == "interventions":
         return interventions(recording, options.repeats)
-    return decisive(recording, agent)
+    return decisive(recording, agent, asked=ASKED.get(recording.header.agent.name, FEW))
 
 
 def main() -> None:

@@ -45,6 +45,9 @@ class Options:
     world: str = "Mosaic16-v0"
     """World of causes: Mosaic9-v0, Mosaic16-v0, Mosaic25-v0, Mosaic16Delay2-v0 with the cue two
     frames back, or Mosaic16Cheat-v0 with a corner that gives the answer away."""
+    agent: Location = None
+    """Folder of an agent that plays such a world, for causes: it is scored instead of the one whose
+    weights follow from the glyphs."""
     recording: Location = None
     """Recording of the agent that hint clones."""
     states: int = 40
@@ -71,6 +74,7 @@ def _causes(options: Options) -> None:
         result = bench_causes(
             options.method or METHODS,
             world=options.world,
+            agent=options.agent,
             states=options.states,
             compute=compute,
             progress=report,

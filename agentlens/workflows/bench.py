@@ -17,11 +17,12 @@ import numpy as np
 from agentlens.compute import Compute
 from agentlens.envs.causes.kind import WORLDS
 from agentlens.envs.causes.mosaic import CELL
-from agentlens.errors import InvalidArgument
+from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.metrics._pixels import to_pixels, top_pixels
 from agentlens.metrics._ranks import ranks
 from agentlens.metrics._recorded import bind, frames_of, median_picture
 from agentlens.metrics._states import States
+from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import Progress, silent
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
@@ -124,18 +125,21 @@ def bench_causes(
     methods: Sequence[str | SaliencyMethod] = METHODS,
     *,
     world: str = "Mosaic16-v0",
+    agent: Agent | Path | str | None = None,
     states: int = 40,
     compute: Compute = Compute(),
     progress: Progress = silent,
 ) -> BenchResult:
     """Score methods on a world whose cause is known.
 
-    An agent whose weights follow from the world's glyphs is recorded in it, and every method
-    explains the same states; the world says which cell was the cause.
+    An agent is recorded in it, and every method explains the same states; the world says which
+    cell was the cause.
 
     Args:
         methods: names, or configured methods.
         world: an id of ``envs.causes``.
+        agent: one that plays such a world, or its folder: its own world then counts. If not given,
+            the one of ``world`` whose weights follow from the glyphs.
         states: states explained, of as many episodes as that takes.
         compute: threads and engine.
         progress: called with methods finished and to score.
@@ -149,12 +153,12 @@ def bench_causes(
     """
     if states < 1 or not methods:
         raise InvalidArgument(f"{states} states, {len(methods)} methods: expected 1 or more.")
-    if "stack" in WORLDS.get(world, {}):
-        raise InvalidArgument(
-            f"{world}: at a decision no frame in sight holds the cue, so no map of one state can "
-            "show it; record the agent and explain it by the method memory."
-        )
-    agent, configured = mosaic_agent(world), [configure(method) for method in methods]
+    if agent is not None:
+        agent = load_agent(agent) if isinstance(agent, Path | str) else agent
+        world = agent.spec.environment.id
+    _check_world(world)
+    agent = mosaic_agent(world) if agent is None else agent
+    configured = [configure(method) for method in methods]
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder:
         recording = record(agent, output=Path(folder) / "recording", play=Play(n_envs=1))
         episode = recording.episodes[0]
@@ -175,6 +179,17 @@ def bench_causes(
     return BenchResult(
         world=world, states=len(steps), chance=1 / truth.cells**2, scores=tuple(scores)
     )
+
+
+def _check_world(world: str) -> None:
+    """Refuse a world of another kind, and one whose cue no map of a single state can show."""
+    if world not in WORLDS:
+        raise UnknownName("world whose cause is known", world, WORLDS)
+    if "stack" in WORLDS[world]:
+        raise InvalidArgument(
+            f"{world}: at a decision no frame in sight holds the cue, so no map of one state can "
+            "show it; record the agent and explain it by the method memory."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -23,6 +23,7 @@ from agentlens.workflows.bench import BenchResult, Focus, _cover, bench_causes
 from agentlens.workflows.bench_agents import mosaic_agent
 
 ONE = Compute(threads=1)
+POLICIES = Path(__file__).resolve().parents[2] / "benchmarks" / "policies"
 
 
 @pytest.mark.parametrize("world", sorted(WORLDS))
@@ -40,6 +41,23 @@ def test_the_world_replays_and_its_agent_reads_it(world: str, tmp_path: Path) ->
         assert cells.max() < WORLDS[world]["cells"] ** 2
     first, second = (episode.screens.indices[:3] for episode in recording.episodes)
     assert not np.array_equal(first, second)
+
+
+def test_a_trained_policy_is_scored_in_its_own_world_and_the_default_finds_the_cause() -> None:
+    """The frozen reference policies: they learned right actions, nobody told them where to look."""
+    score = bench_causes(["perturbation"], agent=POLICIES / "mosaic25", states=25, compute=ONE)
+    assert score.world == "Mosaic25-v0"
+    assert score.scores[0].focus.accuracy >= 0.9
+    assert score.scores[0].cell_accuracy >= 0.9
+    assert score.scores[0].forgotten <= 0.2
+
+
+def test_the_reference_policies_are_small_and_an_agent_of_another_world_is_refused() -> None:
+    sizes = [path.stat().st_size for path in POLICIES.glob("*/policy.safetensors")]
+    assert len(sizes) == 4
+    assert sum(sizes) < 2_000_000
+    with pytest.raises(UnknownName, match="Mosaic16-v0"):
+        bench_causes(["perturbation"], agent="pong-ppo")
 
 
 def test_glyphs_differ_from_the_ground_alike_and_in_their_halves() -> None:

@@ -47,7 +47,7 @@ def test_a_difference_that_holds_0_is_not_told_and_missing_parts_are_left_out() 
     assert "| a, 3 | untouched | +20.0 |  |  |" in text
     assert "|  | court | -20.0 | -40.0 (-41.0 to -39.0) | 0.500 |" in text
     assert "-0.5 (-2.0 to +1.0): cannot tell" in text
-    assert "| b | 0 of 9 | none | | | |" in text
+    assert "| b | 0 of 9 | none | | | | | |" in text
     assert "**a**" not in text
 
 
