@@ -50,7 +50,7 @@ def test_spherical_softmax_by_hand() -> None:
     torch.testing.assert_close(weights, torch.tensor([[0.9, 0.1]]), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("mode", "seed"), [(2, 0), (3, 1)])
+@pytest.mark.parametrize(("mode", "seed"), [(1, 4), (2, 0), (3, 1)])
 def test_right_with_the_focus_wrong_in_part_of_the_cases(mode: int, seed: int) -> None:
     focus = bench_focus(mode, seed)
     assert focus.states == 1000
