@@ -131,7 +131,7 @@ def excite(
         start: float32 [K, H, W], where to begin; its values are brought to the palette's.
         palette: float32 [G], rising: the values that a pixel may have.
         plan: how far, how smooth.
-        state: [1, S] before the step; the initial one if not given.
+        state: [1, S] before the step, on any device; the initial one if not given.
 
     Returns:
         The most exciting observation that was come by, which may be the start.
@@ -153,13 +153,13 @@ def excite(
             f"start {start.shape} and palette {palette.shape}: expected "
             f"{tuple(policy.observation_shape)} and two values or more."
         )
-    device = next(policy.parameters(), torch.zeros(())).device
-    values = torch.from_numpy(palette).to(device)
-    begin = _rounded(torch.from_numpy(start).to(device)[None], values)
-    state = policy.initial_state(1) if state is None else state
+    weights = next(policy.parameters(), torch.zeros(()))
+    values = torch.from_numpy(palette).to(weights)
+    begin = _rounded(torch.from_numpy(start).to(weights)[None], values)
+    state = policy.initial_state(1) if state is None else state.to(weights)
     kept = _most_exciting(policy, target, begin, values, plan, state)
     return Excited(
-        observation=kept[0].cpu().numpy(),
+        observation=kept[0].float().cpu().numpy(),
         before=_given(policy, target, begin, state)[1],
         after=_given(policy, target, kept, state)[1],
         changed=float((kept != begin).float().mean()),

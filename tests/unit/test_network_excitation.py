@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ from agentlens.network.excitation import (
     palette_values,
     total_variation,
 )
-from agentlens.network.places import find_place
+from agentlens.network.places import find_place, list_places
 from agentlens.policies.agent import load_agent
 from agentlens.policies.base import Policy
 from agentlens.policies.networks import build_policy
@@ -85,6 +86,20 @@ def test_a_start_that_excites_it_most_is_kept(detector: Policy) -> None:
     excited = excite(detector, target(detector), start, PALETTE, ExcitePlan(updates=20))
     np.testing.assert_array_equal(excited.observation, start)
     assert excited.changed == 0
+
+
+def test_a_recorded_state_goes_where_the_policy_computes() -> None:
+    """Without a GPU the place is a kind of number: a state left behind fits neither."""
+    policy = copy.deepcopy(load_agent("pong-recurrent").policy).double()
+    place = next(p for p in list_places(policy) if p.kind == "spatial")
+    unit = Target(place=place, unit=0, at=(2, 2))
+    start = np.full(tuple(policy.observation_shape), 0.1, np.float32)
+    state = torch.zeros(1, policy.state_size)
+    given, begun = (
+        excite(policy, unit, start, PALETTE, ExcitePlan(updates=1), s) for s in (state, None)
+    )
+    assert (given.before, given.after) == (begun.before, begun.after)
+    assert given.observation.dtype == np.float32
 
 
 def test_the_field_is_what_the_value_reads(detector: Policy) -> None:
