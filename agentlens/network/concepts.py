@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agentlens.counts import check_count
+from agentlens.counts import check_count, check_rate
 from agentlens.errors import InvalidArgument
 from agentlens.network.independence import independent_directions
 
@@ -48,6 +48,8 @@ class EmbeddingPlan:
     def __post_init__(self) -> None:
         for name in ("numbers", "hidden", "updates", "batch"):
             check_count(name, getattr(self, name))
+        check_count("seed", self.seed, least=0)
+        check_rate("learning_rate", self.learning_rate)
         for name in ("sparse", "apart"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise InvalidArgument(f"{name} {getattr(self, name)!r}: expected 0 or more.")

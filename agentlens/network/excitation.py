@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agentlens.counts import check_count
+from agentlens.counts import check_count, check_rate
 from agentlens.errors import InvalidArgument, ShapeError
 from agentlens.network.places import Place, named_layers
 from agentlens.policies.base import Policy
@@ -60,8 +60,8 @@ class ExcitePlan:
         for name in ("smooth", "spare"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise InvalidArgument(f"{name} {getattr(self, name)!r}: expected 0 or more.")
-        if not 0 < self.learning_rate <= 1:
-            raise InvalidArgument(f"learning rate {self.learning_rate}: expected more than 0, 1.")
+        check_count("seed", self.seed, least=0)
+        check_rate("learning_rate", self.learning_rate, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)

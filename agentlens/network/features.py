@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agentlens.counts import check_count
+from agentlens.counts import check_count, check_rate
 from agentlens.errors import InvalidArgument
 
 
@@ -40,6 +40,8 @@ class FeaturePlan:
     def __post_init__(self) -> None:
         for name in ("active", "features", "updates", "batch"):
             check_count(name, getattr(self, name))
+        check_count("seed", self.seed, least=0)
+        check_rate("learning_rate", self.learning_rate)
         if self.active > self.features:
             raise InvalidArgument(
                 f"{self.active} active of {self.features} features: expected at most as many."

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from agentlens.counts import check_count
+from agentlens.counts import check_count, check_rate
 from agentlens.errors import InvalidArgument
 from agentlens.policies.base import Policy, PolicyOutput
 
@@ -55,6 +55,9 @@ class StudentPlan:
             raise InvalidArgument(f"blocks of {self.block!r} units: expected 2, 4, 8 or 16.")
         for name in ("updates", "batch"):
             check_count(name, getattr(self, name))
+        check_count("seed", self.seed, least=0)
+        for name in ("learning_rate", "temperature"):
+            check_rate(name, getattr(self, name))
 
 
 class WinnerTakesAll(nn.Module):
