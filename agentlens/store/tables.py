@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from agentlens.errors import Corrupt, InvalidArgument
+from agentlens.errors import AlreadyExists, Corrupt, InvalidArgument
 from agentlens.store.atomic import checked_folder, disk_errors, make_folder, write_file
 from agentlens.store.sealed_json import parse
 
@@ -60,6 +60,18 @@ def write_table(
     make_folder(base.parent)
     write_file(base.with_name(f"{base.name}.parquet"), sink.getvalue())
     write_file(base.with_name(f"{base.name}.csv"), text.getvalue().encode())
+
+
+def refuse_existing_table(path: Path | str) -> None:
+    """Say so before hours of work that a table lies there.
+
+    Raises:
+        AlreadyExists: ``<path>.parquet`` or ``<path>.csv`` is there.
+    """
+    for suffix in (".parquet", ".csv"):
+        file = Path(f"{path}{suffix}")
+        if file.exists():
+            raise AlreadyExists(f"{file}: a table is there already; --force replaces it.")
 
 
 def read_table(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -30,8 +30,8 @@ from agentlens.network.taps import CHUNK, tap
 from agentlens.policies.base import Policy
 from agentlens.provenance import provenance
 from agentlens.store.artefacts import Artefact, refuse_existing, write_artefact
-from agentlens.store.recording import Episode, Recording
-from agentlens.store.tables import NUMBERS, write_table
+from agentlens.store.recording import Episode, Recording, open_recording
+from agentlens.store.tables import NUMBERS, refuse_existing_table, write_table
 from agentlens.workflows.inside import MOST_LEARNED, Inside, look_inside
 
 PURPOSE = "embedding"
@@ -111,9 +111,16 @@ def find_concepts(
     Raises:
         UnknownName, InvalidArgument: no such place, more numbers than units, or what
             ``look_inside`` refuses.
-        AlreadyExists: an embedding lies there, and ``force`` was not given.
+        AlreadyExists: an embedding lies there, its table, or the place's curves, and ``force``
+            was not given.
     """
-    plan = plan or EmbeddingPlan()
+    plan, recording = plan or EmbeddingPlan(), open_recording(recording)
+    path = Path(output) if output is not None else recording.folder / f"concepts-{place}"
+    curves = recording.folder / NUMBERS / f"concepts-{place}"
+    if not force:
+        refuse_existing(path)
+        refuse_existing_table(path)
+        refuse_existing_table(curves)
     inside = look_inside(recording, compute=compute, most=MOST_LEARNED)
     where = inside.vector_place(place)
     if plan.numbers > min(where.units, inside.learned.stop):
@@ -121,9 +128,6 @@ def find_concepts(
             f"{plan.numbers} numbers of {where.units} units on {inside.learned.stop} steps: "
             "expected at most as many."
         )
-    path = Path(output) if output is not None else inside.recording.folder / f"concepts-{place}"
-    if not force:
-        refuse_existing(path)
     layer, wanted = inside.layer(where), inside.preferences
     learned, held, spread = inside.learned, inside.held, layer[inside.held].std(0)
     model = learn_embedding(layer[learned], wanted[learned], plan)
@@ -138,7 +142,7 @@ def find_concepts(
     slopes = sensitivities(model, layer[held])
     result = ConceptResult(
         path=path,
-        curves=inside.recording.folder / NUMBERS / f"concepts-{place}",
+        curves=curves,
         learned=len(wanted[learned]),
         held=len(wanted[held]),
         embedding=_fit(wanted[held], given, numbers.numpy(), coordinates, slopes),

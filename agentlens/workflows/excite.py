@@ -27,7 +27,7 @@ from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.base import Policy
 from agentlens.provenance import provenance
 from agentlens.store.recording import Recording, open_recording
-from agentlens.store.tables import NUMBERS, write_table
+from agentlens.store.tables import NUMBERS, refuse_existing_table, write_table
 from agentlens.workflows.excite_frames import (
     STRONGEST,
     StrongFrame,
@@ -82,7 +82,7 @@ def excite_unit(
 
     Raises:
         UnknownName, InvalidArgument: no such unit, or memory; a network that is not declared.
-        AlreadyExists: the page is there, and ``force`` was not given.
+        AlreadyExists: page, picture, table or curve are there, and ``force`` was not given.
 
     Notes:
         Two passes over the recording, and six times ``plan.updates`` forward and backward passes.
@@ -91,8 +91,9 @@ def excite_unit(
     page = Path(output) if output is not None else recording.folder / f"excite-{unit}.html"
     if page.suffix != ".html":
         raise InvalidArgument(f"{page}: expected a name that ends in .html; it is a page.")
-    if page.exists() and not force:
-        raise AlreadyExists(f"{page} is there: --force replaces it, --output names another.")
+    curve = recording.folder / NUMBERS / f"excite-{unit}"
+    if not force:
+        _refuse_existing(page, curve)
     agent = recorded_agent(recording, agent, device=compute.device)
     place, units = parse_unit(agent.policy, unit)
     if len(units) != 1:
@@ -102,12 +103,21 @@ def excite_unit(
         page=page,
         picture=page.with_suffix(".png"),
         table=page.with_suffix(""),
-        curve=recording.folder / NUMBERS / f"excite-{unit}",
+        curve=curve,
         subjects=subjects,
     )
     _write_tables(result, recording, plan, energies)
     write_page(result, recording, force=force)
     return result
+
+
+def _refuse_existing(page: Path, curve: Path) -> None:
+    """Say so before minutes of work that something lies where this will be written."""
+    for file in (page, page.with_suffix(".png")):
+        if file.exists():
+            raise AlreadyExists(f"{file} is there: --force replaces it, --output names another.")
+    for table in (page.with_suffix(""), curve):
+        refuse_existing_table(table)
 
 
 def _subjects(

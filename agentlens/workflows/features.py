@@ -26,7 +26,7 @@ from agentlens.network.features import (
 from agentlens.provenance import provenance
 from agentlens.store.artefacts import Artefact, refuse_existing, write_artefact
 from agentlens.store.recording import Recording
-from agentlens.store.tables import write_table
+from agentlens.store.tables import refuse_existing_table, write_table
 from agentlens.workflows.inside import MOST_LEARNED, Inside, look_inside, patched_preferences
 
 PURPOSE = "sparse features"
@@ -98,6 +98,7 @@ def find_features(
     path = Path(output) if output is not None else inside.recording.folder / f"features-{place}"
     if not force:
         refuse_existing(path)
+        refuse_existing_table(path)
     layer, untrained = inside.layer(where), inside.layer(where, untrained=True)
     learned, held = layer[inside.learned], layer[inside.held]
     model = learn_features(learned, plan)

@@ -27,7 +27,7 @@ from agentlens.rollout.play import Play
 from agentlens.rollout.returns import play_returns
 from agentlens.store.artefacts import Artefact, refuse_existing, write_artefact
 from agentlens.store.recording import Recording
-from agentlens.store.tables import write_table
+from agentlens.store.tables import refuse_existing_table, write_table
 from agentlens.workflows.dissect import MOST_STEPS as DISSECTED
 from agentlens.workflows.dissect import sample_steps
 from agentlens.workflows.inside import Inside, look_inside, preferences_of
@@ -124,6 +124,7 @@ def teach_student(
     path = Path(output) if output is not None else inside.recording.folder / f"student-{plan.kind}"
     if not force:
         refuse_existing(path)
+        refuse_existing_table(path)
     student = _learned(inside, plan, progress)
     dense = None
     if plan.kind != "relu":

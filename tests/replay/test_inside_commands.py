@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,37 @@ def test_features_and_concepts_are_written(
     run("concepts", recording, "--place", "torso.4", "--k", "2", *small)
     assert read_artefact(tmp_path / "concepts", "embedding").about["place"] == "torso.4"
     assert "principal components" in capsys.readouterr().out
+
+
+EXCITE = ("excite", "--unit", "torso.1.unit.3", "--updates", "1", "--output", "x.html")
+CONCEPTS = ("concepts", "--place", "torso.4", "--k", "2", "--updates", "1", "--output", "x")
+OUTPUTS = {
+    EXCITE: ("x.html", "x.png", "x.parquet", "x.csv", "numbers/excite-torso.1.unit.3.csv"),
+    CONCEPTS: ("x/artefact.json", "x.parquet", "numbers/concepts-torso.4.parquet"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "taken"), [(command, name) for command, names in OUTPUTS.items() for name in names]
+)
+def test_nothing_is_replaced_unasked(
+    recording: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    taken: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    copied = shutil.copytree(recording, "recording", ignore=shutil.ignore_patterns("numbers"))
+    file = Path(copied, taken) if taken.startswith("numbers") else Path(taken)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("of an earlier run")
+    before = sorted(Path().rglob("*"))
+    assert main([command[0], str(copied), *command[1:]]) != 0
+    assert "is there" in (message := capsys.readouterr().err), message
+    assert file.read_text() == "of an earlier run"
+    assert sorted(Path().rglob("*")) == before, "refused before anything is written"
 
 
 def test_a_student_speaks_with_one_unit_of_a_block(
