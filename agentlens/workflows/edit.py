@@ -5,6 +5,7 @@ Shape letters: T steps, C units of a place.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,7 @@ def edit_units(
     about = {
         "recording": inside.recording.header.identity,
         "steps": result.steps,
-        "operation": plan.operation,
+        "plan": dataclasses.asdict(plan),
     }
     write_table(result.path, columns, {**about, "seed": SEED, **provenance()})
     return result

@@ -137,7 +137,7 @@ def play_edits(
     played = in_processes(run, parts, progress) if workers > 1 else run(parts[0], progress)
     path = Path(output) if output is not None else recording.folder / "edit-games"
     result = EditedGames(path=path, games=tuple(played))
-    about = {"recording": recording.header.identity, "operation": plan.operation}
+    about = {"recording": recording.header.identity, "plan": dataclasses.asdict(plan)}
     write_table(path, _columns(result), {**about, **provenance(device=str(device))})
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from agentlens.policies.networks import build_policy
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.spec import ActionSpec, AgentSpec
+from agentlens.store.tables import read_table
 from agentlens.workflows.edit_arms import EditPlan
 from agentlens.workflows.edit_play import EditedGames, play_edits
 from tests.rollout_agents import MEANINGS
@@ -96,7 +98,9 @@ def actions(played: EditedGames, arm: str) -> list[int]:
 def test_the_only_unit_that_is_used_changes_the_games_and_no_other_does(
     recording: Path, tmp_path: Path
 ) -> None:
-    played = play(recording, EditPlan(operation="reweigh", amount=0.0), tmp_path)
+    plan = EditPlan(operation="reweigh", amount=0.0)
+    played = play(recording, plan, tmp_path)
+    assert read_table(played.path)[1]["plan"] == dataclasses.asdict(plan)
     untouched = actions(played, "untouched")
     assert all(a != b for a, b in zip(actions(played, "named"), untouched, strict=True))
     assert actions(played, "random") == untouched  # other units are not read

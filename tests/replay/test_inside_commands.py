@@ -114,7 +114,9 @@ def test_an_edit_is_measured_on_steps(
     units = ("--units", "torso.4.unit.1", "torso.4.unit.5")
     for more in ((), ("--operation", "keep"), ("--operation", "patch", "--step", "7")):
         run("edit", recording, *units, *more, "--output", tmp_path / "edit")
-        table, _ = read_table(tmp_path / "edit")
+        table, about = read_table(tmp_path / "edit")
+        assert about["plan"]["operation"] == (more[1] if more else "ablate")
+        assert about["plan"]["step"] == (7 if "--step" in more else None)
         assert (table["arm"] == "random").sum() == 20
         assert table["kl"][table["arm"] == "sham"].tolist() == [0.0]
         assert "sham" in capsys.readouterr().out
