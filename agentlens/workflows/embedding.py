@@ -111,16 +111,13 @@ def find_concepts(
     Raises:
         UnknownName, InvalidArgument: no such place, more numbers than units, or what
             ``look_inside`` refuses.
-        AlreadyExists: an embedding lies there, its table, or the place's curves, and ``force``
-            was not given.
+        AlreadyExists: an embedding, its table or the place's curves are there, without ``force``.
     """
     plan, recording = plan or EmbeddingPlan(), open_recording(recording)
     path = Path(output) if output is not None else recording.folder / f"concepts-{place}"
     curves = recording.folder / NUMBERS / f"concepts-{place}"
     if not force:
-        refuse_existing(path)
-        refuse_existing_table(path)
-        refuse_existing_table(curves)
+        _refuse_existing(path, curves)
     inside = look_inside(recording, compute=compute, most=MOST_LEARNED)
     where = inside.vector_place(place)
     if plan.numbers > min(where.units, inside.learned.stop):
@@ -152,6 +149,13 @@ def find_concepts(
     _write(result, model, inside, place)
     _write_curves(result, model, inside, where)
     return result
+
+
+def _refuse_existing(path: Path, curves: Path) -> None:
+    """Refuse to write over an embedding, its table or a place's curves."""
+    refuse_existing(path)
+    refuse_existing_table(path)
+    refuse_existing_table(curves)
 
 
 def principal_directions(layer: np.ndarray, count: int) -> np.ndarray:

@@ -78,6 +78,20 @@ def test_replay_is_exact(tmp_path: Path, preset: str) -> None:
     ]
 
 
+def test_other_last_bits_make_another_file_of_the_same_exact_game(tmp_path: Path) -> None:
+    """As another kind of processor computes them."""
+    agent, play = tiny_agent(tmp_path / "agent", "ALE/Breakout-v5"), Play(seed=1, max_steps=40)
+    here = record(agent, output=tmp_path / "here", play=play)
+    with torch.no_grad():
+        for parameter in agent.policy.parameters():
+            parameter.mul_(1 + 3e-7)
+    there = record(agent, output=tmp_path / "there", play=play)
+    assert np.abs(here.episodes[0].logits - there.episodes[0].logits).max() > 0
+    assert here.episodes[0].digest != there.episodes[0].digest
+    assert here.episodes[0].content == there.episodes[0].content
+    assert [str(v) for r in (here, there) for v in verify(r)] == ["episode 0: exact, 40 steps"] * 2
+
+
 def rows_agree(episode: Episode) -> None:
     frames = episode.emulator_frames
     np.testing.assert_array_equal(frames[1:], frames[:-1] + episode.frames_advanced[:-1])
