@@ -172,12 +172,12 @@ def test_without_a_preset_the_commonest_is_assumed_and_said(tmp_path: Path) -> N
     assert spec.value.gamma == 0.99
 
 
-def baby_file(path: Path) -> None:
+def baby_file(path: Path, actions: int = 6) -> None:
     spec = ObservationSpec(
         pool="none", grayscale="mean", resize=(80, 80), interpolation="pillow-bilinear", stack=1
     )
-    action = ActionSpec(meanings=tuple("abcdef"), selection="sample")
-    network = architecture("baby-a3c", 6)
+    action = ActionSpec(meanings=tuple("abcdef"[:actions]), selection="sample")
+    network = architecture("baby-a3c", actions)
     names = {"torso.9": "gru", "policy.0": "actor_linear", "value.0": "critic_linear"}
     names |= {f"torso.{2 * i}": f"conv{i + 1}" for i in range(4)}
     tensors = policy_tensors(build_policy(network, spec, action))
