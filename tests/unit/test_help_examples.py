@@ -89,6 +89,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pong = agentlens.record("pong-ppo", output=home / "recordings/pong", play=play)
     agentlens.explain(pong, "perturbation", steps=slice(100, 102))
     shutil.copytree(home / "recordings/pong", home / "recordings/pong-ppo")
+    inside = ["dissect", str(home / "recordings/pong-ppo"), "--places", "torso.5"]
+    assert cli.main(inside) == 0  # the examples of edit choose units by its table
     for name, agent in (("a", "pong-ppo"), ("b", "pong-ppo-early")):
         few = agentlens.Play(max_steps=30)
         agentlens.record(agent, output=home / "recordings" / name, play=few)
