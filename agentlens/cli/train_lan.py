@@ -88,7 +88,7 @@ def run(options: Options) -> int:
             progress=report,
             learning=learning,
         )
-    last, gate = trained.rows[-1], trained.gate
+    last, gate = trained.last, trained.gate
     print(f"learned: {_words(last)}")
     rows = [(name, f"{row.kept:.1%}", f"{row.score:.3f}") for name, row in gate.rows.items()]
     table(("strongest tenth of", "decisions kept", "score"), rows)

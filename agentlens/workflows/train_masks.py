@@ -5,7 +5,6 @@ Shape letters: F frames.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from agentlens.compute import Compute
 from agentlens.drawing.upsample import plane_upsampler
 from agentlens.errors import InvalidArgument
-from agentlens.mapping import encode
+from agentlens.mapping import decode, encode
 from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
@@ -69,11 +68,15 @@ _LAN, _PLAN = Lan(), TrainingPlan()
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedMasks:
-    """What ``train_masks`` wrote: ``folder``, the learning curve, and how it did on held-out
-    steps."""
+    """What ``train_masks`` wrote: ``folder``, and how it did on held-out steps.
+
+    ``rows``: the learning curve of this run, empty where an earlier one had learned all.
+    ``last``: of the last update, whichever run made it.
+    """
 
     folder: Path
     rows: tuple[TrainingRow, ...]
+    last: TrainingRow
     gate: MaskGate
 
 
@@ -135,18 +138,20 @@ def train_masks(
     about = _about(material, task, network.spec, plan)
     if not resume and plan.teacher_frames and plan.teacher_updates:
         _teach(state, plan, task, material)
+    rows: list[TrainingRow] = []
+    last = None
     if resume:
-        _load_state(state, read_artefact(folder / "unfinished", CHECKPOINT), about)
-    rows = []
-    for row in train(task, state, plan, lambda n: material.batch(n, plan.batch, plan.seed)):
-        rows.append(row)
-        learning(row)
-        progress(row.update, plan.updates)
-        if row.update % _CHECKPOINT_EVERY == 0:
-            _save_state(folder / "unfinished", state, about, material.agent)
+        last = _load_state(state, read_artefact(folder / "unfinished", CHECKPOINT), about)
+    for last in train(task, state, plan, lambda n: material.batch(n, plan.batch, plan.seed)):
+        rows.append(last)
+        learning(last)
+        if last.update % _CHECKPOINT_EVERY == 0 or last.update == plan.updates:
+            _save_state(folder / "unfinished", state, about, material.agent, last)
+        progress(last.update, plan.updates)
+    assert last is not None  # a plan has updates
     network = state.network.eval().requires_grad_(False)
     gate = measure_gate(task, methods, network, _held_out_frames(material))
-    measured = {"gate": gate.as_json(), "last": dataclasses.asdict(rows[-1])}
+    measured = {"gate": gate.as_json(), "last": encode(last)}
     artefact = Artefact(
         purpose=MASK_NETWORK,
         agent=material.agent.spec.sha256,
@@ -155,7 +160,7 @@ def train_masks(
     )
     write_artefact(folder, artefact)
     remove_artefact(folder / "unfinished")
-    return TrainedMasks(folder=folder, rows=tuple(rows), gate=gate)
+    return TrainedMasks(folder=folder, rows=tuple(rows), last=last, gate=gate)
 
 
 def _material(recordings: Sequence[Recording], method: Lan, compute: Compute) -> _Material:
@@ -274,8 +279,10 @@ def _teach(state: TrainingState, plan: TrainingPlan, task: MaskTask, material: _
             pass
 
 
-def _save_state(folder: Path, state: TrainingState, about: dict[str, Any], agent: Agent) -> None:
-    """Write everything that the next update needs, replacing what was there."""
+def _save_state(
+    folder: Path, state: TrainingState, about: dict[str, Any], agent: Agent, row: TrainingRow
+) -> None:
+    """Write everything that the next update and the end need, replacing what was there."""
     tensors = {f"network.{k}": v for k, v in state.network.tensors().items()}
     moments = state.optimiser.state_dict()["state"]
     for index, values in moments.items():
@@ -286,7 +293,7 @@ def _save_state(folder: Path, state: TrainingState, about: dict[str, Any], agent
         agent=agent.spec.sha256,
         about={
             **about,
-            "update": state.update,
+            "last": encode(row),
             "weight": state.weight,
             "adam_steps": int(moments[0]["step"]),
         },
@@ -295,11 +302,12 @@ def _save_state(folder: Path, state: TrainingState, about: dict[str, Any], agent
     write_artefact(folder, artefact, force=True)
 
 
-def _load_state(state: TrainingState, artefact: Artefact, about: dict[str, Any]) -> None:
-    """Go on from a checkpoint of the same settings.
+def _load_state(state: TrainingState, artefact: Artefact, about: dict[str, Any]) -> TrainingRow:
+    """Go on from a checkpoint of the same settings, after the update whose row is returned.
 
     Raises:
         InvalidArgument: it was learned with others.
+        ManifestError: it does not hold the last update's row.
     """
     different = [key for key, value in about.items() if artefact.about.get(key) != value]
     if different:
@@ -309,7 +317,8 @@ def _load_state(state: TrainingState, artefact: Artefact, about: dict[str, Any])
         )
     own = {k.removeprefix("network."): v for k, v in artefact.tensors.items() if "network." in k}
     state.network.load_state_dict({k: torch.tensor(v) for k, v in own.items()})
-    state.update, state.weight = int(artefact.about["update"]), float(artefact.about["weight"])
+    last = decode(TrainingRow, artefact.about.get("last", {}), "last")
+    state.update, state.weight = last.update, float(artefact.about["weight"])
     moments = {}
     for index, _ in enumerate(state.network.parameters()):
         moments[index] = {
@@ -321,3 +330,4 @@ def _load_state(state: TrainingState, artefact: Artefact, about: dict[str, Any])
         }
     groups = state.optimiser.state_dict()["param_groups"]
     state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+    return last

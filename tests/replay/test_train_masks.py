@@ -62,13 +62,33 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
         train_masks([recording], tmp_path / "parts", method=METHOD, plan=QUICK, progress=stop)
     resumed = train_masks([recording], tmp_path / "parts", method=METHOD, plan=QUICK, resume=True)
     assert [row.update for row in resumed.rows] == [3, 4]
-    assert resumed.rows[-1] == whole.rows[-1]
+    assert resumed.last == resumed.rows[-1] == whole.last
     assert (tmp_path / "parts" / TENSORS).read_bytes() == (
         tmp_path / "whole" / TENSORS
     ).read_bytes()
     assert not (tmp_path / "parts" / "unfinished").exists()
     with pytest.raises(AlreadyExists, match="another folder"):
         train_masks([recording], tmp_path / "parts", method=METHOD, plan=QUICK)
+
+
+def test_a_run_that_stopped_before_its_gate_has_only_the_gate_left(
+    recording: Recording, tmp_path: Path
+) -> None:
+    """The last update is kept whatever its number, and with it what the end tells of it."""
+    plan = dataclasses.replace(QUICK, teacher_frames=0, updates=2)
+
+    def stop(done: int, total: int) -> None:
+        if done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_masks([recording], tmp_path / "m", method=METHOD, plan=plan, progress=stop)
+    resumed = train_masks([recording], tmp_path / "m", method=METHOD, plan=plan, resume=True)
+    assert resumed.rows == ()
+    assert resumed.last.update == 2
+    about = read_artefact(tmp_path / "m", "mask network").about
+    assert about["last"] == dataclasses.asdict(resumed.last)
+    assert not (tmp_path / "m" / "unfinished").exists()
 
 
 def test_a_network_is_refused_by_another_agent_and_when_altered(
