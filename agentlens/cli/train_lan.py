@@ -69,7 +69,7 @@ def run(options: Options) -> int:
         if row.update % _TOLD_EVERY in (0, 1):
             print(f"update {row.update}: {_words(row)}", file=sys.stderr)
 
-    use_compute(options.compute)
+    compute = use_compute(options.compute)
     plan = TrainingPlan(
         teacher_frames=options.teacher_frames,
         updates=options.updates,
@@ -83,7 +83,7 @@ def run(options: Options) -> int:
             options.output,
             method=method,
             plan=plan,
-            compute=options.compute.compute,
+            compute=compute,
             resume=options.resume,
             progress=report,
             learning=learning,

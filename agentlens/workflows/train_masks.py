@@ -22,11 +22,10 @@ from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.device import choose_device
 from agentlens.progress import Progress, silent
 from agentlens.provenance import provenance
-from agentlens.saliency.base import FrameBatch, RecordingFacts
+from agentlens.saliency.base import Explainer, FrameBatch, RecordingFacts
 from agentlens.saliency.frames import read_frames, recording_facts
 from agentlens.saliency.masks import plane_selections
 from agentlens.saliency.methods.lan import Lan
-from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.saliency.optimise.explainer import learned_targets
 from agentlens.saliency.optimise.fills import FillSource
 from agentlens.saliency.optimise.network import MaskNetwork, MaskNetworkSpec
@@ -137,7 +136,7 @@ def train_masks(
     state = start_training(task, network, plan)
     about = _about(material, task, network.spec, plan)
     if not resume and plan.teacher_frames and plan.teacher_updates:
-        _teach(state, plan, task, material)
+        _teach(state, plan, task, material, methods.perturbation)
     rows: list[TrainingRow] = []
     last = None
     if resume:
@@ -258,17 +257,21 @@ def _held_out_frames(material: _Material, count: int = 64) -> FrameBatch:
     return read_frames(episode, chosen, material.agent.policy, material.method)
 
 
-def _teach(state: TrainingState, plan: TrainingPlan, task: MaskTask, material: _Material) -> None:
+def _teach(
+    state: TrainingState,
+    plan: TrainingPlan,
+    task: MaskTask,
+    material: _Material,
+    teacher: Explainer,
+) -> None:
     """Begin with what perturbation maps say: the square root of a place's score over itself plus
     0.3 of the largest in its frame."""
     parts = [
         material.batch(10_000_000 + number, 16, plan.seed)
         for number in range(-(-plan.teacher_frames // 16))
     ]
-    teacher = Perturbation(targets=(task.target,), reference="median")
-    explainer = teacher.bind(task.policy, Compute(), recording_facts(material.recording, teacher))
-    swept = torch.cat([explainer(part).values[:, 0, 0] for part in parts]).abs().sqrt()
-    enlarge = plane_upsampler(explainer.grid)
+    swept = torch.cat([teacher(part).values[:, 0, 0] for part in parts]).abs().sqrt()
+    enlarge = plane_upsampler(teacher.grid)
     pixels = torch.from_numpy(np.stack([enlarge(m) for m in swept.cpu().numpy()]))
     cells = adaptive_avg_pool2d(pixels[:, None], task.grid.shape)
     largest = cells.amax((1, 2, 3), keepdim=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 import agentlens
 from agentlens.errors import AlreadyExists, Corrupt, InvalidArgument
@@ -151,3 +154,25 @@ def test_what_the_gate_cannot_do_is_refused_before_anything_is_learned(
             compute=agentlens.Compute(engine="incremental"),
             progress=learned,
         )
+
+
+def test_the_teacher_hides_by_the_fill_that_is_asked_for(
+    recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[Tensor] = []
+
+    def keep(state: object, plan: object, parts: object, shares: Tensor) -> Iterator[float]:
+        taught.append(shares)
+        return iter(())
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, "teach", keep)
+    for fill in ("median", "cells", "constant:1"):
+        method = Lan(steps=3, fill=fill)
+        with pytest.raises(KeyboardInterrupt):
+            train_masks([recording], tmp_path / fill[:4], method=method, plan=QUICK, progress=stop)
+    median, drawn, white = taught
+    assert torch.equal(median, drawn)
+    assert float((median - white).abs().max()) > 0.1

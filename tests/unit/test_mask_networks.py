@@ -98,3 +98,9 @@ def test_maps_that_share_nothing_but_their_zeros_do_not_agree() -> None:
     assert rank_agreement(first, flat) == 0.0
     both = torch.cat([first, first]), torch.cat([first, flat])
     assert rank_agreement(*both) == pytest.approx(0.5)
+
+
+def test_the_gate_is_bound_with_the_engine_that_is_asked_for() -> None:
+    methods = bind_gate(planted(), Compute(engine="reference"), FACTS)
+    for explainer in (methods.perturbation, methods.greydanus):
+        assert explainer.engine == "reference: asked for"
