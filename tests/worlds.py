@@ -11,6 +11,8 @@ ROWS, COLUMNS = 24, 32
 COLOURED = "AgentlensTestColour-v0"
 LARGE = "AgentlensTestLarge-v0"
 """The coloured world in the least size, 36 x 40, that the Nature CNN reads."""
+LONG = "AgentlensTestLong-v0"
+"""The large one for 110 steps: enough for a mask network to learn from."""
 DRAWN = "AgentlensTestDrawn-v0"
 SHARES = "AgentlensTestShares-v0"
 LENGTH = 12
@@ -99,3 +101,6 @@ def register() -> None:
             gymnasium.register(name, kind, disable_env_checker=True)
     if LARGE not in gymnasium.registry:
         gymnasium.register(LARGE, Colour, kwargs={"shape": (36, 40)}, disable_env_checker=True)
+    if LONG not in gymnasium.registry:
+        kwargs = {"shape": (36, 40), "length": 110}
+        gymnasium.register(LONG, Colour, kwargs=kwargs, disable_env_checker=True)

@@ -123,7 +123,8 @@ def bind(
     Args:
         method: with its options.
         policy: on its device.
-        median: float32 [H, W], the recording's median plane; it stands for the mean plane too.
+        median: float32 [H, W], in colour [C, H, W], the recording's median frame; it stands for
+            the mean frame too.
         compute: threads, engine and memory.
         groups: actions that do the same.
 

@@ -34,8 +34,8 @@ def recording_facts(recording: Recording, method: SaliencyMethod) -> RecordingFa
 
 
 def _picture(recording: Recording, kind: str) -> np.ndarray:
-    """The median or mean plane of a recording as the network sees planes, float32 [H, W]; or, as
-    "frames", some of its observations [N, K, H, W]."""
+    """The median or mean frame of a recording as the network sees it, float32 [H, W], in colour
+    [C, H, W]; or, as "frames", some of its observations [N, K, H, W]."""
     total = sum(map(len, recording.episodes))
     every = max(1, -(-total // PICTURE_PLANES))
     if kind == "frames":

@@ -150,11 +150,10 @@ def train_masks(
     assert last is not None  # a plan has updates
     network = state.network.eval().requires_grad_(False)
     gate = measure_gate(task, methods, network, _held_out_frames(material))
-    measured = {"gate": gate.as_json(), "last": encode(last)}
     artefact = Artefact(
         purpose=MASK_NETWORK,
         agent=material.agent.spec.sha256,
-        about={**about, **measured, **provenance()},
+        about={**about, "gate": gate.as_json(), "last": encode(last), **provenance()},
         tensors=network.tensors(),
     )
     write_artefact(folder, artefact)
@@ -201,6 +200,7 @@ def _fresh_network(material: _Material, task: MaskTask, compute: Compute) -> Mas
         state=task.policy.state_size,
         selections=len(task.selections),
         cells=task.grid.shape,
+        colours=task.policy.channels,
     )
     network = MaskNetwork(spec).to(choose_device(compute.device))
     network.background.copy_(torch.from_numpy(_background(material)))
@@ -208,7 +208,7 @@ def _fresh_network(material: _Material, task: MaskTask, compute: Compute) -> Mas
 
 
 def _background(material: _Material) -> np.ndarray:
-    """The median plane of the first recording: float32 [H, W]."""
+    """The median frame of the first recording: float32 [H, W], in colour [C, H, W]."""
     return recording_facts(material.recording, Lan(fill="median")).pictures["median"]
 
 
@@ -217,7 +217,7 @@ def _task(material: _Material) -> MaskTask:
     if method.memory:
         raise InvalidArgument("a mask network learns with memory 0: this frame, memory fixed.")
     grid = cell_grid(policy.observation_shape[1:], method.cell_px)
-    _, selections = plane_selections(method.planes, policy.observation_shape[0])
+    _, selections = plane_selections(method.planes, policy.observation_shape[0], policy.channels)
     return MaskTask(
         problem=method.problem,
         policy=policy,
@@ -239,7 +239,10 @@ def _sweeping_facts(material: _Material, task: MaskTask) -> RecordingFacts:
 def _about(
     material: _Material, task: MaskTask, spec: MaskNetworkSpec, plan: TrainingPlan
 ) -> dict[str, Any]:
-    names, _ = plane_selections(material.method.planes, task.policy.observation_shape[0])
+    policy = task.policy
+    names, _ = plane_selections(
+        material.method.planes, policy.observation_shape[0], policy.channels
+    )
     return {
         "network": encode(spec),
         "planes": list(names),

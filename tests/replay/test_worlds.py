@@ -27,13 +27,17 @@ from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.rollout.replay import verify
 from agentlens.saliency.explain import explain
+from agentlens.saliency.methods.lan import Lan
 from agentlens.saliency.methods.perturbation import Perturbation
+from agentlens.saliency.optimise.training import TrainingPlan
 from agentlens.spec import ActionSpec, AgentSpec
+from agentlens.store.artefacts import read_artefact
 from agentlens.store.recording import open_recording
 from agentlens.workflows.compare import compare
 from agentlens.workflows.compare_plan import ComparisonPlan
 from agentlens.workflows.intervene import intervene
 from agentlens.workflows.intervene_options import Intervention, PlayOn
+from agentlens.workflows.train_masks import train_masks
 from agentlens.workflows.watch import watch
 from tests import worlds
 
@@ -170,6 +174,30 @@ def test_a_colour_checkpoint_of_stable_baselines3_from_import_to_comparison(
     rival = load_agent("random", env=worlds.LARGE)
     report = compare((agent, rival), output=tmp_path / "report", plan=plan, compute=CPU)
     assert (report.folder / "report.html").is_file()
+
+
+def test_masks_are_learned_for_a_colour_agent(tmp_path: Path) -> None:
+    """One background of three colours; the colours of the newest frame are hidden together."""
+    options = {"device": "cpu", "n_steps": 8, "batch_size": 8, "seed": 3}
+    stable_baselines3.PPO("CnnPolicy", worlds.LONG, **options).save(tmp_path / "ppo.zip")
+    manifest = tmp_path / "colour.toml"
+    manifest.write_text("[observation]\nchannels = 3\n")
+    folder = import_agent(
+        tmp_path / "ppo.zip", tmp_path / "coloured", env=worlds.LONG, manifest=manifest
+    )
+    recording = record(load_agent(folder), output=tmp_path / "r", play=Play(seed=4))
+    assert len(recording.episodes[0]) == 110
+    plan = TrainingPlan(teacher_frames=8, teacher_updates=2, updates=2, batch=4)
+    for planes in ("newest", "each"):
+        method = Lan(steps=2, planes=planes)
+        masks = train_masks([recording], tmp_path / planes, method=method, plan=plan, compute=CPU)
+        learned = read_artefact(masks.folder, "mask network")
+        assert learned.tensors["background"].shape == (3, 36, 40)
+        quick = Lan(planes=planes, network=str(masks.folder))
+        maps = explain(
+            recording, quick, steps=range(8), compute=CPU, output=tmp_path / f"m{planes}"
+        )
+        assert maps.values.shape == (8, 1, 1, 9, 10)
 
 
 def test_a_rendered_world_is_seen_through_its_screens(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from agentlens.compute import Compute
+from agentlens.errors import InvalidArgument
 from agentlens.saliency.base import FrameBatch, RecordingFacts
 from agentlens.saliency.methods.lan import Lan
 from agentlens.saliency.optimise.explainer import LearnedMaskExplainer
@@ -104,3 +105,17 @@ def test_the_gate_is_bound_with_the_engine_that_is_asked_for() -> None:
     methods = bind_gate(planted(), Compute(engine="reference"), FACTS)
     for explainer in (methods.perturbation, methods.greydanus):
         assert explainer.engine == "reference: asked for"
+
+
+def test_a_coloured_background_is_taken_off_every_frame_of_the_stack() -> None:
+    """Two frames of three colours: where both are the background, nothing is seen."""
+    spec = MaskNetworkSpec(
+        observation=(6, 20, 24), state=0, selections=1, cells=(5, 6), channels=4, colours=3
+    )
+    network = MaskNetwork(spec).eval().requires_grad_(False)
+    seen = torch.rand(3, 20, 24, generator=torch.Generator().manual_seed(1))
+    blank = network(torch.zeros(1, 6, 20, 24), None)
+    network.background.copy_(seen)
+    torch.testing.assert_close(network(torch.cat([seen, seen])[None], None), blank)
+    with pytest.raises(InvalidArgument, match="a number that divides them"):
+        MaskNetworkSpec(observation=(4, 20, 24), state=0, selections=1, cells=(5, 6), colours=3)

@@ -90,7 +90,7 @@ def network_explainer(
             f"the mask network is for observations {spec.observation} and a state of {spec.state}; "
             f"this agent sees {policy.observation_shape} and has {policy.state_size}."
         )
-    names, _ = plane_selections(asked.planes, policy.observation_shape[0])
+    names, _ = plane_selections(asked.planes, policy.observation_shape[0], policy.channels)
     if tuple(artefact.about.get("planes", ())) != names:
         raise InvalidArgument(
             f"the mask network knows planes {artefact.about.get('planes')}, asked were {names}: "

@@ -28,7 +28,7 @@ class MaskNetworkSpec:
     """The shape of a mask network: all that is needed to build it.
 
     ``observation``: (K, H, W). ``state``: S, 0 without memory. ``selections``: P. ``cells``:
-    (gy, gx). ``channels``: D.
+    (gy, gx). ``channels``: D. ``colours``: planes of one frame of the stack, 1 or 3.
     """
 
     observation: tuple[int, int, int]
@@ -36,6 +36,7 @@ class MaskNetworkSpec:
     selections: int
     cells: tuple[int, int]
     channels: int = 32
+    colours: int = 1
 
     def __post_init__(self) -> None:
         sizes = (*self.observation, self.selections, *self.cells, self.channels)
@@ -44,14 +45,26 @@ class MaskNetworkSpec:
                 f"mask network of sizes {sizes} and state {self.state}: expected 1 to 4096 each, "
                 "a state of 0 to 65536."
             )
+        if self.colours < 1 or self.observation[0] % self.colours:
+            raise InvalidArgument(
+                f"mask network of {self.observation[0]} planes in frames of {self.colours}: "
+                "expected a number that divides them."
+            )
+
+    @property
+    def background(self) -> tuple[int, ...]:
+        """The shape of one frame: (H, W), in colour (C, H, W)."""
+        size = self.observation[1:]
+        return size if self.colours == 1 else (self.colours, *size)
 
 
 class MaskNetwork(nn.Module):
     """Three convolutions, with the mean over the frame and the recurrent state mixed in.
 
-    ``background``: float32 [H, W], taken off every plane first: without that a network of this
-    size does not find small objects beside bright borders. A convolution of the difference is the
-    difference of two, so it is taken off behind the first convolution, once for all frames.
+    ``background``: float32 [H, W], in colour [C, H, W], taken off every frame first: without that a
+    network of this size does not find small objects beside bright borders. A convolution of the
+    difference is the difference of two, so it is taken off behind the first convolution, once for
+    all frames.
 
     Notes:
         About 8 million multiplications for a stack of four frames of 84 x 84.
@@ -64,7 +77,7 @@ class MaskNetwork(nn.Module):
         super().__init__()
         self.spec = spec
         channels = spec.channels
-        self.register_buffer("background", torch.zeros(spec.observation[1:]))
+        self.register_buffer("background", torch.zeros(spec.background))
         self.register_buffer("_ground", None, persistent=False)
         self.inwards = nn.Conv2d(spec.observation[0], channels, 8, stride=4, padding=2)
         self.around = nn.Conv2d(channels, channels, 3, padding=1)
@@ -97,8 +110,10 @@ class MaskNetwork(nn.Module):
         self._ground = self._seen_of_background()
 
     def _seen_of_background(self) -> Tensor:
-        """What the first convolution makes of the background in every plane: [1, D, h, w]."""
-        planes = self.background.expand(1, self.spec.observation[0], -1, -1)
+        """What the first convolution makes of the background in every frame: [1, D, h, w]."""
+        colours, size = self.spec.colours, self.spec.observation[1:]
+        frame = self.background.reshape(1, colours, *size)
+        planes = frame.repeat(1, self.spec.observation[0] // colours, 1, 1)
         return conv2d(planes, self.inwards.weight * _GAIN, stride=4, padding=2)
 
     def _outwards(self, features: Tensor) -> Tensor:
