@@ -146,8 +146,10 @@ def times(
         "states a call": FRAMES,
         "cpu ms a state, one thread": cpu,
         "wall ms a state, all cores": wall,
-        "explain: steps a second, all cores, wall": 1e3 / min(run["wall"] for run in runs),
-        "explain: steps a CPU second, one thread": 1e3 / min(run["cpu"] for run in alone),
+        "explain: steps a second, all cores, wall": 1e3
+        / statistics.median(run["wall"] for run in runs),
+        "explain: steps a CPU second, one thread": 1e3
+        / statistics.median(run["cpu"] for run in alone),
         "perturbation / network, all cores, wall": wall["perturbation engine"]
         / wall["mask network"],
         "perturbation / network, one thread, CPU": cpu["perturbation engine"] / cpu["mask network"],

@@ -18,8 +18,8 @@ from agentlens.comparison.trust import MapTrust
 
 _MARKS = {"pass": "✓", "weak": "~", "fail": "✗", "not measured": "?"}
 _HOW = (
-    "Nothing was measured of these maps. Measure them here with --badge-states 40, or with "
-    "`agentlens measure`, which puts controls beside them."
+    "Nothing was measured of these maps. Where their method can be measured, --badge-states 40 "
+    "does so here, and `agentlens measure` puts controls beside them."
 )
 
 

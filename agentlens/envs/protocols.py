@@ -85,27 +85,27 @@ def resolve(
     options: Any = mapping.decode(world.options, explicit.get("options", {}), f"environment.{kind}")
     described = world.describe(env_id, options, trust_code=trust_code)
     named = _preset(world, preset)
-    said_environment = {**described.environment, **named.environment, **explicit}
-    said_observation = {**described.observation, **named.observation, **(observation or {})}
-    said_environment |= {"kind": kind, "options": mapping.encode(options)}
+    environment_settings = {**described.environment, **named.environment, **explicit}
+    observation_settings = {**described.observation, **named.observation, **(observation or {})}
+    environment_settings |= {"kind": kind, "options": mapping.encode(options)}
     notes = []
     if named.wraps and "frame_skip" not in explicit:
-        notes = _wrapped(env_id, preset, described.environment["frame_skip"], said_environment)
-    if type(said_environment["frame_skip"]) is int:
-        said_environment["frame_skip"] = (said_environment["frame_skip"],) * 2
+        notes = _wrapped(env_id, preset, described.environment["frame_skip"], environment_settings)
+    if type(environment_settings["frame_skip"]) is int:
+        environment_settings["frame_skip"] = (environment_settings["frame_skip"],) * 2
     assumed = [
-        *_unsaid("environment", said_environment, world.environment_defaults),
-        *_unsaid("observation", said_observation, world.observation_defaults),
+        *_unsaid("environment", environment_settings, world.environment_defaults),
+        *_unsaid("observation", observation_settings, world.observation_defaults),
     ]
     return Resolved(
         environment=mapping.decode(
             EnvironmentSpec,
-            mapping.encode({**world.environment_defaults, **said_environment}),
+            mapping.encode({**world.environment_defaults, **environment_settings}),
             "environment",
         ),
         observation=mapping.decode(
             ObservationSpec,
-            mapping.encode({**world.observation_defaults, **said_observation}),
+            mapping.encode({**world.observation_defaults, **observation_settings}),
             "observation",
         ),
         assumed=(*assumed, *notes),

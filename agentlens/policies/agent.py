@@ -138,9 +138,10 @@ def recorded_agent(
 
 def _check_not_hidden(name: str) -> None:
     if os.sep not in name and any(folder.name == name for folder in agent_folders()):
+        kind = "folder" if os.path.isdir(name) else "file"
         raise InvalidArgument(
-            f"{name!r} is a file here and the name of an agent: say {'.' + os.sep + name} for the "
-            "file, or the agent's folder with its path."
+            f"{name!r} is a {kind} here and the name of an agent: say {'.' + os.sep + name} for "
+            f"the {kind}, or the agent's folder with its path."
         )
 
 

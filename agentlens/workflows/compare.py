@@ -80,14 +80,14 @@ def compare(
         AlreadyExists, UnknownName, CheckpointError, Corrupt, DiskError: as the stages.
     """
     method = configure(plan.method)
-    everybody = load_participants(agents, plan.checkpoints, seed_twin=plan.seed_twin)
-    participants, rest = everybody[: len(agents)], everybody[len(agents) :]
-    notes = check_comparable(everybody, force=force)
+    with_twin = load_participants(agents, plan.checkpoints, seed_twin=plan.seed_twin)
+    participants, rest = with_twin[: len(agents)], with_twin[len(agents) :]
+    notes = check_comparable(with_twin, force=force)
     check_seeds(participants, plan)
     if plan.word_steps:
         check_objects(participants[0].spec)
     if plan.map_states:
-        check_maps(everybody, method, compute)
+        check_maps(with_twin, method, compute)
         notes = (*notes, *unmeasured(participants, method, plan))
     for note in (*notes, *few_pairs(participants, plan)):
         progress.say(note)

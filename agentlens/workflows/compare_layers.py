@@ -27,7 +27,7 @@ from agentlens.workflows.untrained import TWIN_SEED, untrained_twin
 Layers = Mapping[str, np.ndarray]
 """By place, what it gives on the same T states: float [T, C]."""
 
-Seen = Sequence[tuple[np.ndarray, np.ndarray | None]]
+LayerStates = Sequence[tuple[np.ndarray, np.ndarray | None]]
 """By episode, observations [t, K, H, W] and the recurrent states before them [t, S], if any."""
 
 
@@ -58,17 +58,17 @@ def _on_states_of(
     count = sum(map(len, steps.values()))
     if not shared or count < LEAST_STEPS:
         return []
-    seen = [_seen(recording, steps) for recording in (own, visit)]
+    observed = [_layer_states(recording, steps) for recording in (own, visit)]
     mine, theirs = (
-        _layers(agent.policy, shared, parts) for agent, parts in zip(agents, seen, strict=True)
+        _layers(agent.policy, shared, parts) for agent, parts in zip(agents, observed, strict=True)
     )
     blank = [_untrained(agent, TWIN_SEED + n) for n, agent in enumerate(agents)]
     untrained: list[Layers] = [
         _layers(policy, shared, parts)
-        for policy, parts in zip(blank, seen, strict=True)
+        for policy, parts in zip(blank, observed, strict=True)
         if policy is not None
     ]
-    seeded = _seed_twin_layers(run, home, shared, seen[0])
+    seeded = _seed_twin_layers(run, home, shared, observed[0])
     first, second = sorted((home, guest))
     return [
         LayerSimilarity(
@@ -93,7 +93,7 @@ def _shared_places(first: Policy, second: Policy) -> list[str]:
     ]
 
 
-def _seen(recording: Recording, steps: StepsByEpisode) -> Seen:
+def _layer_states(recording: Recording, steps: StepsByEpisode) -> LayerStates:
     parts = []
     for place, numbers in steps.items():
         episode = recording.episodes[place]
@@ -103,11 +103,11 @@ def _seen(recording: Recording, steps: StepsByEpisode) -> Seen:
     return parts
 
 
-def _layers(policy: Policy, names: Sequence[str], seen: Seen) -> Layers:
-    """What the places give on what was seen: float32 [T, C], spatial places flattened."""
+def _layers(policy: Policy, names: Sequence[str], observed: LayerStates) -> Layers:
+    """What the places give on these states: float32 [T, C], spatial places flattened."""
     places = [find_place(policy, name) for name in names]
     parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for observations, states in seen:
+    for observations, states in observed:
         for name, values in tap(policy, places, observations, states).items():
             parts[name].append(values.reshape(len(values), -1).astype(np.float32))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
@@ -118,7 +118,9 @@ def _untrained(agent: Agent, seed: int) -> Policy | None:
     return untrained_twin(agent, seed) if isinstance(agent.policy, ChainPolicy) else None
 
 
-def _seed_twin_layers(run: ComparisonRun, home: int, names: Sequence[str], seen: Seen) -> Layers:
+def _seed_twin_layers(
+    run: ComparisonRun, home: int, names: Sequence[str], observed: LayerStates
+) -> Layers:
     """What the first agent's seed twin gives on the first agent's states, where both see alike
     and neither has a memory that would have to be run along."""
     twin = run.seed_twin
@@ -127,4 +129,4 @@ def _seed_twin_layers(run: ComparisonRun, home: int, names: Sequence[str], seen:
     if twin.agent.policy.state_size:
         return {}
     shared = _shared_places(run.participants[0].agent.policy, twin.agent.policy)
-    return _layers(twin.agent.policy, [n for n in names if n in shared], seen)
+    return _layers(twin.agent.policy, [n for n in names if n in shared], observed)

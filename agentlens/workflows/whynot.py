@@ -115,8 +115,8 @@ def whynot(
         step: of the episode.
         episode: its index.
         compute: device, threads and engine.
-        output: folder of the contrast map; ``maps/whynot-STEP-OTHER`` in the recording if not
-            given.
+        output: folder of the contrast map; ``maps/whynot-EPISODE-STEP-OTHER`` in the recording
+            if not given.
 
     Returns:
         The odds of both actions, the contrast map, and the places that speak for each, every one
