@@ -98,9 +98,12 @@ class MapRun:
             for name, picture in self.facts.pictures.items()
         }
         options = options_of(self.method)
+        beside: dict[str, object] = {"pictures": pictures} if pictures else {}
+        if self.facts.artefact is not None:
+            beside["learned"] = _digest(self.facts.artefact)
         return MapHeader(
             method=method_name(self.method),
-            options={**options, "pictures": pictures} if pictures else options,
+            options={**options, **beside},
             targets=self.explainer.targets,
             planes=self.explainer.planes,
             grid=self.explainer.grid,
@@ -117,6 +120,15 @@ class MapRun:
                 memory_bytes=self.compute.memory_bytes,
             ),
         )
+
+
+def _digest(artefact: LearnedArtefact) -> str:
+    """SHA-256 of what was learned: maps of a network that learned anew are other maps."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(artefact.tensors.items()):
+        digest.update(f"{name} {tensor.shape}".encode())
+        digest.update(np.ascontiguousarray(tensor).tobytes())
+    return digest.hexdigest()
 
 
 def prepare_maps(

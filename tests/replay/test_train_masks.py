@@ -16,7 +16,7 @@ import agentlens
 from agentlens.errors import AlreadyExists, Corrupt, InvalidArgument
 from agentlens.saliency.methods.lan import Lan
 from agentlens.saliency.optimise.training import TrainingPlan, TrainingRow
-from agentlens.store.artefacts import DOCUMENT, TENSORS, read_artefact
+from agentlens.store.artefacts import DOCUMENT, TENSORS, read_artefact, write_artefact
 from agentlens.store.recording import Recording
 from agentlens.workflows import train_masks as workflow
 from agentlens.workflows.train_masks import train_masks
@@ -176,3 +176,18 @@ def test_the_teacher_hides_by_the_fill_that_is_asked_for(
     median, drawn, white = taught
     assert torch.equal(median, drawn)
     assert float((median - white).abs().max()) > 0.1
+
+
+def test_maps_of_a_network_that_learned_anew_are_other_maps(
+    recording: Recording, tmp_path: Path
+) -> None:
+    shipped, copy = read_artefact(SHIPPED, "mask network"), tmp_path / "network"
+    write_artefact(copy, shipped)
+    method, folder = Lan(network=str(copy)), tmp_path / "maps"
+    first = agentlens.explain(recording, method, steps=[60], output=folder)
+    moved = {name: tensor + np.float32(0.01) for name, tensor in shipped.tensors.items()}
+    write_artefact(copy, dataclasses.replace(shipped, tensors=moved), force=True)
+    with pytest.raises(AlreadyExists):
+        agentlens.explain(recording, method, steps=[60], output=folder)
+    second = agentlens.explain(recording, method, steps=[60], output=folder, force=True)
+    assert first.header.options["learned"] != second.header.options["learned"]

@@ -18,6 +18,7 @@ from agentlens.saliency.methods.extremal import Extremal
 from agentlens.saliency.methods.fido import Fido
 from agentlens.saliency.methods.lan import Lan
 from agentlens.saliency.methods.meaningful_perturbation import MeaningfulPerturbation
+from agentlens.saliency.optimise.explainer import learned_targets
 from agentlens.saliency.optimise.fills import FillSource
 from agentlens.saliency.optimise.loss import area_distance, ghost_share, total_variation
 from agentlens.saliency.optimise.network import MaskNetwork, MaskNetworkSpec, build_network
@@ -25,7 +26,7 @@ from agentlens.saliency.optimise.options import LearnedMaskOptions
 from agentlens.saliency.optimise.problem import MaskProblem
 from agentlens.saliency.optimise.relaxation import cell_grid, over_planes, relaxed, spread
 from tests import store_samples
-from tests.tiny import LinearPolicy
+from tests.tiny import LinearPolicy, planted_policy
 
 SHAPE = (2, 20, 24)
 PLACE = (slice(8, 12), slice(12, 16))
@@ -160,6 +161,23 @@ def test_a_named_action_is_asked_about() -> None:
     assert bound.targets[0].name == "log_probability"
     with pytest.raises(InvalidArgument, match="plays no part"):
         Lan(action="FIRE", targets=("kl",)).bind(planted(), Compute(), FACTS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "usual", "action", "wanted"),
+    [
+        ("logits", "logit_l2", "greedy", "logit_l2"),
+        ("logits", "logit_l2", "NOOP", "log_probability"),
+        ("q_values", "kl", "greedy", "logit_l2"),
+        ("q_values", "kl", "NOOP", "q_value"),
+    ],
+)
+def test_only_a_named_action_changes_the_usual_score(
+    kind: str, usual: str, action: str, wanted: str
+) -> None:
+    policy = planted_policy(0, 4, 4, (1, 9, 9))
+    policy.kind = kind
+    assert learned_targets(policy, Lan(action=action), usual) == (wanted,)
 
 
 def test_fills_do_not_depend_on_company() -> None:

@@ -19,6 +19,7 @@ from agentlens.policies.base import Policy
 from agentlens.saliency.base import FrameBatch, MapBatch, RecordingFacts
 from agentlens.saliency.engine.settings import device_of, dtype_of
 from agentlens.saliency.masks import plane_selections
+from agentlens.saliency.optimise.explainer import learned_meaning
 from agentlens.saliency.optimise.network import MaskNetwork, MaskNetworkSpec, build_network
 from agentlens.saliency.optimise.options import LearnedMaskOptions
 from agentlens.saliency.question import Question, ask
@@ -114,10 +115,6 @@ def _grid(spec: MaskNetworkSpec) -> GridSpec:
 
 
 def _described(target: str, verdict: str) -> TargetInfo:
-    return dataclasses.replace(
-        TARGETS[target],
-        signed=False,
-        unit="share kept",
-        display="identity",
-        meaning=f"approximate: this place must stay, or {target} rises; fidelity gate {verdict}",
-    )
+    info = learned_meaning(TARGETS[target], "preserve")
+    meaning = f"approximate: {info.meaning}; fidelity gate {verdict}"
+    return dataclasses.replace(info, meaning=meaning)

@@ -17,6 +17,7 @@ from agentlens.saliency.base import FrameBatch, MapBatch
 from agentlens.saliency.engine.settings import exact_float32
 from agentlens.saliency.optimise.solver import MaskTask, solve
 from agentlens.saliency.options import AskedOptions
+from agentlens.saliency.targets import TARGETS
 from agentlens.spec import TargetInfo
 
 LEARNED_TARGETS = ("kl", "log_probability", "logit", "logit_l2", "q_value", "value_l2")
@@ -61,12 +62,19 @@ class LearnedMaskExplainer:
 def learned_targets(policy: Policy, asked: AskedOptions, usual: str) -> tuple[str, ...]:
     """The scores to learn masks from; if none is named the usual, or its like for Q-values.
 
+    Where an action is named and the usual score ignores it, ``log_probability`` (``q_value`` for
+    Q-values) takes its place.
+
     Raises:
         UnknownName, InvalidArgument: as ``check_targets``, or a score that no mask is learned from.
     """
     bare = policy.kind == "q_values" and asked.temperature is None
     usual = _LIKE_OF_Q_VALUES.get(usual, "logit_l2") if bare else usual
-    names = tuple(map(str, wanted_targets(asked, (usual,))))
+    if asked.action not in ("taken", "greedy") and not TARGETS[usual].of_action:
+        usual = "q_value" if bare else "log_probability"
+    names: tuple[str, ...] = (usual,)
+    if asked.targets is not None or asked.contrast is not None:
+        names = tuple(map(str, wanted_targets(asked, names)))
     check_targets(names, policy.kind, policy.has_value, asked.temperature)
     for name in names:
         if name not in LEARNED_TARGETS:
@@ -77,11 +85,15 @@ def learned_targets(policy: Policy, asked: AskedOptions, usual: str) -> tuple[st
 
 
 def _described(task: MaskTask) -> TargetInfo:
-    """How to read a learned map: its unit is a share of the pixel, not the score's."""
     (info,) = check_targets(
         (task.target,), task.policy.kind, task.policy.has_value, task.question.temperature
     )
-    if task.problem.goal == "preserve":
+    return learned_meaning(info, task.problem.goal)
+
+
+def learned_meaning(info: TargetInfo, goal: str) -> TargetInfo:
+    """How to read a learned map: its unit is a share of the pixel, not the score's."""
+    if goal == "preserve":
         moves = "falls" if info.signed else "rises"
         unit, meaning = "share kept", f"this place must stay, or {info.name} {moves}"
     else:

@@ -58,8 +58,8 @@ def as_reference(fill: str) -> str:
 class MaskProblem:
     """A mask that hides as much as it can, or as little as it needs.
 
-    With m the mask (1 = hidden), D the score of the outputs on o and o' in units of ``scale``
-    (nats, or half a variance) and w the ``area_weight``:
+    With m the mask (1 = hidden), D the score of the outputs on o and o' (in nats for kl and
+    log_probability, else over what hiding everything does) and w the ``area_weight``:
 
     - ``goal="preserve"``, the smallest sufficient part: minimise D - w mean(m); the map is 1 - m,
       the share of a pixel that must stay.
@@ -128,4 +128,5 @@ def _check(name: str, value: object, low: float, high: float, *, open_ends: bool
     if inside and isinstance(value, int | float):
         inside = low < value < high if open_ends else low <= value < high
     if not inside:
-        raise InvalidArgument(f"{name} {value!r}: expected a number from {low:g} to {high:g}.")
+        bounds = f"above {low:g} and below" if open_ends else f"from {low:g} to below"
+        raise InvalidArgument(f"{name} {value!r}: expected a number {bounds} {high:g}.")
