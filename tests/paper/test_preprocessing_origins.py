@@ -53,6 +53,7 @@ def with_noops(protocol: Resolved, noops: int) -> Resolved:
         environment=replace(protocol.environment, start=start),
         observation=protocol.observation,
         assumed=(),
+        overridden=(),
     )
 
 
