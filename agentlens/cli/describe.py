@@ -103,7 +103,7 @@ def run(options: Options) -> int:
         print(line)
     if options.units:
         _print_units(result.folder / "units")
-    print(f"tables: {result.folder}; agentlens render draws them with --panels boxes caption")
+    print(f"tables: {result.folder}; agentlens render draws them with --panels game caption")
     return 0
 
 

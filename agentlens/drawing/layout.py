@@ -71,6 +71,10 @@ class Layout:
         return page
 
 
+_WRITERS = {"boxes": "objects", "caption": "describe", "numbers": "concepts (or excite)"}
+"""The command whose tables a panel draws."""
+
+
 def arrange(scene: Scene, draw: Draw = Draw()) -> Layout:
     """Place the panels of a scene.
 
@@ -80,7 +84,7 @@ def arrange(scene: Scene, draw: Draw = Draw()) -> Layout:
 
     Raises:
         UnknownName: an unknown panel.
-        InvalidArgument: no chosen panel has something to show, the layout is "stack" and the
+        InvalidArgument: a chosen panel has nothing to show, the layout is "stack" and the
             maps are not of single planes, or boxes are wanted and nobody wrote any.
     """
     column = max(scene.screen_shape[1] * draw.scale, _NARROWEST)
@@ -250,12 +254,17 @@ def _beside(scene: Scene, column: int, height: int, *, with_stack: bool) -> Layo
 
 
 def _flow(scene: Scene, column: int, names: Sequence[str]) -> Layout:
-    panels = [p for n in names if n != "header" for p in PANELS.load(n).for_scene(scene, column)]
-    if not panels:
+    shown = {n: PANELS.load(n).for_scene(scene, column) for n in names if n != "header"}
+    empty = [name for name, panels in shown.items() if not panels]
+    if empty or not shown:
+        written = [
+            f"agentlens {_WRITERS[name]} writes {name}" for name in empty if name in _WRITERS
+        ]
         raise InvalidArgument(
-            f"panels {', '.join(names)}: none of them has anything to show here; "
-            f"there are {', '.join(PANELS.names())}."
+            f"panels {', '.join(empty or names)}: nothing to show here; "
+            f"{'; '.join([*written, 'there are ' + ', '.join(PANELS.names())])}."
         )
+    panels = [panel for each in shown.values() for panel in each]
     top = MARGIN
     width = min(len(panels), _FLOW_COLUMNS) * (column + _GAP) - _GAP
     placed = []
