@@ -71,7 +71,7 @@ class Layout:
         return page
 
 
-_WRITERS = {"boxes": "objects", "caption": "describe", "numbers": "concepts (or excite)"}
+TABLE_WRITERS = {"boxes": "objects", "caption": "describe", "numbers": "concepts (or excite)"}
 """The command whose tables a panel draws."""
 
 
@@ -258,7 +258,9 @@ def _flow(scene: Scene, column: int, names: Sequence[str]) -> Layout:
     empty = [name for name, panels in shown.items() if not panels]
     if empty or not shown:
         written = [
-            f"agentlens {_WRITERS[name]} writes {name}" for name in empty if name in _WRITERS
+            f"agentlens {TABLE_WRITERS[name]} writes {name}"
+            for name in empty
+            if name in TABLE_WRITERS
         ]
         raise InvalidArgument(
             f"panels {', '.join(empty or names)}: nothing to show here; "

@@ -11,6 +11,7 @@ from typing import Any
 
 from agentlens.compute import Compute
 from agentlens.drawing.draw import Draw
+from agentlens.drawing.layout import TABLE_WRITERS
 from agentlens.drawing.render import check_output, render
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import Agent, load_agent
@@ -141,7 +142,18 @@ def check_game(play: Play) -> None:
 
 
 def drawable(method: SaliencyMethod, draw: Draw) -> SaliencyMethod:
-    """The method as the layout needs it: with a map for every plane where each is drawn."""
+    """The method as the layout needs it: with a map for every plane where each is drawn.
+
+    Raises:
+        InvalidArgument: a chosen panel draws tables that no game has before it was played.
+    """
+    made = {"boxes"} if draw.boxes else set()
+    late = [name for name in draw.panels if name in set(TABLE_WRITERS) - made]
+    if late:
+        raise InvalidArgument(
+            f"panels {', '.join(late)}: a game that is yet to be played has nothing for them; "
+            f"record it, run agentlens {TABLE_WRITERS[late[0]]}, then agentlens render."
+        )
     if draw.layout != "stack" or getattr(method, "planes", "each") == "each":
         return method
     options: Any = method

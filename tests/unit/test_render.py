@@ -25,8 +25,10 @@ from agentlens.drawing.still import still
 from agentlens.drawing.theme import THEMES
 from agentlens.drawing.video import count_frames
 from agentlens.errors import AlreadyExists, InvalidArgument, ShapeError, UnknownName
+from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.spec import GridSpec
 from agentlens.store.recording import Recording
+from agentlens.workflows.video import drawable
 from tests import render_samples as samples
 
 SMALL = Draw(scale=1)
@@ -382,3 +384,12 @@ def test_memory_does_not_grow_with_the_number_of_frames(
 )
 def test_the_clock_rounds_before_it_splits(seconds: float, shown: str) -> None:
     assert caption.clock(seconds) == shown
+
+
+def test_panels_of_tables_are_refused_before_a_game_is_played() -> None:
+    with pytest.raises(InvalidArgument, match="caption: a game that is yet to be played"):
+        drawable(Perturbation(), Draw(panels=("game", "caption")))
+    with pytest.raises(InvalidArgument, match=r"boxes: .*agentlens objects"):
+        drawable(Perturbation(), Draw(panels=("boxes",)))
+    method = Perturbation()
+    assert drawable(method, Draw(panels=("boxes",), boxes=True)) is method
