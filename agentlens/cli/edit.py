@@ -30,7 +30,7 @@ class Options:
 
     Example: agentlens edit recordings/pong-ppo --units torso.5.unit.3 torso.5.unit.9
 
-    Example: agentlens edit recordings/pong-ppo --best ball --by effect --games 20
+    Example: agentlens edit recordings/pong-ppo --best ball --by jointly --games 20
 
     Example: agentlens edit recordings/pong-ppo --best ball --operation reweigh --amount 0.5
 
@@ -43,14 +43,15 @@ class Options:
     """Units to edit, such as torso.5.unit.3; torso.5 is all of its units."""
     best: Name = None
     """Instead: the units that stand best for this concept, such as ball; needs `agentlens
-    dissect` first."""
+    dissect` first, or --by jointly."""
     count: int = 5
     """How many of them."""
     place: Name = None
     """Of this layer alone, such as torso.5."""
-    by: Literal["excess", "effect", "carried"] = "excess"
+    by: Literal["excess", "effect", "carried", "jointly"] = "excess"
     """Which are the best: those with most over both controls; of these, those that move the policy
-    most when silenced (effect), or when they give what they give without the object (carried)."""
+    most when silenced (effect), or when they give what they give without the object (carried); or
+    of all units of a layer those that together carry most of the object (jointly)."""
     chosen_on: Location = None
     """Another recording of the agent, dissected, on which --best chooses: then the choice does
     not know what it is measured on."""
@@ -103,6 +104,11 @@ def run(options: Options) -> int:
         units = best_units(options.chosen_on or recording, choice)
     compute = use_compute(options.compute)
     print(f"{options.operation}: {' '.join(units.named)}")
+    if units.carried is not None:
+        print(
+            f"together they carry {units.carried[0]:.3f} of the {units.carried[1]:.3f} nats that "
+            f"erasing {options.best} makes"
+        )
     if units.beside:
         print(f"chosen alike: {' '.join(units.beside)}")
     if options.games == 0:

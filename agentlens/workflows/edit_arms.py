@@ -22,7 +22,7 @@ from agentlens.policies.agent import load_agent
 from agentlens.policies.base import Policy
 from agentlens.workflows.dissect import usual_places
 from agentlens.workflows.edit_choice import Chosen
-from agentlens.workflows.inside import Inside
+from agentlens.workflows.inside import Inside, living_units
 
 DRAWS = 20
 """Random sets of units."""
@@ -122,9 +122,9 @@ def edit_arms(
 
     Returns:
         ``DRAWS`` draws of as many other units of the same places and of as many of another
-        place, each edited alike; where units are steered, by the same direction with its entries
-        exchanged at random, so that it is as long. The sham adds zeros, or puts in what the
-        agent's own units give, or their own weights.
+        place, of those that ever change, each edited alike; where units are steered, by the same
+        direction with its entries exchanged at random, so that it is as long. The sham adds
+        zeros, or puts in what the agent's own units give, or their own weights.
 
     Raises:
         UnknownName, InvalidArgument: no such attribute or step, or too few units to draw from.
@@ -133,7 +133,11 @@ def edit_arms(
     other = other_place(policy, chosen)
     places = {name: find_place(policy, name) for name in (*chosen, other.name)}
     moves = _moves(inside, plan, places)
-    pools = {name: _pool(places[name], units, steered) for name, units in chosen.items()}
+    living = {name: living_units(inside, place) for name, place in places.items()}
+    pools = {
+        name: np.arange(places[name].units) if steered else _pool(name, units, living[name])
+        for name, units in chosen.items()
+    }
     generator = np.random.default_rng(SEED)
 
     def arm(name: Arm, draw: int, units: Chosen) -> EditArm:
@@ -152,9 +156,10 @@ def edit_arms(
     for draw in range(DRAWS):
         units = {name: _drawn(generator, pool, len(chosen[name])) for name, pool in pools.items()}
         arms.append(arm("random", draw, units))
-    count = min(sum(map(len, chosen.values())), other.units)
+    elsewhere = np.arange(other.units) if steered else living[other.name]
+    count = min(sum(map(len, chosen.values())), len(elsewhere))
     for draw in range(DRAWS):
-        units = {other.name: _drawn(generator, np.arange(other.units), count)}
+        units = {other.name: _drawn(generator, elsewhere, count)}
         arms.append(arm("wrong layer", draw, units))
     sham = tuple(_sham(policy, moves[name], units) for name, units in chosen.items())
     return (*arms, EditArm(arm="sham", draw=0, edits=sham))
@@ -201,15 +206,13 @@ def other_place(policy: Policy, chosen: Chosen) -> Place:
     return next((p for p in places if p.units >= count), max(places, key=lambda p: p.units))
 
 
-def _pool(place: Place, units: tuple[int, ...], steered: bool) -> np.ndarray:
-    """The units of a place that random ones are drawn from."""
-    if steered:
-        return np.arange(place.units)
-    pool = np.setdiff1d(np.arange(place.units), units)
+def _pool(name: str, units: tuple[int, ...], living: np.ndarray) -> np.ndarray:
+    """The living units of a place that random ones are drawn from."""
+    pool = np.setdiff1d(living, units)
     if len(pool) < len(units):
         raise InvalidArgument(
-            f"{len(units)} of {place.units} units of {place.name}: expected at most half of them, "
-            "as many others are drawn beside them."
+            f"{len(units)} units of {name}, where {len(living)} ever change: expected at most half "
+            "of these, as many others are drawn beside them."
         )
     return pool
 

@@ -114,6 +114,13 @@ def look_inside(
     )
 
 
+def living_units(inside: Inside, place: Place) -> np.ndarray:
+    """The units of a place that ever change on the steps: int64; editing others does nothing."""
+    layer = inside.layer(place)
+    flat = np.moveaxis(layer, 1, 0).reshape(layer.shape[1], -1)
+    return np.flatnonzero(flat.max(1) > flat.min(1))
+
+
 @torch.no_grad()
 def preferences_of(policy: Policy, steps: SampledSteps, rows: slice) -> np.ndarray:
     """A policy's preferences on some of the steps: float32 [rows, A]."""

@@ -5,7 +5,7 @@ Shape letters: T steps, C units of a place, K planes, H W observation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,10 +59,18 @@ def silenced_kl(asked: Asked, means: np.ndarray) -> tuple[float, ...]:
         asked: policy, place and steps.
         means: float32 [C].
     """
-    values = torch.from_numpy(means)
-    return _changes(
-        asked, lambda unit: Edit(place=asked.place, units=(unit,), values=values), asked.place.units
-    )
+    if asked.refused:
+        return (float("nan"),) * asked.place.units
+    rows, values = measured(len(asked.observations)), torch.from_numpy(means)
+    inputs = _inputs(asked, asked.observations[rows], rows)
+    changes = []
+    with torch.no_grad():
+        before, given = read_places(asked.policy, [asked.place], *inputs)
+        for unit in range(asked.place.units):
+            edit = Edit(place=asked.place, units=(unit,), values=values)
+            after = _after(asked, edit, given[asked.place.name], inputs)
+            changes.append(float(ablation_kl(before.preferences, after.preferences).mean()))
+    return tuple(changes)
 
 
 def carried_kl(asked: Asked, concepts: Sequence[str], bare: ObjectLess) -> tuple[float, ...]:
@@ -80,23 +88,62 @@ def carried_kl(asked: Asked, concepts: Sequence[str], bare: ObjectLess) -> tuple
         Vig et al. 2020, the indirect effect of one neuron, with erasing the object as the
         intervention and KL as its size.
     """
-    rows = measured(len(asked.observations))
     names = [_object_of(concept, bare) for concept in concepts]
     if asked.refused or not any(names):
         return (float("nan"),) * asked.place.units
-    given = {}
-    for name in {name for name in names if name}:
-        observation, state = _inputs(asked, bare[name], rows)
-        with torch.no_grad():
-            given[name] = read_places(asked.policy, [asked.place], observation, state)[1]
+    paths = {name: object_path(asked, bare[name]) for name in set(names) if name}
+    return tuple(
+        paths[name].carried((unit,)) if name else float("nan") for unit, name in enumerate(names)
+    )
 
-    def edit(unit: int) -> Edit | None:
-        if not names[unit]:
-            return None
-        values = given[names[unit]][asked.place.name]
-        return Edit(place=asked.place, units=(unit,), operation="patch", values=values)
 
-    return _changes(asked, edit, asked.place.units)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ObjectPath:
+    """What of one object reaches the policy through units of a place.
+
+    ``seen``, ``bare``: what the place gives on the measured steps, as they are and without the
+    object: [STEPS, C] or [STEPS, C, h, w]. ``before``: what the policy says of them as they are.
+    ``erased``: nats, the policy's mean KL when it sees them without the object.
+    """
+
+    asked: Asked
+    observation: Tensor
+    state: Tensor | None
+    seen: Tensor
+    bare: Tensor
+    before: PolicyOutput
+    erased: float
+
+    @torch.no_grad()
+    def carried(self, units: Sequence[int]) -> float:
+        """The policy's mean KL when these units alone give what they give without it, nats."""
+        place = self.asked.place
+        edit = Edit(place=place, units=tuple(units), operation="patch", values=self.bare)
+        after = _after(self.asked, edit, self.seen, (self.observation, self.state))
+        return float(ablation_kl(self.before.preferences, after.preferences).mean())
+
+
+@torch.no_grad()
+def object_path(asked: Asked, bare: np.ndarray) -> ObjectPath:
+    """The way of one object through a place.
+
+    Args:
+        asked: policy, place and steps.
+        bare: the measured steps without the object: float32 [STEPS, K, H, W].
+    """
+    rows, places = measured(len(asked.observations)), [asked.place]
+    observation, state = _inputs(asked, asked.observations[rows], rows)
+    before, seen = read_places(asked.policy, places, observation, state)
+    after, without = read_places(asked.policy, places, _inputs(asked, bare, rows)[0], state)
+    return ObjectPath(
+        asked=asked,
+        observation=observation,
+        state=state,
+        seen=seen[asked.place.name],
+        bare=without[asked.place.name],
+        before=before,
+        erased=float(ablation_kl(before.preferences, after.preferences).mean()),
+    )
 
 
 def observations_without(recording: Recording, origins: np.ndarray) -> ObjectLess:
@@ -124,27 +171,12 @@ def observations_without(recording: Recording, origins: np.ndarray) -> ObjectLes
     return {name: joined[eraser.names.index(group)] for name, group in groups}
 
 
-@torch.no_grad()
-def _changes(asked: Asked, edit_of: Callable[[int], Edit | None], count: int) -> tuple[float, ...]:
-    """The policy's mean KL by one edit a unit."""
-    if asked.refused:
-        return (float("nan"),) * count
-    rows = measured(len(asked.observations))
-    observation, state = _inputs(asked, asked.observations[rows], rows)
-    base, given = read_places(asked.policy, [asked.place], observation, state)
-    edited = EditedPolicy(asked.policy, [])
-    changes = []
-    for unit in range(count):
-        edit = edit_of(unit)
-        if edit is None:
-            changes.append(float("nan"))
-            continue
-        after = _resumed(asked, edit.apply(given[asked.place.name]), state)
-        if after is None:
-            edited.edits = (edit,)
-            after = edited(observation, state)
-        changes.append(float(ablation_kl(base.preferences, after.preferences).mean()))
-    return tuple(changes)
+def _after(
+    asked: Asked, edit: Edit, given: Tensor, inputs: tuple[Tensor, Tensor | None]
+) -> PolicyOutput:
+    """What the policy says with a place edited, from what the place gives."""
+    after = _resumed(asked, edit.apply(given), inputs[1])
+    return EditedPolicy(asked.policy, [edit])(*inputs) if after is None else after
 
 
 def _inputs(

@@ -22,8 +22,20 @@ from agentlens.workflows.edit_arms import ABLATE, edit_arms
 from agentlens.workflows.edit_choice import read_units
 from agentlens.workflows.embedding import name_numbers, principal_directions, principal_numbers
 from agentlens.workflows.features import feature_matches
-from agentlens.workflows.inside import Inside, patched_preferences, preferences_of
-from agentlens.workflows.unit_effects import Asked, carried_kl, measured, silenced_kl
+from agentlens.workflows.inside import (
+    Inside,
+    living_units,
+    patched_preferences,
+    preferences_of,
+)
+from agentlens.workflows.joint_units import most_carrying
+from agentlens.workflows.unit_effects import (
+    Asked,
+    carried_kl,
+    measured,
+    object_path,
+    silenced_kl,
+)
 
 ACTIONS = ActionSpec(meanings=("NOOP", "RIGHT", "LEFT"), selection="sample")
 OBSERVATION = ObservationSpec(
@@ -174,7 +186,11 @@ def test_more_than_half_of_a_layer_and_no_units_are_refused() -> None:
         read_units(policy, [])
 
 
-def test_what_an_object_does_through_a_unit_is_told_apart_from_what_the_unit_does() -> None:
+def agent_that_sees_a_ball() -> tuple[Inside, Asked, np.ndarray]:
+    """Of eight dense units 0 and 1 see a ball, 2 another place; 0 and 2 are used, others dead.
+
+    With it how its fourth layer is asked, and the observations without the ball.
+    """
     agent = inside(steps=40)
     policy = agent.agent.policy
     chain = cast(Any, policy).chains[0]
@@ -196,8 +212,13 @@ def test_what_an_object_does_through_a_unit_is_told_apart_from_what_the_unit_doe
         observations=agent.steps.observations,
         states=None,
     )
+    return agent, asked, without[measured(40)]
+
+
+def test_what_an_object_does_through_a_unit_is_told_apart_from_what_the_unit_does() -> None:
+    agent, asked, without = agent_that_sees_a_ball()
     concepts = ["ball above wall", "ball", "ball", *["wall"] * 5]
-    carried = carried_kl(asked, concepts, {"ball": without[measured(40)]})
+    carried = carried_kl(asked, concepts, {"ball": without})
     assert carried[0] > 1e-3
     assert carried[1:3] == (0.0, 0.0)  # not used; used, and reads another place
     assert np.isnan(carried[3:]).all()  # observations without their object are not known
@@ -205,3 +226,27 @@ def test_what_an_object_does_through_a_unit_is_told_apart_from_what_the_unit_doe
     silenced = silenced_kl(asked, means)
     assert min(silenced[0], silenced[2]) > 1e-6
     assert silenced[1] == 0.0
+
+
+def test_units_that_together_carry_an_object_are_added_one_by_one() -> None:
+    agent, asked, without = agent_that_sees_a_ball()
+    head = cast(Any, agent.agent.policy).chains[0][5]
+    head.weight[:, 1] = torch.tensor([0.5, -0.5, 0.0])  # sees the ball, and is hardly used
+    path = object_path(asked, without)
+    living = living_units(agent, asked.place)
+    assert living.tolist() == [0, 1, 2]  # the others give their bias at every step
+    carrying = most_carrying(path, "ball", living, 3)
+    assert carrying.units == (0, 1, 2)
+    assert carrying.names[0] == "torso.4.unit.0"
+    first, second, third = carrying.carried
+    assert 0 < first < second == third == carrying.erased  # all that sees it is all of it
+    assert first == path.carried([0])
+
+
+def test_random_units_are_drawn_from_those_that_ever_change() -> None:
+    agent, _, _ = agent_that_sees_a_ball()
+    arms = edit_arms(agent, {"torso.4": (0,)}, ABLATE)
+    drawn = {arm.units for arm in arms if arm.arm == "random"}
+    assert drawn == {"torso.4.unit.1", "torso.4.unit.2"}
+    with pytest.raises(InvalidArgument, match="where 3 ever change"):
+        edit_arms(agent, {"torso.4": (0, 1)}, ABLATE)
