@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -15,6 +16,12 @@ from agentlens.cli._options import ComputeFlags
 from agentlens.cli._verb import Verb
 from agentlens.errors import InvalidArgument
 from agentlens.workflows.options import Location
+
+if TYPE_CHECKING:
+    from agentlens.workflows.bench import BenchResult, CauseScore
+
+EMPTY = 0.005
+"""Share of the cue's mass below which the deciding screen's maps are called empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +51,8 @@ class Options:
     """Saliency methods; some common ones if not given."""
     world: str = "Mosaic16-v0"
     """World of causes: Mosaic9-v0, Mosaic16-v0, Mosaic25-v0, Mosaic16Delay2-v0 with the cue two
-    frames back, or Mosaic16Cheat-v0 with a corner that gives the answer away."""
+    frames back, Mosaic16Memory-v0 with a cue that memory alone carries, or Mosaic16Cheat-v0 with a
+    corner that gives the answer away."""
     agent: Location = None
     """Folder of an agent that plays such a world, for causes: it is scored instead of the one whose
     weights follow from the glyphs."""
@@ -82,6 +90,11 @@ def _causes(options: Options) -> None:
     sigma = (result.chance * (1 - result.chance) / result.states) ** 0.5
     print(f"world: {result.world}, {result.states} states")
     print(f"chance: cell accuracy {result.chance:.3f}, two sigma {2 * sigma:.3f}")
+    if result.later:
+        print(
+            f"maps are of the screen with the cue, for the decision {result.later} later that "
+            "memory carries it to"
+        )
     rows = [
         (
             score.method,
@@ -91,14 +104,30 @@ def _causes(options: Options) -> None:
             f"{score.cover:.2f}",
             str(score.focus),
             f"{score.forgotten:.2f}",
-            "" if score.plane_accuracy != score.plane_accuracy else f"{score.plane_accuracy:.2f}",
+            _last_column(result, score),
         )
         for score in result.scores
     ]
     headings = ("method", "cell accuracy", "mass share", "AUC", "cover", "FTPT/FFPT/FTPF/FFPF")
-    table((*headings, "re-initialised", "right plane"), rows)
+    last = "at the decision" if result.later else "right plane"
+    table((*headings, "re-initialised", last), rows)
     print("cover: share of the cause's cell within the strongest tenth of the map")
     print("F focus on the cause's cell, P right action; T true, F false")
+    if result.later:
+        print(
+            "at the decision: mass of the deciding screen's maps over that of the cue's; the cause "
+            "is not on that screen, so right is an empty map, which cannot tell where it was"
+        )
+
+
+def _last_column(result: BenchResult, score: CauseScore) -> str:
+    """What the deciding screens' maps hold where memory decides; elsewhere the plane found."""
+    if not result.later:
+        return "" if math.isnan(score.plane_accuracy) else f"{score.plane_accuracy:.2f}"
+    if math.isnan(score.at_decision):
+        return "no map anywhere"
+    empty = score.at_decision < EMPTY
+    return f"{score.at_decision:.2f}, empty: cannot tell" if empty else f"{score.at_decision:.2f}"
 
 
 def _hint(options: Options) -> None:

@@ -6,6 +6,7 @@ Shape letters: F states, n cells along each axis, H W observation.
 from __future__ import annotations
 
 import dataclasses
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ import numpy as np
 
 from agentlens.compute import Compute
 from agentlens.envs.causes.kind import WORLDS
-from agentlens.envs.causes.mosaic import CELL
+from agentlens.envs.causes.mosaic import CELL, DECISIONS
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.metrics._pixels import to_pixels, top_pixels
 from agentlens.metrics._ranks import ranks
-from agentlens.metrics._recorded import bind, frames_of, median_picture
+from agentlens.metrics._recorded import bind, frames_of, joined, median_picture
 from agentlens.metrics._states import States
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.progress import Progress, silent
@@ -28,8 +29,9 @@ from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.base import SaliencyMethod
 from agentlens.saliency.configure import configure, method_name
-from agentlens.store.recording import Episode
+from agentlens.store.recording import Episode, Recording
 from agentlens.workflows.bench_agents import mosaic_agent
+from agentlens.workflows.bench_memory import LaterPolicy, cue_frames
 from agentlens.workflows.measure_makers import MethodMaker
 
 METHODS = (
@@ -98,7 +100,10 @@ class CauseScore:
     strongest tenth of the map. ``focus``: counts against the action. ``forgotten``: the cell
     accuracy of the same method's maps of a policy whose weights were drawn anew.
     ``plane_accuracy``: share of states whose heaviest plane is the cause's, where the method can
-    tell planes apart and the world hides the cue in one; NaN elsewhere.
+    tell planes apart and the world hides the cue in one; NaN elsewhere. ``at_decision``: where
+    memory alone carries the cue, the mass of the method's maps of the deciding screens over that
+    of its maps of the screens with the cue; NaN elsewhere. A deciding screen that adds nothing has
+    an empty map, from which the cause cannot be told: right is 0.
     """
 
     method: str
@@ -109,16 +114,22 @@ class CauseScore:
     focus: Focus
     forgotten: float
     plane_accuracy: float
+    at_decision: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchResult:
-    """The scores of one world; ``chance``: cell accuracy of a map that knows nothing."""
+    """The scores of one world.
+
+    ``chance``: cell accuracy of a map that knows nothing. ``later``: decisions between the screen
+    that is explained and the decision that it is explained for; 0 where they are of the same step.
+    """
 
     world: str
     states: int
     chance: float
     scores: tuple[CauseScore, ...]
+    later: int = 0
 
 
 def bench_causes(
@@ -133,7 +144,9 @@ def bench_causes(
     """Score methods on a world whose cause is known.
 
     An agent is recorded in it, and every method explains the same states; the world says which
-    cell was the cause.
+    cell was the cause. Where the cue is in no frame that the deciding agent sees, what is explained
+    is the screen with the cue, for the decision that it leads to (see ``LaterPolicy``); beside it
+    stands what the method says of the deciding screen, which adds nothing.
 
     Args:
         methods: names, or configured methods.
@@ -146,7 +159,8 @@ def bench_causes(
 
     Raises:
         UnknownName: no such world or method.
-        InvalidArgument: no state or no method, or a world whose cue no frame of the stack shows.
+        InvalidArgument: no state or no method, or an agent without memory where the world asks for
+            one.
 
     Notes:
         Seconds a method; twice the method's own cost a state, for the policy that forgot.
@@ -156,46 +170,76 @@ def bench_causes(
     if agent is not None:
         agent = load_agent(agent) if isinstance(agent, Path | str) else agent
         world = agent.spec.environment.id
-    _check_world(world)
+    if world not in WORLDS:
+        raise UnknownName("world whose cause is known", world, WORLDS)
     agent = mosaic_agent(world) if agent is None else agent
     configured = [configure(method) for method in methods]
     with tempfile.TemporaryDirectory(prefix="agentlens-") as folder:
-        recording = record(agent, output=Path(folder) / "recording", play=Play(n_envs=1))
-        episode = recording.episodes[0]
-        first = WORLDS[world].get("delay", 0)
-        steps = np.unique(np.linspace(first, len(episode) - 1, states).round().astype(int))
-        frames = frames_of(episode, steps)
-        shared = States(
+        asked = _Asked.of(agent, world, states, Path(folder) / "recording")
+    scores = []
+    for done, method in enumerate(configured):
+        progress(done, len(configured))
+        scores.append(_score(method, asked, compute))
+    return BenchResult(
+        world=world,
+        states=len(asked.states),
+        chance=1 / asked.truth.cells**2,
+        scores=tuple(scores),
+        later=asked.later,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Asked:
+    """What methods are asked about.
+
+    ``states``: with the screens that show the cue. ``deciding``: the same decisions with the
+    screens on show when they are made, where these are others; ``None`` elsewhere.
+    """
+
+    states: States
+    deciding: States | None
+    truth: _Truth
+    later: int
+
+    @classmethod
+    def of(cls, agent: Agent, world: str, states: int, folder: Path) -> _Asked:
+        delay = WORLDS[world].get("delay", 0)
+        later = delay if "stack" in WORLDS[world] else 0
+        policy = LaterPolicy(agent.policy, later) if later else agent.policy
+        play = Play(episodes=math.ceil(states / (DECISIONS - delay)), n_envs=1)
+        recording = record(agent, output=folder, play=play)
+        chosen = _chosen(recording, states, delay)
+        frames = joined([frames_of(*choice) for choice in chosen])
+        deciding = States(
             policy=agent.policy,
             frames=frames,
             median=median_picture(recording),
             explained=frames.actions.numpy(),
         )
-        truth = _Truth.of(world, episode, steps)
-        scores = []
-        for done, method in enumerate(configured):
-            progress(done, len(configured))
-            scores.append(_score(method, shared, truth, compute))
-    return BenchResult(
-        world=world, states=len(steps), chance=1 / truth.cells**2, scores=tuple(scores)
-    )
+        truth = _Truth.of(world, chosen)
+        if not later:
+            return cls(states=deciding, deciding=None, truth=truth, later=0)
+        cues = joined([cue_frames(*choice, later) for choice in chosen])
+        shown = dataclasses.replace(deciding, policy=policy, frames=cues)
+        return cls(states=shown, deciding=deciding, truth=truth, later=later)
 
 
-def _check_world(world: str) -> None:
-    """Refuse a world of another kind, and one whose cue no map of a single state can show."""
-    if world not in WORLDS:
-        raise UnknownName("world whose cause is known", world, WORLDS)
-    if "stack" in WORLDS[world]:
-        raise InvalidArgument(
-            f"{world}: at a decision no frame in sight holds the cue, so no map of one state can "
-            "show it; record the agent and explain it by the method memory."
-        )
+def _chosen(recording: Recording, states: int, first: int) -> list[tuple[Episode, np.ndarray]]:
+    """As many decisions as asked, evenly over the episodes and none before ``first``."""
+    lengths = [len(episode) - first for episode in recording.episodes]
+    places = np.linspace(0, sum(lengths) - 1, states).round().astype(int)
+    starts = np.cumsum([0, *lengths])
+    return [
+        (episode, first + places[(places >= start) & (places < end)] - start)
+        for episode, start, end in zip(recording.episodes, starts[:-1], starts[1:], strict=True)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Truth:
     """What the world says: n, the cause's cell int [F], whether the action was right bool [F], how
-    many planes back the cue is."""
+    many planes back the cue is, 0 where it is in none."""
 
     cells: int
     cause: np.ndarray
@@ -203,17 +247,19 @@ class _Truth:
     delay: int
 
     @classmethod
-    def of(cls, world: str, episode: Episode, steps: np.ndarray) -> _Truth:
-        fingerprints = episode.fingerprints[steps]
+    def of(cls, world: str, chosen: Sequence[tuple[Episode, np.ndarray]]) -> _Truth:
+        told = np.concatenate([episode.fingerprints[steps] for episode, steps in chosen])
+        actions = np.concatenate([episode.actions[steps] for episode, steps in chosen])
         return cls(
             cells=WORLDS[world]["cells"],
-            cause=fingerprints[:, 0].astype(int),
-            right=fingerprints[:, 1] == episode.actions[steps],
-            delay=WORLDS[world].get("delay", 0),
+            cause=told[:, 0].astype(int),
+            right=told[:, 1] == actions,
+            delay=0 if "stack" in WORLDS[world] else WORLDS[world].get("delay", 0),
         )
 
 
-def _score(method: SaliencyMethod, states: States, truth: _Truth, compute: Compute) -> CauseScore:
+def _score(method: SaliencyMethod, asked: _Asked, compute: Compute) -> CauseScore:
+    states, truth = asked.states, asked.truth
     maker = MethodMaker(method=method, compute=compute)
     mass, pixels = _cells(maker, states, truth.cells)
     rows = np.arange(len(states))
@@ -231,7 +277,20 @@ def _score(method: SaliencyMethod, states: States, truth: _Truth, compute: Compu
         focus=Focus.of(focus, truth.right),
         forgotten=float((forgotten.argmax(1) == truth.cause).mean()),
         plane_accuracy=_plane_accuracy(method, states, truth, compute),
+        at_decision=_at_decision(maker, asked),
     )
+
+
+def _at_decision(maker: MethodMaker, asked: _Asked) -> float:
+    """Mass of the deciding screens' maps over that of the maps of the screens with the cue."""
+    if asked.deciding is None:
+        return math.nan
+    masses = []
+    for states in (asked.deciding, asked.states):
+        maps = maker(states.policy, states.frames, median=states.median)
+        assert maps is not None  # no action was named
+        masses.append(float(maps.sum()))
+    return masses[0] / masses[1] if masses[1] > 0 else math.nan
 
 
 def _cells(maker: MethodMaker, states: States, cells: int) -> tuple[np.ndarray, np.ndarray]:

@@ -36,9 +36,10 @@ _MEMORY = ChainSpec(
 )
 """What was seen at this decision, at the one before and at the one before that."""
 
-_SHUT, _WRITE, _PASS = 20.0, 20.0, 1.2
+_SHUT, _WRITE, _PASS = 20.0, 1.0, 1.0
 """Bias that holds a gate of the memory open or shut; what it takes of the templates; what it
-hands on from one decision to the next."""
+hands on from one decision to the next. Responses to a glyph are below .4, where a tanh is almost
+a straight line: memory hands on how much was seen, and not only that something was."""
 
 
 def _network(remembers: bool) -> NetworkSpec:

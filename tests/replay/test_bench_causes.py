@@ -12,6 +12,8 @@ from agentlens.compute import Compute
 from agentlens.envs.causes.kind import WORLDS
 from agentlens.envs.causes.mosaic import MEANINGS, foreground
 from agentlens.errors import InvalidArgument, UnknownName
+from agentlens.metrics._recorded import median_picture
+from agentlens.metrics._states import States
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.rollout.replay import verify
@@ -21,6 +23,9 @@ from agentlens.saliency.methods.occlusion import Occlusion
 from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.workflows.bench import BenchResult, Focus, _cover, bench_causes
 from agentlens.workflows.bench_agents import mosaic_agent
+from agentlens.workflows.bench_memory import LaterPolicy, cue_frames
+from agentlens.workflows.intervene import intervene
+from agentlens.workflows.intervene_options import Intervention, PlayOn
 
 ONE = Compute(threads=1)
 POLICIES = Path(__file__).resolve().parents[2] / "benchmarks" / "policies"
@@ -137,8 +142,61 @@ def test_a_cue_in_no_frame_is_found_by_memory_at_its_time(tmp_path: Path) -> Non
     assert moved["input"] < 1e-3
     assert moved["last 2"] < 1e-3
     assert moved["last 3"] > 1.0
+
+
+def test_a_cue_that_memory_carries_is_found_on_the_screen_that_showed_it() -> None:
+    methods = [Perturbation(), Occlusion(size=20, stride=20), "random"]
+    result = bench_causes(methods, world="Mosaic16Memory-v0", states=12, compute=ONE)
+    assert result.later == 2
+    perturbation, occlusion, random = result.scores
+    for score in (perturbation, occlusion):
+        assert score.cell_accuracy == 1.0
+        assert score.focus.accuracy >= 0.9
+        assert score.at_decision < 1e-6
+        assert score.forgotten <= 0.25
+    assert random.cell_accuracy <= 0.25
+    assert random.at_decision == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_hiding_the_cue_does_to_a_later_decision_agrees_with_playing_on(
+    tmp_path: Path,
+) -> None:
+    """By hand: two decisions on, hiding the cue's cell costs the choice, another's does not."""
+    agent = mosaic_agent("Mosaic16Memory-v0")
+    recording = record(agent, output=tmp_path / "r", play=Play(max_steps=12, n_envs=1))
+    (episode,), decision, later = recording.episodes, 9, 2
+    cell = int(episode.fingerprints[decision, 0])
+    frames = cue_frames(episode, np.array([decision]), later)
+    states = States(
+        policy=LaterPolicy(agent.policy, later),
+        frames=frames,
+        median=median_picture(recording),
+        explained=frames.actions.numpy(),
+    )
+    for place in (cell, (cell + 5) % 16):
+        top, left = (20 * number for number in divmod(place, 4))
+        mask = np.zeros((1, 80, 80), np.float32)
+        mask[0, top : top + 20, left : left + 20] = 1.0
+        effect = states.effect(states.erase(mask, np.zeros(1, int)), np.zeros(1, int))[0]
+        region = f"{top}:{top + 20},{left}:{left + 20}"
+        plan = Intervention(hide=(region,), random=False)
+        span = PlayOn(start=decision - later, steps=later + 1, repeats=1)
+        rows = intervene(recording, plan, span, compute=ONE).rows
+        changes = [row.change for row in rows if row.change is not None]
+        assert effect == pytest.approx(changes[-1].kl, abs=1e-3)
+        assert effect > 0.3 if place == cell else effect < 0.01
+
+
+def test_a_later_decision_needs_memory_and_a_step() -> None:
     with pytest.raises(InvalidArgument, match="memory"):
-        bench_causes(world="Mosaic16Memory-v0", compute=ONE)
+        LaterPolicy(mosaic_agent("Mosaic16-v0").policy, 2)
+    with pytest.raises(InvalidArgument, match="0 steps later"):
+        LaterPolicy(mosaic_agent("Mosaic16Memory-v0").policy, 0)
+
+
+def test_more_states_than_an_episode_holds_come_of_several() -> None:
+    result = bench_causes(["random"], world="Mosaic9-v0", states=250, compute=ONE)
+    assert result.states == result.scores[0].focus.states == 250
 
 
 @pytest.mark.parametrize("world", ["Mosaic9-v0", "Mosaic25-v0"])
