@@ -121,16 +121,17 @@ class Span:
         """
         if self.around is None:
             return None if self.steps is None else read_steps(self.steps)
-        from agentlens.drawing.moments import find_moments, span_around
+        from agentlens.drawing.moments import episode_numbers, find_moments, span_around
 
         if self.steps is not None:
             raise InvalidArgument("--steps and --around: give one of them.")
         if not 0 <= episode < len(recording.episodes):
             raise InvalidArgument(f"episode {episode}: there are {len(recording.episodes)}.")
-        moments = find_moments(recording.episodes[episode], [self.around], 1)
+        played = recording.episodes[episode]
+        moments = find_moments(played, [self.around], 1, episode_numbers(recording, played))
         if not moments:
             raise InvalidArgument(f"episode {episode} has no moment of the kind {self.around}.")
-        return span_around(recording.episodes[episode], moments[0].step, self.seconds)
+        return span_around(played, moments[0].step, self.seconds)
 
 
 def read_steps(text: str) -> slice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,6 +17,9 @@ from agentlens.cli._verb import Verb
 class Options:
     """List lost points, rewards, value drops, changes of the policy, important and stuck states.
 
+    A number stored beside the recording is a kind, too: a unit that `agentlens excite` was asked
+    for, its layer's energy, or a concept's.
+
     Example: agentlens moments recordings/pong
     """
 
@@ -26,7 +30,8 @@ class Options:
     kinds: Annotated[
         tuple[str, ...] | None, tyro.conf.arg(metavar="KIND ...", help_behavior_hint="")
     ] = None
-    """lost-point, reward, value-drop, policy-change, important, stuck; all if not given."""
+    """lost-point, reward, value-drop, policy-change, important, stuck; all of these if not given.
+    Or the name of a stored number, such as torso.5.unit.16."""
     most: int = 3
     """Moments of each kind, the largest first."""
 
@@ -34,17 +39,21 @@ class Options:
 def run(options: Options) -> int:
     """Print a line a moment, and how to see one."""
     from agentlens.drawing.caption import clock
-    from agentlens.drawing.moments import KINDS, find_moments
+    from agentlens.drawing.moments import describe_kind, episode_numbers, find_moments
     from agentlens.drawing.text import number
     from agentlens.errors import InvalidArgument
     from agentlens.store.recording import open_recording
 
-    episodes = open_recording(options.recording).episodes
-    if not 0 <= options.episode < len(episodes):
-        raise InvalidArgument(f"episode {options.episode}: the recording has {len(episodes)}.")
-    moments = find_moments(episodes[options.episode], options.kinds, options.most)
+    recording = open_recording(options.recording)
+    if not 0 <= options.episode < len(recording.episodes):
+        raise InvalidArgument(
+            f"episode {options.episode}: the recording has {len(recording.episodes)}."
+        )
+    episode = recording.episodes[options.episode]
+    numbers = episode_numbers(recording, episode)
+    moments = find_moments(episode, options.kinds, options.most, numbers)
     rows = [
-        (m.kind, str(m.step), clock(m.seconds), f"{number(m.amount)} {KINDS[m.kind].unit}")
+        (m.kind, str(m.step), clock(m.seconds), f"{number(m.amount)} {describe_kind(m.kind)[1]}")
         for m in moments
     ]
     if not rows:
@@ -52,8 +61,9 @@ def run(options: Options) -> int:
         return 0
     table(("kind", "step", "time", "amount"), rows)
     for kind in dict.fromkeys(m.kind for m in moments):
-        print(f"{kind}: {KINDS[kind].meaning}")
-    print(f"to see one: agentlens render {options.recording} --around {moments[0].kind}")
+        print(f"{kind}: {describe_kind(kind)[0]}")
+    first = shlex.quote(moments[0].kind)
+    print(f"to see one: agentlens render {options.recording} --around {first}")
     return 0
 
 

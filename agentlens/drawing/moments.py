@@ -1,4 +1,7 @@
-"""The steps of an episode worth looking at, found in what was recorded: no maps are needed."""
+"""The steps of an episode worth looking at, found in what was recorded: no maps are needed.
+
+Shape letter: T steps.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agentlens.drawing.context import Curve
+from agentlens.drawing.notes import StepNotes
 from agentlens.drawing.screens import BLOCK
 from agentlens.drawing.video import EMULATOR_FRAMES_PER_SECOND
 from agentlens.errors import InvalidArgument, UnknownName
-from agentlens.store.recording import Episode
+from agentlens.store.recording import Episode, Recording
 
 APART = 15
 """Steps between two moments of one kind, so that no event is shown twice."""
@@ -22,7 +27,7 @@ LEAST_STUCK = 30
 class Moment:
     """One step worth looking at.
 
-    ``amount``: how much, in the unit that ``KINDS`` says for the kind. ``seconds``: game time.
+    ``amount``: how much, in the unit of its kind (see ``describe_kind``). ``seconds``: game time.
     """
 
     kind: str
@@ -45,25 +50,51 @@ class Kind:
 
 
 def find_moments(
-    episode: Episode, kinds: Sequence[str] | None = None, most: int = 3
+    episode: Episode,
+    kinds: Sequence[str] | None = None,
+    most: int = 3,
+    numbers: Sequence[Curve] = (),
 ) -> tuple[Moment, ...]:
     """The largest moments of each kind, largest first.
 
     Args:
         episode: a whole recorded episode.
-        kinds: names out of ``KINDS``; all if not given.
+        kinds: names out of ``KINDS``, or of ``numbers``; all of ``KINDS`` if not given.
         most: of each kind.
+        numbers: of the episode, a value a step (see ``episode_numbers``): a moment is where one is
+            largest, of those above 0.
 
     Raises:
         UnknownName: no such kind.
     """
+    curves = {curve.name: np.nan_to_num(curve.values.astype(np.float64)) for curve in numbers}
     chosen = []
     for name in KINDS if kinds is None else kinds:
-        if name not in KINDS:
-            raise UnknownName("kind of moment", name, KINDS)
-        amounts = KINDS[name].amounts(episode)
+        if name not in KINDS and name not in curves:
+            raise UnknownName(
+                "kind of moment", name, [*KINDS, *curves], hint="agentlens excite adds its unit's."
+            )
+        amounts = KINDS[name].amounts(episode) if name in KINDS else curves[name]
         chosen += [_moment(name, episode, step, amounts) for step in _largest(amounts, most)]
     return tuple(chosen)
+
+
+def episode_numbers(recording: Recording, episode: Episode) -> tuple[Curve, ...]:
+    """The numbers of each step that are stored beside a recording: units that were excited, their
+    layers' energies, concepts.
+
+    Raises:
+        InvalidArgument: a table of another recording.
+        Corrupt: a table that cannot be read.
+    """
+    return StepNotes(recording, episode.index).numbers(np.arange(len(episode)))
+
+
+def describe_kind(kind: str) -> tuple[str, str]:
+    """The meaning of a kind of moment or of a number as one, and the unit of its amount."""
+    if kind in KINDS:
+        return KINDS[kind].meaning, KINDS[kind].unit
+    return "this number, stored beside the recording, is largest", ""
 
 
 def span_around(episode: Episode, step: int, seconds: float) -> slice:

@@ -10,9 +10,17 @@ import numpy as np
 import pytest
 
 from agentlens.cli._options import Span, read_steps
-from agentlens.drawing.moments import APART, KINDS, find_moments, span_around
+from agentlens.drawing.moments import (
+    APART,
+    KINDS,
+    describe_kind,
+    episode_numbers,
+    find_moments,
+    span_around,
+)
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.store.recording import Recording
+from agentlens.store.tables import NUMBERS, write_table
 from tests import render_samples as samples
 
 
@@ -94,3 +102,19 @@ def test_flags_choose_steps_one_way_or_the_other(recording: Recording) -> None:
         Span(steps="3:9", around="reward").chosen(recording)
     with pytest.raises(InvalidArgument, match="no moment of the kind stuck"):
         Span(around="stuck").chosen(recording)
+
+
+def test_a_number_stored_beside_the_recording_is_a_kind(recording: Recording) -> None:
+    values = np.zeros(60)
+    values[[7, 40]] = 2.0, 3.0
+    columns = {"episode": np.zeros(60, np.int64), "step": np.arange(60), "torso.1.unit.3": values}
+    about = {"recording": recording.header.identity}
+    write_table(recording.folder / NUMBERS / "excite", columns, about)
+    episode = recording.episodes[0]
+    numbers = episode_numbers(recording, episode)
+    moments = find_moments(episode, ["torso.1.unit.3"], 3, numbers)
+    assert [(m.step, m.amount) for m in moments] == [(40, 3.0), (7, 2.0)]
+    assert Span(around="torso.1.unit.3", seconds=1.0).chosen(recording) == slice(30, 50)
+    assert "stored" in describe_kind("torso.1.unit.3")[0]
+    with pytest.raises(UnknownName, match=r"torso\.1\.unit\.3"):
+        find_moments(episode, ["torso.1.unit.4"], 3, numbers)
