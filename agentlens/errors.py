@@ -33,10 +33,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
+
+
+def _again(kind: type[AgentlensError], message: str) -> AgentlensError:
+    return kind.__new__(kind, message)
 
 
 class AgentlensError(Exception):
     """Base of every error that agentlens raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes as the message, whatever the constructor takes."""
+        return _again, (type(self), str(self)), self.__dict__
 
 
 class InvalidArgument(AgentlensError):

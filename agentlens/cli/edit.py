@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from agentlens.cli._console import progress, table
+from agentlens.cli._console import ConsoleStages, table
 from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.errors import InvalidArgument
@@ -15,7 +15,7 @@ from agentlens.workflows.options import Location, Name, Whole
 if TYPE_CHECKING:
     from agentlens.comparison.statistics import Interval
     from agentlens.workflows.edit import EditResult
-    from agentlens.workflows.edit_play import EditedGames
+    from agentlens.workflows.edit_games import EditedGames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,10 @@ class Options:
     "untrained" for the network that never learned."""
     games: int = 0
     """Play so many whole games of each arm, paired under the same chances, and tell the return; 0
-    measures on the recorded steps."""
+    measures on the recorded steps. Finished games are kept: the same command goes on after a
+    stop."""
+    force: bool = False
+    """With --games: play from the start, whatever a run that was stopped has left."""
     output: Location = None
     """Table to write, without a suffix; `edit` or `edit-games` in the recording's folder if not
     given."""
@@ -114,16 +117,16 @@ def run(options: Options) -> int:
     if options.games == 0:
         _print_changes(edit_units(recording, units, plan, compute=compute, output=options.output))
         return 0
-    with progress("playing", "games") as report:
-        played = play_edits(
-            recording,
-            units,
-            plan,
-            games=options.games,
-            compute=compute,
-            output=options.output,
-            progress=report,
-        )
+    played = play_edits(
+        recording,
+        units,
+        plan,
+        games=options.games,
+        compute=compute,
+        output=options.output,
+        force=options.force,
+        progress=ConsoleStages(),
+    )
     _print_games(played)
     return 0
 
@@ -147,7 +150,7 @@ def _print_changes(result: EditResult) -> None:
 
 
 def _print_games(result: EditedGames) -> None:
-    from agentlens.workflows.edit_play import UNTOUCHED
+    from agentlens.workflows.edit_games import UNTOUCHED
 
     rows = []
     for arm in result.arms:

@@ -84,7 +84,7 @@ class PlayedStep:
     ``change``: between what the policy chooses with and without what is hidden in this very
     state, its memory run along in both; ``None`` where nothing is hidden. ``probabilities``:
     float64 [A] of the actions, for arms whose states are compared with each other. ``scene``: where
-    it was asked for.
+    it was asked for. ``last``: whether its arm ended with it.
     """
 
     branch: int
@@ -95,6 +95,7 @@ class PlayedStep:
     probabilities: np.ndarray
     change: Change | None
     scene: Scene | None = None
+    last: bool = False
 
 
 def play_on(
@@ -141,9 +142,9 @@ def play_on(
         while waiting or active:
             while idle and waiting:
                 branch, arm = waiting.pop(0)
-                active.append(_Game(agent, idle.pop(), branch, arm))
+                active.append(_Game(agent, idle.pop(), branch, arm, steps))
             yield from _advance(agent, device, active, watch=watch)
-            for game in [g for g in active if g.player.end or 0 < steps <= g.played]:
+            for game in [game for game in active if game.over]:
                 active.remove(game)
                 idle.append(game.player)
                 finished += 1
@@ -151,10 +152,11 @@ def play_on(
 
 
 class _Game:
-    """One arm of one branch in play."""
+    """One arm of one branch in play, for so many ``steps``, 0 for the rest of the game."""
 
-    def __init__(self, agent: Agent, player: Player, branch: Branch, arm: Arm) -> None:
+    def __init__(self, agent: Agent, player: Player, branch: Branch, arm: Arm, steps: int) -> None:
         self.player, self.branch, self.arm, self.played = player, branch, arm, 0
+        self._steps = steps
         spec = agent.spec
         self._cover = arm.hide[branch.number] if arm.hide is not None else None
         self._hidden = HiddenStack(spec.observation, self._cover) if self._cover else None
@@ -167,6 +169,11 @@ class _Game:
         self.shadow = player.state
         if arm.ram:
             player.hold_ram(arm.ram)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to play."""
+        return bool(self.player.end) or 0 < self._steps <= self.played
 
     def _catch_up(self, episode: Episode, step: int) -> None:
         """Hide the region in the frames that are on the stack already, each at its own time."""
@@ -225,6 +232,7 @@ class _Game:
             probabilities=probabilities,
             change=change,
             scene=self._scene(row) if watch else None,
+            last=self.over,
         )
 
     def _scene(self, row: StepRow) -> Scene:

@@ -62,6 +62,23 @@ def write_table(
     write_file(base.with_name(f"{base.name}.csv"), text.getvalue().encode())
 
 
+def table_exists(path: Path | str) -> bool:
+    """Whether ``<path>.parquet`` is there."""
+    return Path(f"{path}.parquet").is_file()
+
+
+def remove_table(path: Path | str) -> None:
+    """Remove ``<path>.parquet`` and ``<path>.csv``, if there.
+
+    Raises:
+        DiskError: one of them cannot be removed.
+    """
+    for suffix in (".parquet", ".csv"):
+        file = Path(f"{path}{suffix}")
+        with disk_errors(file, "remove"):
+            file.unlink(missing_ok=True)
+
+
 def refuse_existing_table(path: Path | str) -> None:
     """Say so before hours of work that a table lies there.
 

@@ -6,6 +6,7 @@ Shape letters: T steps, C units of a place, h w feature rows and columns.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -163,6 +164,22 @@ def edit_arms(
         arms.append(arm("wrong layer", draw, units))
     sham = tuple(_sham(policy, moves[name], units) for name, units in chosen.items())
     return (*arms, EditArm(arm="sham", draw=0, edits=sham))
+
+
+def arms_digest(arms: Iterable[EditArm]) -> str:
+    """SHA-256, hexadecimal, over all that the arms do: units, values, donors' weights."""
+    digest = hashlib.sha256()
+    for arm in arms:
+        for edit in arm.edits:
+            digest.update(f"{arm.arm} {arm.draw} {edit.operation} {edit.place.name}".encode())
+            digest.update(str(edit.units).encode())
+            tensors = [] if edit.values is None else [edit.values]
+            if edit.donor is not None:
+                tensors += edit.donor.state_dict().values()
+            for tensor in tensors:
+                digest.update(f"{tuple(tensor.shape)}".encode())
+                digest.update(np.ascontiguousarray(tensor.cpu()).tobytes())
+    return digest.hexdigest()
 
 
 def _moves(inside: Inside, plan: EditPlan, places: Mapping[str, Place]) -> dict[str, Edit]:

@@ -5,91 +5,67 @@ Shape letters: C units of a place.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-import os
-from collections.abc import Sequence
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from agentlens.comparison.statistics import Interval, bootstrap, mean, of_values
 from agentlens.compute import Compute
-from agentlens.errors import InvalidArgument
+from agentlens.errors import Interrupted, InvalidArgument
 from agentlens.network.edits import EditedPolicy
 from agentlens.policies.agent import recorded_agent
 from agentlens.policies.device import choose_device
-from agentlens.progress import Progress, silent
-from agentlens.provenance import provenance
+from agentlens.progress import SILENT_STAGES, StageReporter
+from agentlens.provenance import package_versions
 from agentlens.rollout import intervene
-from agentlens.rollout.intervene import Branch, play_on
+from agentlens.rollout.intervene import Branch, PlayedStep, play_on
+from agentlens.rollout.outputs import one_thread
 from agentlens.rollout.seeds import episode_seed
 from agentlens.store.recording import Recording, open_recording
-from agentlens.store.tables import write_table
 from agentlens.workflows.edit import MOST_STEPS, arms_of_units
-from agentlens.workflows.edit_arms import ABLATE, ARMS, EditArm, EditPlan
+from agentlens.workflows.edit_arms import ABLATE, EditArm, EditPlan, arms_digest
 from agentlens.workflows.edit_choice import ChosenUnits
+from agentlens.workflows.edit_games import ORDER, UNTOUCHED, EditedGame, EditedGames, GamesSoFar
 from agentlens.workflows.inside import look_inside
-from agentlens.workflows.processes import in_processes
-
-UNTOUCHED = "untouched"
+from agentlens.workflows.processes import in_processes, parts_for
 
 FIRST_GAME = 1000
 """Number of the first game under the recording's seed: others than those that it recorded."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class EditedGame:
-    """One whole game of one arm. ``game``: its number; games of the same number are paired.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Work:
+    """What every process plays. ``kept``: arms and numbers of games that are there already."""
 
-    ``actions``: a digest of all actions: equal where the very same game was played.
-    """
+    folder: Path
+    trust_code: bool
+    arms: tuple[EditArm, ...]
+    device: str
+    kept: frozenset[tuple[str, int]]
 
-    arm: str
-    draw: int
-    game: int
-    units: str
-    total: float
-    steps: int
-    actions: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class EditedGames:
-    """What ``play_edits`` wrote and measured: ``path`` of the table, without a suffix."""
-
-    path: Path
-    games: tuple[EditedGame, ...]
-
-    @property
-    def arms(self) -> tuple[str, ...]:
-        """The arms that were played, untouched first."""
-        played = {game.arm for game in self.games}
-        return tuple(arm for arm in (UNTOUCHED, *ARMS) if arm in played)
-
-    def of(self, arm: str) -> tuple[EditedGame, ...]:
-        """The games of one arm, in order."""
-        return tuple(sorted((g for g in self.games if g.arm == arm), key=lambda g: g.game))
-
-    def returns(self, arm: str) -> np.ndarray:
-        """Their returns: float64 [games]."""
-        return np.array([game.total for game in self.of(arm)], np.float64)
-
-    def mean_return(self, arm: str) -> Interval:
-        """The mean return with its 95 % BCa interval over games."""
-        return _interval(self.returns(arm))
-
-    def difference(self, arm: str, other: str = UNTOUCHED) -> Interval:
-        """The mean of the paired differences, ``arm`` less ``other``, with its interval."""
-        return _interval(self.returns(arm) - self.returns(other))
-
-    @property
-    def sham_agrees(self) -> bool:
-        """Whether every sham game is the untouched one, action for action."""
-        pairs = zip(self.of("sham"), self.of(UNTOUCHED), strict=True)
-        return all(sham.actions == untouched.actions for sham, untouched in pairs)
+    def groups(self, numbers: Sequence[int]) -> Iterator[tuple[str, EditArm | None, list[int]]]:
+        """Games of one arm with one draw of units, of these numbers and not kept."""
+        for name in ORDER:
+            draws: list[EditArm | None] = [arm for arm in self.arms if arm.arm == name]
+            if name == UNTOUCHED:
+                draws = [None]
+            for index, arm in enumerate(draws):
+                of_draw = [
+                    number
+                    for number in numbers
+                    if number % len(draws) == index and (name, number) not in self.kept
+                ]
+                if of_draw:
+                    yield name, arm, of_draw
 
 
 def play_edits(
@@ -100,7 +76,8 @@ def play_edits(
     games: int = 20,
     compute: Compute = Compute(),
     output: Path | str | None = None,
-    progress: Progress = silent,
+    force: bool = False,
+    progress: StageReporter = SILENT_STAGES,
 ) -> EditedGames:
     """Play whole games with units edited, each paired with an untouched game.
 
@@ -112,12 +89,16 @@ def play_edits(
             game.
         compute: ``threads``: processes that play side by side, 0 for one a core.
         output: path of the table, without a suffix; ``edit-games`` in the recording's folder if
-            not given.
-        progress: called with games finished and to play.
+            not given. Finished games are in ``<output>-unfinished`` until all are played: asked
+            the same again, a run that was stopped goes on from them.
+        force: play from the start whatever is there.
+        progress: told of every arm's games.
 
     Raises:
         UnknownName, InvalidArgument: no such unit, memory, no units left to draw from, or fewer
             than two games.
+        AlreadyExists: unfinished games are of another question.
+        Interrupted: Ctrl-C or SIGTERM; the finished games are kept.
 
     Notes:
         Five or six games for each of ``games``; drawn ones cost three times an untouched one on
@@ -125,77 +106,112 @@ def play_edits(
     """
     if type(games) is not int or games < 2:
         raise InvalidArgument(f"{games!r} games: expected 2 or more; a game has no interval.")
-    inside = look_inside(recording, compute=compute, most=MOST_STEPS)
-    recording = inside.recording
-    arms = arms_of_units(inside, units, plan)
     device = choose_device(compute.device)
-    workers = 1
-    if device.type == "cpu":
-        workers = min(compute.threads or os.cpu_count() or 1, games)
-    parts = [range(games)[worker::workers] for worker in range(workers)]
-    run = functools.partial(_play_part, recording.folder, recording.trust_code, arms, str(device))
-    played = in_processes(run, parts, progress) if workers > 1 else run(parts[0], progress)
+    with one_thread():  # values that are put in do not depend on how many processes play
+        inside = look_inside(recording, compute=compute, most=MOST_STEPS)
+        arms = arms_of_units(inside, units, plan)
+    recording = inside.recording
     path = Path(output) if output is not None else recording.folder / "edit-games"
-    result = EditedGames(path=path, games=tuple(played))
-    about = {"recording": recording.header.identity, "plan": dataclasses.asdict(plan)}
-    write_table(path, _columns(result), {**about, **provenance(device=str(device))})
-    return result
+    question = _question(recording, plan, arms, games, device)
+    so_far = GamesSoFar(path, question, force=force)
+    work = _Work(
+        folder=recording.folder,
+        trust_code=recording.trust_code,
+        arms=arms,
+        device=str(device),
+        kept=frozenset((game.arm, game.game) for game in so_far.games),
+    )
+    parts = parts_for(compute, device, games)
+    _play_all(work, parts, so_far, progress)
+    return so_far.finish()
 
 
-def _play_part(
-    folder: Path,
-    trust_code: bool,
+def _question(
+    recording: Recording,
+    plan: EditPlan,
     arms: Sequence[EditArm],
-    device: str,
-    numbers: Sequence[int],
-    progress: Progress = silent,
-) -> list[EditedGame]:
+    games: int,
+    device: torch.device,
+) -> dict[str, Any]:
+    """All that decides the games, as JSON gives it back."""
+    asked = {
+        "recording": recording.header.identity,
+        "plan": dataclasses.asdict(plan),
+        "units": arms[0].units,
+        "arms": arms_digest(arms),
+        "games": games,
+        "first_game": FIRST_GAME,
+        "device": device.type,
+        "versions": package_versions(),
+    }
+    return dict(json.loads(json.dumps(asked)))
+
+
+def _play_all(
+    work: _Work, parts: Sequence[Sequence[int]], so_far: GamesSoFar, progress: StageReporter
+) -> None:
+    """Play what is not kept, and keep each game as it ends."""
+    left: Counter[str] = Counter()
+    for part in parts:
+        for name, _, numbers in work.groups(part):
+            left[name] += len(numbers)
+    kept = f"{len(work.kept)} games of the run that was stopped are kept; " if work.kept else ""
+    progress.say(f"{kept}{left.total()} games to play, in {len(parts)} processes.")
+    if not left:
+        return
+    played = in_processes(functools.partial(_play_part, work), parts)
+    try:
+        with contextlib.closing(played):
+            for game in _told(played, left, progress):
+                so_far.add(game)
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"stopped; {so_far}") from error
+
+
+def _told(
+    played: Iterable[EditedGame], left: Counter[str], progress: StageReporter
+) -> Iterator[EditedGame]:
+    """Pass games on as they come; each is counted in the stage of its arm, arms one by one."""
+    finished: Counter[str] = Counter()
+    waiting = iter(played)
+    arms = [name for name in ORDER if left[name]]
+    for place, arm in enumerate(arms, 1):
+        with progress.stage(f"{arm}, arm {place} of {len(arms)}", "games") as report:
+            report(0, left[arm])
+            while finished[arm] < left[arm]:
+                game = next(waiting)
+                finished[game.arm] += 1
+                yield game
+                report(finished[arm], left[arm])
+
+
+def _play_part(work: _Work, numbers: Sequence[int]) -> Iterator[EditedGame]:
     """Play all arms of some games."""
-    recording = open_recording(folder, trust_code=trust_code)
-    seed, agent = recording.header.seed, recorded_agent(recording, device=device)
-    by_arm = {name: [arm for arm in arms if arm.arm == name] for name in ARMS}
-    groups: list[tuple[str, EditArm | None, list[int]]] = [(UNTOUCHED, None, list(numbers))]
-    for kind, draws in by_arm.items():
-        for index, drawn in enumerate(draws):
-            of_draw = [number for number in numbers if number % len(draws) == index]
-            groups += [(kind, drawn, of_draw)] if of_draw else []
-    total, done = sum(len(of_draw) for *_, of_draw in groups), 0
-    games: list[EditedGame] = []
-    for name, arm, of_draw in groups:
+    recording = open_recording(work.folder, trust_code=work.trust_code)
+    agent, device = recorded_agent(recording, device=work.device), choose_device(work.device)
+    seed = recording.header.seed
+    for name, arm, of_draw in work.groups(numbers):
         policy = agent.policy if arm is None else EditedPolicy(agent.policy, arm.edits)
         branches = [
             Branch(number=number, seed=episode_seed(seed, FIRST_GAME + number))
             for number in of_draw
         ]
         edited = dataclasses.replace(agent, policy=policy)
-        lived = play_on(edited, branches, [intervene.Arm(name=name)], device=choose_device(device))
-        rewards: dict[int, list[float]] = {number: [] for number in of_draw}
-        actions: dict[int, list[int]] = {number: [] for number in of_draw}
-        for step in lived:
-            rewards[step.branch].append(step.reward)
-            actions[step.branch].append(step.action)
-        games += [
-            EditedGame(
-                arm=name,
-                draw=0 if arm is None else arm.draw,
-                game=number,
-                units="" if arm is None else arm.units,
-                total=sum(rewards[number]),
-                steps=len(rewards[number]),
-                actions=hash(tuple(actions[number])),
-            )
-            for number in of_draw
-        ]
-        done += len(of_draw)
-        progress(done, total)
-    return games
+        lived: dict[int, list[PlayedStep]] = {number: [] for number in of_draw}
+        for step in play_on(edited, branches, [intervene.Arm(name=name)], device=device):
+            lived[step.branch].append(step)
+            if step.last:
+                yield _game(arm, lived.pop(step.branch))
 
 
-def _columns(result: EditedGames) -> dict[str, list[Any]]:
-    rows = [game for arm in result.arms for game in result.of(arm)]
-    names = ("arm", "draw", "game", "units", "total", "steps")
-    return {name: [getattr(row, name) for row in rows] for name in names}
-
-
-def _interval(values: np.ndarray) -> Interval:
-    return bootstrap(of_values(values, mean), len(values), np.random.default_rng(0)).interval()
+def _game(arm: EditArm | None, lived: Sequence[PlayedStep]) -> EditedGame:
+    """A game from all of its steps."""
+    return EditedGame(
+        arm=lived[0].arm,
+        draw=0 if arm is None else arm.draw,
+        game=lived[0].branch,
+        units="" if arm is None else arm.units,
+        total=sum(step.reward for step in lived),
+        steps=len(lived),
+        actions=zlib.crc32(np.array([step.action for step in lived], np.int64).tobytes()),
+    )

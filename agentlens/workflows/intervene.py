@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agentlens.compute import Compute
@@ -20,7 +19,7 @@ from agentlens.store.tables import write_table
 from agentlens.workflows.intervene_arms import arms_of
 from agentlens.workflows.intervene_options import Intervention, PlayOn
 from agentlens.workflows.intervene_result import InterventionResult
-from agentlens.workflows.processes import in_processes
+from agentlens.workflows.processes import in_processes, parts_for
 
 
 def intervene(
@@ -64,15 +63,16 @@ def intervene(
     device = choose_device(compute.device)
     agent = recorded_agent(recording)
     _check(recording, play)
-    arms_of(recording, agent, intervention, branches_of(recording, play, range(1)))
-    workers = 1
-    if device.type == "cpu":
-        workers = min(compute.threads or os.cpu_count() or 1, play.repeats)
-    parts = [range(play.repeats)[worker::workers] for worker in range(workers)]
+    arms = arms_of(recording, agent, intervention, branches_of(recording, play, range(1)))
     run = functools.partial(
         _play_part, recording.folder, recording.trust_code, intervention, play, str(device)
     )
-    rows = in_processes(run, parts, progress) if workers > 1 else run(parts[0], progress)
+    rows, finished = [], 0
+    for row in in_processes(run, parts_for(compute, device, play.repeats)):
+        rows.append(row)
+        if row.last:
+            finished += 1
+            progress(finished, len(arms) * play.repeats)
     result = InterventionResult.of(rows, agent.spec, intervention, play)
     if output is not None:
         made = provenance(device=str(device), recording=recording.header.identity)
@@ -87,15 +87,13 @@ def _play_part(
     play: PlayOn,
     device: str,
     numbers: Sequence[int],
-    progress: Progress = silent,
-) -> list[PlayedStep]:
+) -> Iterator[PlayedStep]:
     """Play all arms of some branches."""
     recording, where = open_recording(folder, trust_code=trust_code), choose_device(device)
     agent = recorded_agent(recording, device=device)
     branches = branches_of(recording, play, numbers)
     arms = arms_of(recording, agent, intervention, branches)
-    played = play_on(agent, branches, arms, steps=play.steps, device=where, progress=progress)
-    return list(played)
+    yield from play_on(agent, branches, arms, steps=play.steps, device=where)
 
 
 def _check(recording: Recording, play: PlayOn) -> None:

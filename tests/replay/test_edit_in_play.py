@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,17 +16,19 @@ import pytest
 from agentlens.cli import main
 from agentlens.compute import Compute
 from agentlens.envs.protocols import resolve
-from agentlens.errors import InvalidArgument
+from agentlens.errors import AlreadyExists, Interrupted, InvalidArgument
 from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.importing import save_agent
 from agentlens.policies.networks import build_policy
+from agentlens.progress import SILENT_STAGES, Progress, StageReporter
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.spec import ActionSpec, AgentSpec
-from agentlens.store.tables import read_table
+from agentlens.store.tables import read_table, table_exists
 from agentlens.workflows.edit_arms import EditPlan
-from agentlens.workflows.edit_play import EditedGames, play_edits
+from agentlens.workflows.edit_games import EditedGames
+from agentlens.workflows.edit_play import play_edits
 from tests.rollout_agents import MEANINGS
 
 GAMES = 2
@@ -80,15 +87,49 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "recording"
 
 
-def play(recording: Path, plan: EditPlan, tmp_path: Path) -> EditedGames:
+def play(
+    recording: Path,
+    plan: EditPlan,
+    tmp_path: Path,
+    *,
+    games: int = GAMES,
+    processes: int = 1,
+    force: bool = False,
+    progress: StageReporter = SILENT_STAGES,
+) -> EditedGames:
     return play_edits(
         recording,
         ["torso.4.unit.1"],
         plan,
-        games=GAMES,
-        compute=Compute(threads=1),
+        games=games,
+        compute=Compute(threads=processes),
         output=tmp_path / "games",
+        force=force,
+        progress=progress,
     )
+
+
+class StopAfter:
+    """Ctrl-C after so many finished games; what was reported on the way is kept."""
+
+    def __init__(self, games: int) -> None:
+        self.games, self.finished = games, 0
+        self.stages: list[tuple[str, str]] = []
+        self.lines: list[str] = []
+
+    @contextlib.contextmanager
+    def stage(self, name: str, unit: str) -> Iterator[Progress]:
+        self.stages.append((name, unit))
+
+        def report(done: int, total: int) -> None:
+            self.finished += done > 0
+            if done and self.finished == self.games:
+                raise KeyboardInterrupt
+
+        yield report
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
 
 
 def actions(played: EditedGames, arm: str) -> list[int]:
@@ -122,6 +163,79 @@ def test_another_agents_unit_is_put_in_while_it_plays(recording: Path, tmp_path:
     assert actions(played, "named") != actions(played, "untouched")
     assert actions(played, "random") == actions(played, "untouched")
     assert played.sham_agrees
+
+
+HALVED = EditPlan(operation="reweigh", amount=0.5)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> EditedGames:
+    return play(recording, HALVED, tmp_path_factory.mktemp("whole"), games=3)
+
+
+@pytest.mark.parametrize("games", [1, 4, 14])
+def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not_stopped(
+    recording: Path, uninterrupted: EditedGames, tmp_path: Path, games: int
+) -> None:
+    stop = StopAfter(games)
+    with pytest.raises(Interrupted, match=f"{games} finished games .* goes on from there"):
+        play(recording, HALVED, tmp_path, games=3, progress=stop)
+    assert not table_exists(tmp_path / "games")
+    columns, about = read_table(tmp_path / "games-unfinished")
+    assert about["unfinished"] is True
+    assert len(columns["game"]) == games
+    rest = StopAfter(0)
+    resumed = play(recording, HALVED, tmp_path, games=3, progress=rest)
+    assert rest.finished == len(resumed.games) - games  # none is played again
+    assert f"{games} games of the run that was stopped are kept" in rest.lines[0]
+    assert resumed.games == uninterrupted.games
+    whole, again = read_table(uninterrupted.path), read_table(resumed.path)
+    assert {name: column.tolist() for name, column in again[0].items()} == {
+        name: column.tolist() for name, column in whole[0].items()
+    }
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["games.csv", "games.parquet"]
+
+
+def test_a_killed_run_goes_on(recording: Path, uninterrupted: EditedGames, tmp_path: Path) -> None:
+    units = ("--units", "torso.4.unit.1", "--operation", "reweigh", "--amount", "0.5")
+    small = ("--games", "3", "--threads", "2", "--output", str(tmp_path / "games"))
+    command = (sys.executable, "-m", "agentlens", "edit", str(recording), *units, *small)
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not table_exists(tmp_path / "games-unfinished") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running.kill()
+    running.wait()
+    kept = read_table(tmp_path / "games-unfinished")[0]["game"]
+    assert 0 < len(kept) < len(uninterrupted.games)
+    resumed = play(recording, HALVED, tmp_path, games=3)
+    assert resumed.games == uninterrupted.games
+
+
+def test_games_do_not_depend_on_how_many_processes_play(
+    recording: Path, uninterrupted: EditedGames, tmp_path: Path
+) -> None:
+    told = StopAfter(0)
+    played = play(recording, HALVED, tmp_path, games=3, processes=2, progress=told)
+    assert played.games == uninterrupted.games
+    assert told.lines == ["15 games to play, in 2 processes."]
+    assert told.stages == [
+        (f"{arm}, arm {place} of 5", "games")
+        for place, arm in enumerate(("untouched", "named", "random", "wrong layer", "sham"), 1)
+    ]
+
+
+def test_unfinished_games_of_another_question_are_refused(
+    recording: Path, uninterrupted: EditedGames, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted):
+        play(recording, EditPlan(), tmp_path, games=2, progress=StopAfter(1))
+    with pytest.raises(AlreadyExists, match=r"holds 1 games .* \(other plan, arms, games\)"):
+        play(recording, HALVED, tmp_path, games=3)
+    assert table_exists(tmp_path / "games-unfinished")
+    afresh = play(recording, HALVED, tmp_path, games=3, force=True)
+    assert afresh.games == uninterrupted.games
+    assert not table_exists(tmp_path / "games-unfinished")
 
 
 def test_the_command_plays_and_tells(

@@ -31,7 +31,7 @@ SMALLER: dict[str, dict[str, str]] = {
     },
     "concepts": {"--updates": "2"},
     "describe": {"--steps": "100:102"},
-    "edit": {"--games": "1"},
+    "edit": {"--games": "2"},
     "embed": {"--states": "160"},
     "excite": {"--updates": "2"},
     "explain": {"--steps": "100:102", "--output": "maps"},
