@@ -15,7 +15,7 @@ import numpy as np
 from agentlens.badges import Badges
 from agentlens.drawing.colour import subdued
 from agentlens.drawing.scale import Scale
-from agentlens.drawing.screens import moving_pixels
+from agentlens.drawing.screens import moving_things
 from agentlens.drawing.theme import Theme
 from agentlens.drawing.upsample import Upsampler
 from agentlens.spec import TargetInfo
@@ -178,7 +178,7 @@ class FrameContext:
     @functools.cached_property
     def moving(self) -> np.ndarray:
         """Where something stands that the background lacks: bool [Y, X]."""
-        return moving_pixels(self.screen, self.background)
+        return moving_things(self.screen, self.background)
 
     @functools.cached_property
     def subdued(self) -> np.ndarray:

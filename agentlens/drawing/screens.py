@@ -13,6 +13,9 @@ _MOVED = 32
 """A pixel moves if a channel is so far from the background's."""
 _MOST_MOVING = 0.3
 """Where more of the screen than this moves, it is the background that does."""
+_LARGEST_THING = 0.01
+"""A thing of one colour is at most so much of the screen; a digit of Pong's score is .006."""
+_MOST_THINGS = 64
 _SAMPLES, _APART = 15, 12
 """The background is what most of so many screens show, so many steps apart: twelve seconds."""
 
@@ -66,6 +69,32 @@ def moving_pixels(screen: np.ndarray, background: np.ndarray | None) -> np.ndarr
     plain = np.array([ground >> 16, ground >> 8 & 255, ground & 255], np.int16)
     moving[moving] = np.abs(screen[moving].astype(np.int16) - plain).max(axis=1) > _MOVED
     return moving
+
+
+def moving_things(screen: np.ndarray, background: np.ndarray | None) -> np.ndarray:
+    """Moving pixels with all of their own colour that hangs together with them: bool [Y, X].
+
+    So a digit does not lack the strokes that it shares with the one that stands there most of the
+    time. What is too large for a thing, such as a wall, is left as it moves, and so is what comes
+    after the first 64 things.
+    """
+    moving = moving_pixels(screen, background)
+    things, left, most = moving.copy(), moving.copy(), _LARGEST_THING * moving.size
+    filled = np.zeros((moving.shape[0] + 2, moving.shape[1] + 2), np.uint8)
+    source = np.ascontiguousarray(screen)
+    for number in range(1, _MOST_THINGS + 1):
+        if not left.any():
+            break
+        row, column = divmod(int(left.argmax()), left.shape[1])
+        flags = 8 | cv2.FLOODFILL_MASK_ONLY | number << 8
+        area, _, _, edges = cv2.floodFill(source, filled, (column, row), 0, flags=flags)
+        x, y, width, height = edges
+        box = slice(y, y + height), slice(x, x + width)
+        thing = filled[1:-1, 1:-1][box] == number
+        left[box] &= ~thing
+        if area <= most:
+            things[box] |= thing
+    return things
 
 
 class SeenScreens:

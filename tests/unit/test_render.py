@@ -20,7 +20,7 @@ from agentlens.drawing.layout import LAYOUTS, arrange
 from agentlens.drawing.panel import PANELS
 from agentlens.drawing.render import render
 from agentlens.drawing.scale import fixed_scales
-from agentlens.drawing.screens import moving_pixels
+from agentlens.drawing.screens import moving_pixels, moving_things
 from agentlens.drawing.still import still
 from agentlens.drawing.theme import THEMES
 from agentlens.drawing.video import count_frames
@@ -348,6 +348,22 @@ def test_a_hole_is_no_thing_and_a_thing_is_one() -> None:
     screen[15, 9] = 255
     assert np.argwhere(moving_pixels(screen, usual)).tolist() == [[15, 9]]
     assert not moving_pixels(255 - usual, usual).any()
+
+
+def test_a_thing_moves_with_the_strokes_that_were_there_and_a_wall_does_not() -> None:
+    usual = np.zeros((60, 60, 3), np.uint8)
+    usual[50:] = 200  # a wall
+    usual[5:10, 6] = 90  # a digit: one stroke
+    screen = usual.copy()
+    screen[5:10, 4:7] = 90  # another digit: a block with a hole, over the same stroke
+    screen[6:9, 5] = 0
+    screen[49, 30] = 200  # a thing of the wall's colour, on the wall
+    moving = moving_things(screen, usual)
+    digit = np.zeros((60, 60), bool)
+    digit[5:10, 4:7], digit[6:9, 5] = True, False
+    digit[49, 30] = True
+    np.testing.assert_array_equal(moving, digit)
+    assert moving_pixels(screen, usual).sum() == digit.sum() - 5
 
 
 def test_q_values_share_one_axis_for_the_whole_video(tmp_path: Path) -> None:
