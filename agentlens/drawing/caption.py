@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agentlens.drawing.text import DOT
 from agentlens.spec import AgentSpec, EnvironmentSpec, TargetInfo
 from agentlens.store.maps import MapHeader
 from agentlens.store.recording import RecordingHeader
-
-_DOT = " · "
 
 _GATE = "fidelity gate "
 """What stands before the verdict in the meaning of a mask network's targets."""
@@ -20,7 +19,7 @@ def title(header: RecordingHeader) -> str:
     parts = [agent.name, _game(agent.environment), agent.algorithm]
     if header.player:
         parts.append(f"asked about {header.player}'s game")
-    return _DOT.join(part for part in parts if part)
+    return DOT.join(part for part in parts if part)
 
 
 def _game(environment: EnvironmentSpec) -> str:
@@ -46,7 +45,7 @@ def facts(header: RecordingHeader) -> str:
     if score is not None:
         spread = f" ± {score.sd:.1f}" if score.sd is not None else ""
         parts.append(f"known score {score.mean:.1f}{spread}")
-    return _DOT.join(parts)
+    return DOT.join(parts)
 
 
 def method(header: RecordingHeader, maps: MapHeader | None) -> str:
@@ -65,7 +64,7 @@ def method(header: RecordingHeader, maps: MapHeader | None) -> str:
     ]
     about = explained(maps)
     memory = ["memory held fixed"] if _is_recurrent(header.agent) else []
-    return _DOT.join([maps.method, *_gate(maps), *options, *about, *memory])
+    return DOT.join([maps.method, *_gate(maps), *options, *about, *memory])
 
 
 def _gate(maps: MapHeader) -> list[str]:
@@ -95,7 +94,7 @@ def explains_action(target: TargetInfo) -> bool:
 
 def joined(*parts: str) -> str:
     """Parts of one line."""
-    return _DOT.join(parts)
+    return DOT.join(parts)
 
 
 def clock(seconds: float) -> str:

@@ -14,6 +14,8 @@ from agentlens.drawing.theme import Colour
 SMALL = 12
 NORMAL = 14
 TITLE = 20
+DOT = " · "
+"""Between facts on one line."""
 
 _SPELLED = {"²": "^2", "³": "^3", "−": "-"}
 """Characters that the font lacks, spelled out."""
@@ -90,6 +92,17 @@ def shortened(text: str, size: int, width: int) -> str:
     while text and text_width(text + "…", size) > width:
         text = text[:-1].rstrip()
     return text + "…" if text else ""
+
+
+@functools.lru_cache(maxsize=1024)
+def shortened_facts(text: str, size: int, width: int) -> str:
+    """Facts apart by dots, as many whole ones as fit, then an ellipsis for those that do not."""
+    facts = text.split(DOT)
+    for kept in range(len(facts), 0, -1):
+        line = DOT.join([*facts[:kept], *(["…"] if kept < len(facts) else [])])
+        if text_width(line, size) <= width:
+            return line
+    return shortened(text, size, width)
 
 
 @functools.lru_cache(maxsize=1024)

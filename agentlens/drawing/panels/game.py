@@ -8,7 +8,7 @@ import numpy as np
 
 from agentlens.drawing.context import FrameContext, Scene
 from agentlens.drawing.pixels import canvas, fitted_size, paste_fitted
-from agentlens.drawing.text import SMALL, draw_text
+from agentlens.drawing.text import DOT, SMALL, draw_text
 
 TITLE_HEIGHT = 24
 
@@ -35,7 +35,7 @@ class Game:
         facts += ["two screens pooled"] if context.scene.pooled else []
         draw_text(
             picture,
-            " · ".join(facts),
+            DOT.join(facts),
             width,
             2,
             size=SMALL,

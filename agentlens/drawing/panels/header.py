@@ -10,7 +10,7 @@ import numpy as np
 from agentlens.drawing.caption import clock
 from agentlens.drawing.context import FrameContext, Scene
 from agentlens.drawing.pixels import canvas, fill
-from agentlens.drawing.text import SMALL, TITLE, draw_text, shortened
+from agentlens.drawing.text import SMALL, TITLE, draw_text, shortened, shortened_facts
 
 HEIGHT = 54
 
@@ -39,8 +39,9 @@ class Header:
         title = draw_text(picture, scene.title, 0, 0, size=TITLE, colour=theme.text, width=room)
         _draw_badges(picture, scene, width - used - 24, room - title - 24)
         line = partial(draw_text, picture, size=SMALL, colour=theme.muted)
-        used = line(scene.method, width, 28, align="right", width=(width - 24) // 2)
-        line(scene.facts, 0, 28, width=width - used - 24)
+        method = shortened_facts(scene.method, SMALL, (width - 24) // 2)
+        used = line(method, width, 28, align="right")
+        line(shortened_facts(scene.facts, SMALL, width - used - 24), 0, 28)
         fill(picture, 0, height - 8, width, 1, theme.line)
         return picture
 
