@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from agentlens.errors import CheckpointError, NotFinite, UnsafeCheckpoint, WeightMismatch
 from agentlens.layer_spec import NetworkSpec
+from agentlens.policies.base import Policy
 from agentlens.policies.chains import returns_by_action
 from agentlens.policies.layers import PARAMETERS
 from agentlens.policies.networks import ChainPolicy
@@ -216,3 +218,13 @@ def output_count(network: NetworkSpec, tensors: Tensors) -> int:
             name = f"{chain.name}.{last}.bias"
             return rows(tensors, name, 1) // returns_by_action(chain)
     raise WeightMismatch("the network declares no actor and no Q-values.")
+
+
+def weights_digest(policy: Policy) -> str:
+    """SHA-256 of a policy's tensors with their names; "" where it has none."""
+    tensors = policy.state_dict()
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest() if tensors else ""

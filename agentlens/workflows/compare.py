@@ -40,6 +40,7 @@ from agentlens.workflows.compare_plan import (
 )
 from agentlens.workflows.compare_trust import map_trust, unmeasured
 from agentlens.workflows.compare_words import object_effects
+from agentlens.workflows.compare_workers import comparing_workers
 from agentlens.workflows.participants import AgentLike, load_participants
 from agentlens.workflows.report_folder import whole_folder
 from agentlens.workflows.revisits import Revisits, pairs_of, revisit_all
@@ -67,7 +68,7 @@ def compare(
             one seed; in the order of training where there is one.
         output: folder of the report; it appears whole or not at all.
         plan: on how much they are compared, with which maps, and what is drawn.
-        compute: where.
+        compute: where; ``threads``: processes that share the work, 0 for one a core.
         force: replace an earlier report, and compare agents under different protocols.
         progress: follows the stages, and is told what a user should read meanwhile.
 
@@ -75,9 +76,12 @@ def compare(
         The comparison; its ``folder`` holds report, tables, figures, videos, recordings and maps.
 
     Raises:
-        InvalidArgument: fewer than two agents, different games or protocols, recordings without
-            a finished episode or a common seed.
+        InvalidArgument: fewer than two agents, other games or protocols, no common seed.
         AlreadyExists, UnknownName, CheckpointError, Corrupt, DiskError: as the stages.
+
+    Notes:
+        Where agents have games to play, they play in processes of their own: a script then needs
+        the usual ``if __name__ == "__main__"`` guard. The figures do not depend on it.
     """
     method = configure(plan.method)
     with_twin = load_participants(agents, plan.checkpoints, seed_twin=plan.seed_twin)
@@ -91,7 +95,10 @@ def compare(
         notes = (*notes, *unmeasured(participants, method, plan))
     for note in (*notes, *few_pairs(participants, plan)):
         progress.say(note)
-    with whole_folder(Path(output), force=force) as folder:
+    with (
+        whole_folder(Path(output), force=force) as folder,
+        comparing_workers(with_twin, compute) as workers,
+    ):
         run = ComparisonRun(
             participants=participants,
             seed_twin=rest[0] if rest else None,
@@ -101,6 +108,7 @@ def compare(
             compute=compute,
             progress=progress,
             folder=folder,
+            workers=workers,
         )
         comparison = run_comparison(run)
     return replace(comparison, folder=Path(output))
@@ -171,6 +179,7 @@ def _on_shared_states(
             states=plan.states,
             compute=run.compute,
             progress=report,
+            workers=run.workers,
         )
     shared = {
         (guest, home): shared_states(

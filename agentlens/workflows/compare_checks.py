@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ from agentlens.comparison.words import few_pairs_note
 from agentlens.compute import Compute
 from agentlens.envs.atari.objects import OBJECTS
 from agentlens.errors import InvalidArgument
-from agentlens.policies.base import Policy
+from agentlens.policies.weights import weights_digest
 from agentlens.saliency.base import SaliencyMethod
 from agentlens.spec import SCREEN_SHAPE, AgentSpec
 from agentlens.workflows.compare_plan import ComparisonPlan
@@ -169,16 +168,6 @@ def _same_weights(participants: Sequence[Participant]) -> Iterator[str]:
             f"{first.label} and {second.label} are the same weights "
             f"(SHA-256 {digests[first.label][:16]}){told}."
         )
-
-
-def weights_digest(policy: Policy) -> str:
-    """SHA-256 of a policy's tensors with their names; "" where it has none."""
-    tensors = policy.state_dict()
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest() if tensors else ""
 
 
 def _starts(participant: Participant) -> set[tuple[int, ...]] | None:

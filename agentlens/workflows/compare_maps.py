@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -14,17 +15,21 @@ from agentlens.comparison.outputs import SharedStates
 from agentlens.comparison.screen_maps import SharedMaps, aligned_maps, to_screen_maps
 from agentlens.comparison.similarity import Similarity, similarity
 from agentlens.comparison.statistics import Interval
+from agentlens.compute import Compute
+from agentlens.policies.agent import Agent
+from agentlens.progress import Progress
 from agentlens.rollout.revisit import revisit
 from agentlens.saliency.base import SaliencyMethod
 from agentlens.saliency.explain import explain
 from agentlens.spec import AgentSpec
-from agentlens.store.maps import MapSet
-from agentlens.store.recording import Recording
+from agentlens.store.maps import MapSet, open_maps
+from agentlens.store.recording import open_recording
 from agentlens.workflows.compare_pictures import Gallery
 from agentlens.workflows.compare_plan import ComparisonRun
 from agentlens.workflows.map_sizes import fitted_method, footprint
 from agentlens.workflows.participants import Participant
-from agentlens.workflows.revisits import after, joined, pairs_of, restricted, sampled_steps
+from agentlens.workflows.revisits import joined, pairs_of, restricted, sampled_steps
+from agentlens.workflows.sent_agents import SentAgent, sent_agent
 
 ROLES = ("actor", "critic")
 
@@ -57,7 +62,7 @@ def explain_all(
 ) -> dict[tuple[int, int], MapSet]:
     """All maps by (agent, home): of shared steps, of moments and for the videos."""
     played = {(home, home): gallery.recordings[home] for home in steps}
-    maps = {}
+    asked = {}
     for (agent, home), recording in {**played, **gallery.revisits}.items():
         own = [m for m in moments if m.states_of == run.labels[home]]
         in_videos = agent in (0, len(run.participants) - 1)
@@ -67,9 +72,27 @@ def explain_all(
             gallery.disagreement.get(home, {}) if in_videos else {},
             gallery.opening(home, run.plan.video_steps) if agent == home else {},
         )
-        name, participant = f"{agent + 1}-on-{home + 1}", run.participants[agent]
-        maps[agent, home] = _explain(run, gallery, participant, recording, chosen, name)
-    return maps
+        asked[agent, home] = _AskedMaps(
+            recording=recording.folder,
+            method=_method(run, gallery, run.participants[agent].spec),
+            steps=chosen,
+            folder=run.folder / "maps" / f"{agent + 1}-on-{home + 1}",
+            compute=run.compute if run.workers is None else replace(run.compute, threads=1),
+        )
+    if run.workers is None:
+        return {
+            (agent, home): _explain_aloud(run, run.participants[agent], maps)
+            for (agent, home), maps in asked.items()
+        }
+    agents = [sent_agent(run.participants[agent].agent) for agent, _ in asked]
+    with run.progress.stage("explaining", "states") as report:
+        run.workers.results(
+            _explain_sent,
+            list(zip(agents, asked.values(), strict=True)),
+            report,
+            sum(map(len, asked.values())),
+        )
+    return {key: open_maps(maps.folder) for key, maps in asked.items()}
 
 
 def compare_maps(
@@ -113,31 +136,40 @@ def compare_maps(
     )
 
 
-def _explain(
-    run: ComparisonRun,
-    gallery: Gallery,
-    participant: Participant,
-    recording: Recording,
-    steps: StepsByEpisode,
-    name: str,
-) -> MapSet:
-    """Maps of chosen states of one agent's own play or revisit: the map set ``name``."""
-    total, done = sum(map(len, steps.values())), 0
-    maps: MapSet | None = None
+@dataclass(frozen=True, kw_only=True)
+class _AskedMaps:
+    """Maps of chosen states of one agent's own play or revisit, and where they go."""
+
+    recording: Path
+    method: SaliencyMethod
+    steps: StepsByEpisode
+    folder: Path
+    compute: Compute
+
+    def __len__(self) -> int:
+        return sum(map(len, self.steps.values()))
+
+    def make(self, agent: Agent, progress: Progress) -> MapSet:
+        """Make them all."""
+        return explain(
+            open_recording(self.recording, trust_code=agent.trust_code),
+            self.method,
+            steps=self.steps,
+            compute=self.compute,
+            output=self.folder,
+            progress=progress,
+            agent=agent,
+        )
+
+
+def _explain_sent(progress: Progress, agent: SentAgent, maps: _AskedMaps) -> None:
+    """A map set, in a process of its own."""
+    maps.make(agent.load(), progress)
+
+
+def _explain_aloud(run: ComparisonRun, participant: Participant, maps: _AskedMaps) -> MapSet:
     with run.progress.stage(f"explaining {participant.label}", "states") as report:
-        for episode, numbers in steps.items():
-            maps = explain(
-                recording,
-                _method(run, gallery, participant.spec),
-                steps={episode: list(numbers)},
-                compute=run.compute,
-                output=run.folder / "maps" / name,
-                progress=after(report, done, total),
-                agent=participant.agent,
-            )
-            done += len(numbers)
-    assert maps is not None, "steps hold at least one"
-    return maps
+        return maps.make(participant.agent, report)
 
 
 def _aligned(
@@ -183,7 +215,14 @@ def _seed_twin(
             compute=run.compute,
             progress=report,
         )
-    maps = _explain(run, gallery, twin, visit, steps, "seed-twin-on-1")
+    asked = _AskedMaps(
+        recording=visit.folder,
+        method=_method(run, gallery, twin.spec),
+        steps=steps,
+        folder=run.folder / "maps" / "seed-twin-on-1",
+        compute=run.compute,
+    )
+    maps = _explain_aloud(run, twin, asked)
     sets = (restricted(gallery.maps[0, 0], steps), maps)
     figures = {}
     for role in ROLES:

@@ -9,14 +9,16 @@ from agentlens.comparison.comparison import AgentSummary
 from agentlens.comparison.report import file_name
 from agentlens.compute import Compute
 from agentlens.counts import check_count
-from agentlens.progress import StageReporter
+from agentlens.progress import Progress, StageReporter
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.saliency.base import SaliencyMethod
-from agentlens.store.recording import Recording
+from agentlens.store.recording import Recording, open_recording
 from agentlens.workflows.measure_plan import BADGE_STATES
 from agentlens.workflows.participants import AgentLike, CheckpointOptions, Participant
+from agentlens.workflows.sent_agents import SentAgent, sent_agent
 from agentlens.workflows.summary import protocol_text
+from agentlens.workflows.workers import Workers
 
 _COUNTS = (
     "states",
@@ -89,7 +91,8 @@ class ComparisonRun:
     """Everything settled before the first game is played.
 
     ``seed_twin``: a participant that only serves the similarity of two training seeds.
-    ``folder``: where the results grow until they are whole.
+    ``folder``: where the results grow until they are whole. ``workers``: processes that share the
+    work; None where this one does it all.
     """
 
     participants: tuple[Participant, ...]
@@ -100,6 +103,7 @@ class ComparisonRun:
     compute: Compute
     progress: StageReporter
     folder: Path
+    workers: Workers | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -109,21 +113,35 @@ class ComparisonRun:
 
 def own_recordings(run: ComparisonRun) -> tuple[Recording, ...]:
     """Every agent's own play: recorded now, or as given."""
-    recordings = []
-    for number, participant in enumerate(run.participants, start=1):
-        recording = participant.recording
-        if recording is None:
-            where = run.folder / "recordings" / f"{number}-{file_name(participant.label)}"
+    places = [
+        run.folder / "recordings" / f"{number}-{file_name(participant.label)}"
+        for number, participant in enumerate(run.participants, start=1)
+    ]
+    play = Play(episodes=run.plan.episodes, seed=run.plan.seed, n_envs=4)
+    fresh = [
+        (p, place) for p, place in zip(run.participants, places, strict=True) if not p.recording
+    ]
+    if run.workers is not None and len(fresh) > 1:
+        parts = [(sent_agent(p.agent), place, play, run.compute) for p, place in fresh]
+        names = [p.label for p, _ in fresh]
+        told = " and ".join(names) if len(names) == 2 else f"{len(names)} agents"
+        with run.progress.stage(f"playing {told}", "decisions") as report:
+            run.workers.results(_play, parts, report)
+    else:
+        for participant, place in fresh:
             with run.progress.stage(f"playing {participant.label}", "decisions") as report:
-                recording = record(
-                    participant.agent,
-                    output=where,
-                    progress=report,
-                    play=Play(episodes=run.plan.episodes, seed=run.plan.seed, n_envs=4),
-                    compute=run.compute,
+                record(
+                    participant.agent, output=place, progress=report, play=play, compute=run.compute
                 )
-        recordings.append(recording)
-    return tuple(recordings)
+    return tuple(
+        p.recording or open_recording(place, trust_code=p.agent.trust_code)
+        for p, place in zip(run.participants, places, strict=True)
+    )
+
+
+def _play(progress: Progress, agent: SentAgent, place: Path, play: Play, compute: Compute) -> None:
+    """One agent's play, in a process of its own."""
+    record(agent.load(), output=place, progress=progress, play=play, compute=compute)
 
 
 def agent_summary(participant: Participant, recording: Recording) -> AgentSummary:

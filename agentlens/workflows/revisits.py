@@ -15,8 +15,10 @@ from agentlens.compute import Compute
 from agentlens.progress import Progress, silent
 from agentlens.rollout.revisit import revisit
 from agentlens.store.maps import MapSet
-from agentlens.store.recording import Recording
+from agentlens.store.recording import Recording, open_recording
 from agentlens.workflows.participants import Participant
+from agentlens.workflows.sent_agents import SentAgent, sent_agent
+from agentlens.workflows.workers import Workers
 
 ALL_PAIRS_UP_TO = 4
 """More agents than this meet only their neighbours in order, and the first the last."""
@@ -57,6 +59,7 @@ def revisit_all(
     states: int,
     compute: Compute,
     progress: Progress = silent,
+    workers: Workers | None = None,
 ) -> Revisits:
     """Ask both agents of every pair about each other's states.
 
@@ -66,24 +69,63 @@ def revisit_all(
         states: see ``chosen_episodes``.
         compute: as in ``record``.
         progress: told of decisions.
+        workers: processes that share the work; None where this one does it all.
     """
     orders = [order for pair in pairs_of(len(participants)) for order in (pair, pair[::-1])]
     episodes = {home: chosen_episodes(recordings[home], states) for _, home in orders}
     sizes = {h: sum(len(recordings[h].episodes[e]) for e in kept) for h, kept in episodes.items()}
     total, done = sum(sizes[home] for _, home in orders), 0
+    places = {
+        (guest, home): folder / f"{guest + 1}-on-{home + 1}-{file_name(participants[guest].label)}"
+        for guest, home in orders
+    }
+    if workers is not None:
+        parts = [
+            (
+                recordings[home].folder,
+                sent_agent(participants[guest].agent),
+                places[guest, home],
+                episodes[home],
+                compute,
+            )
+            for guest, home in orders
+        ]
+        workers.results(_revisit, parts, progress, total)
+        return {
+            (guest, home): open_recording(place, trust_code=participants[guest].agent.trust_code)
+            for (guest, home), place in places.items()
+        }
     revisits = {}
     for guest, home in orders:
-        name = f"{guest + 1}-on-{home + 1}-{file_name(participants[guest].label)}"
         revisits[guest, home] = revisit(
             recordings[home],
             participants[guest].agent,
-            output=folder / name,
+            output=places[guest, home],
             episodes=episodes[home],
             compute=compute,
             progress=after(progress, done, total),
         )
         done += sizes[home]
     return revisits
+
+
+def _revisit(
+    progress: Progress,
+    recording: Path,
+    agent: SentAgent,
+    place: Path,
+    episodes: Sequence[int],
+    compute: Compute,
+) -> None:
+    """One revisit, in a process of its own."""
+    revisit(
+        recording,
+        agent.load(),
+        output=place,
+        episodes=episodes,
+        compute=compute,
+        progress=progress,
+    )
 
 
 def sampled_steps(recording: Recording, episodes: Sequence[int], count: int) -> StepsByEpisode:

@@ -11,6 +11,7 @@ import pytest
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument, MissingExtra
 from agentlens.policies.agent import Agent
+from agentlens.policies.weights import weights_digest
 from agentlens.progress import Progress, SilentStages
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
@@ -24,7 +25,6 @@ from agentlens.workflows.compare_checks import (
     check_comparable,
     check_maps,
     few_pairs,
-    weights_digest,
 )
 from agentlens.workflows.compare_plan import ComparisonPlan, ComparisonRun
 from agentlens.workflows.map_sizes import fitted_method, footprint
