@@ -6,7 +6,7 @@ import collections.abc
 import dataclasses
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -87,7 +87,7 @@ def _flag(field: str, hint: Any, default: Any, note: str) -> Flag:
         name=name,
         value="" if switch else told.get("metavar") or _value(kind),
         note=note,
-        default="" if switch else _default_text(default),
+        default="" if switch else _default_text(default, details),
         positional=_POSITIONAL in details,
         required=default is dataclasses.MISSING,
         of_method=False,
@@ -100,10 +100,14 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     return field.default
 
 
-def _default_text(default: Any) -> str:
-    """A default as it would be typed; none where leaving the flag out means something else."""
+def _default_text(default: Any, details: Sequence[Any] = ()) -> str:
+    """A default as it would be typed, which the ``details`` of its type may say; none where
+    leaving the flag out means something else."""
     if default is None or default is dataclasses.MISSING:
         return ""
+    for detail in details:
+        if isinstance(detail, tyro.constructors.PrimitiveConstructorSpec):
+            return " ".join(detail.str_from_instance(default))
     if isinstance(default, tuple | list):
         return " ".join(map(_default_text, default))
     if isinstance(default, dict):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agentlens.cli._console import table
 from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
+from agentlens.network.excite_plan import ExcitePlan
 from agentlens.workflows.options import Location
 
 if TYPE_CHECKING:
@@ -33,14 +34,7 @@ class Options:
     compute: DeviceFlags
     unit: str
     """A unit such as torso.5.unit.16; agentlens dissect names them."""
-    updates: int = 200
-    """Steps of changing a screen."""
-    jitter: int = 1
-    """Pixels by which the screen is moved at random before each step."""
-    smooth: float = 0.25
-    """Weight of the change's total variation; more makes larger, plainer patches."""
-    spare: float = 0.25
-    """Weight of the change's size; more leaves more of the screen as it was."""
+    plan: ExcitePlan
     output: Location = None
     """The page; excite-UNIT.html in the recording's folder if not given. Picture and table lie
     beside it."""
@@ -51,18 +45,12 @@ class Options:
 def run(options: Options) -> int:
     """Print how active the units are and where the page lies."""
     from agentlens.cli._agent import use_compute
-    from agentlens.network.excitation import ExcitePlan
     from agentlens.workflows.excite import excite_unit
 
     result = excite_unit(
         options.source.open(),
         options.unit,
-        ExcitePlan(
-            updates=options.updates,
-            jitter=options.jitter,
-            smooth=options.smooth,
-            spare=options.spare,
-        ),
+        options.plan,
         compute=use_compute(options.compute),
         output=options.output,
         force=options.force,

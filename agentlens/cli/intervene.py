@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated
-
-import tyro
 
 from agentlens.cli._console import progress, table
 from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
-from agentlens.errors import InvalidArgument
 from agentlens.workflows.intervene_options import Intervention, PlayOn
-from agentlens.workflows.options import Location, Name
-
-WHOLE = "whole"
+from agentlens.workflows.options import Location
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,28 +30,8 @@ class Options:
     """
 
     source: RecordingChoice
-    hide: tuple[str, ...] = ()
-    """Regions of the screen, each hidden by itself: 'rows,columns' such as 34:194,16:144, or a
-    name such as court; + joins several into one."""
-    hide_map: Name = None
-    """Hide the top of this method's map at each step."""
-    top: Annotated[str, tyro.conf.arg(metavar="SHARE")] = "5%"
-    """How much of the observation the top of a map is, such as 5%."""
-    ram: tuple[str, ...] = ()
-    """RAM to hold: NAME=freeze, NAME=VALUE or ADDRESS=VALUE."""
-    fill: str = "median"
-    """What hides: median (the recording's background), blur[:sigma], noise[:seed] or
-    constant:VALUE."""
-    random: bool = True
-    """Beside each hidden region, hide one of the same size and shape at a random place."""
-    episode: int = 0
-    """Episode to replay, with --from."""
-    start: Annotated[int, tyro.conf.arg(name="from", metavar="STEP")] = 0
-    """Step at which the change begins; 0 with --for whole plays whole games from the start."""
-    steps: Annotated[str, tyro.conf.arg(name="for", metavar="K|whole")] = WHOLE
-    """Decisions to play on, or whole for the rest of the game."""
-    repeats: int = 20
-    """Pairs of games or continuations."""
+    intervention: Intervention
+    play: PlayOn
     video: Location = None
     """Draw the first pair into this file (mp4, webm, gif, webp): untouched beside each change, what
     is hidden outlined."""
@@ -74,28 +48,14 @@ def run(options: Options) -> int:
     from agentlens.workflows.intervene import intervene
     from agentlens.workflows.intervene_video import check_video, intervention_video
 
-    intervention = Intervention(
-        hide=options.hide,
-        hide_map=options.hide_map,
-        top=_share(options.top),
-        ram=options.ram,
-        fill=options.fill,
-        random=options.random,
-    )
-    play = PlayOn(
-        episode=options.episode,
-        start=options.start,
-        steps=_steps(options.steps),
-        repeats=options.repeats,
-    )
     if options.video is not None:
-        check_video(intervention, options.video, force=options.force)
+        check_video(options.intervention, options.video, force=options.force)
     compute, recording = use_compute(options.compute), options.source.open()
     with progress("playing", "games") as report:
         result = intervene(
             recording,
-            intervention,
-            play,
+            options.intervention,
+            options.play,
             compute=compute,
             output=options.output,
             progress=report,
@@ -146,23 +106,6 @@ def _text(interval: object) -> str:
     ends = f"{interval.low:.{digits}f} to {interval.high:.{digits}f}"
     between = "" if interval.units < 2 else f" ({ends})"
     return f"{interval.estimate:+.{digits}f}{between}"
-
-
-def _share(text: str) -> float:
-    """0.05 of "5%" or "0.05"."""
-    try:
-        number = float(text.removesuffix("%"))
-    except ValueError:
-        raise InvalidArgument(f"--top {text}: expected a share such as 5%.") from None
-    return number / 100 if text.endswith("%") else number
-
-
-def _steps(text: str) -> int:
-    if text == WHOLE:
-        return 0
-    if not text.isdigit() or int(text) < 1:
-        raise InvalidArgument(f"--for {text}: expected a number of decisions, or {WHOLE}.")
-    return int(text)
 
 
 VERB = Verb(

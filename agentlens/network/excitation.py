@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agentlens.counts import check_count, check_rate
 from agentlens.errors import InvalidArgument, ShapeError
+from agentlens.network.excite_plan import ExcitePlan
 from agentlens.network.places import Place, named_layers
 from agentlens.policies.base import Policy
 
@@ -28,40 +28,6 @@ _HARDLY = 0.04
 
 _RARE = 1e-4
 """A value that fewer of the pixels have is an edge's, not the palette's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExcitePlan:
-    """How an observation is changed.
-
-    Raises:
-        InvalidArgument: a number out of range.
-    """
-
-    updates: int = 200
-    """Steps of Adam."""
-    jitter: int = 1
-    """Pixels by which the observation is moved at random before each, rows and columns."""
-    smooth: float = 0.25
-    """Weight of the change's total variation: a pixel's differences from its neighbours, beside
-    the mean rise that a pixel brings."""
-    spare: float = 0.25
-    """Weight of the change's size: a pixel that raises the unit by less than this share of the
-    mean pixel that it reads stays as it was."""
-    learning_rate: float = 0.05
-    """Of Adam, as a share of the palette's range."""
-    seed: int = 0
-    """Of the jitter."""
-
-    def __post_init__(self) -> None:
-        check_count("updates", self.updates)
-        if type(self.jitter) is not int or not 0 <= self.jitter <= 16:
-            raise InvalidArgument(f"jitter {self.jitter!r}: expected 0 to 16 pixels.")
-        for name in ("smooth", "spare"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise InvalidArgument(f"{name} {getattr(self, name)!r}: expected 0 or more.")
-        check_count("seed", self.seed, least=0)
-        check_rate("learning_rate", self.learning_rate, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)

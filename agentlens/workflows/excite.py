@@ -16,12 +16,12 @@ import torch
 from agentlens.compute import Compute
 from agentlens.errors import AlreadyExists, InvalidArgument
 from agentlens.network.excitation import (
-    ExcitePlan,
     Target,
     excite,
     field_of,
     palette_values,
 )
+from agentlens.network.excite_plan import ExcitePlan
 from agentlens.network.places import Place, parse_unit
 from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.base import Policy

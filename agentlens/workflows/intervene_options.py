@@ -3,11 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
 
 from agentlens.counts import check_count
 from agentlens.errors import InvalidArgument
+from agentlens.workflows.options import Name
 
 UNTOUCHED = "untouched"
+
+WHOLE = "whole"
+"""How the command line says the rest of the game."""
+
+
+def _read_share(words: list[str]) -> float:
+    """0.05 of "5%" or "0.05"."""
+    (text,) = words
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        raise InvalidArgument(f"--top {text}: expected a share such as 5%.") from None
+    return number / 100 if text.endswith("%") else number
+
+
+def _read_decisions(words: list[str]) -> int:
+    (text,) = words
+    if text == WHOLE:
+        return 0
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise InvalidArgument(f"--for {text}: expected a number of decisions, or {WHOLE}.")
+    return int(text)
+
+
+Share = Annotated[
+    float,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="SHARE",
+        instance_from_str=_read_share,
+        is_instance=lambda value: isinstance(value, float),
+        str_from_instance=lambda share: [f"{share:.0%}"],
+    ),
+]
+"""0 to 1; on the command line 5%, too."""
+
+Decisions = Annotated[
+    int,
+    tyro.conf.arg(name="for"),
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=f"K|{WHOLE}",
+        instance_from_str=_read_decisions,
+        is_instance=lambda value: isinstance(value, int),
+        str_from_instance=lambda steps: [str(steps) if steps else WHOLE],
+    ),
+]
+"""How many; 0, on the command line "whole", for all."""
+
+FirstStep = Annotated[int, tyro.conf.arg(name="from", metavar="STEP")]
 
 
 def random_twin(change: str) -> str:
@@ -24,16 +78,16 @@ class Intervention:
     """
 
     hide: tuple[str, ...] = ()
-    """Regions of the screen to hide, each in an arm of its own: 'rows,columns' such as
-    34:194,16:144, or a name such as court; + joins several into one."""
-    hide_map: str | None = None
-    """A saliency method; the top of its map at each step is hidden."""
-    top: float = 0.05
-    """Share of the observation's pixels that the top of a map is, 0 to 1."""
+    """Regions of the screen, each hidden by itself: 'rows,columns' such as 34:194,16:144, or a
+    name such as court; + joins several into one."""
+    hide_map: Name = None
+    """Hide the top of this method's map at each step."""
+    top: Share = 0.05
+    """How much of the observation the top of a map is, such as 5%."""
     ram: tuple[str, ...] = ()
-    """Emulator bytes to hold: NAME=freeze, NAME=VALUE or ADDRESS=VALUE."""
+    """RAM to hold: NAME=freeze, NAME=VALUE or ADDRESS=VALUE."""
     fill: str = "median"
-    """What hides a region: median (the recording's background), blur[:sigma], noise[:seed] or
+    """What hides: median (the recording's background), blur[:sigma], noise[:seed] or
     constant:VALUE."""
     random: bool = True
     """Beside each hidden region, hide one of the same size and shape at a random place."""
@@ -75,14 +129,13 @@ class PlayOn:
     """
 
     episode: int = 0
-    """Episode that is replayed up to the start; of no account for whole games."""
-    start: int = 0
-    """Step at which the change begins."""
-    steps: int = 0
-    """Decisions to play on; 0 for the whole rest of the game. With start 0: whole games of the
-    recording's seed, paired."""
+    """Episode that is replayed up to the first step; of no account for whole games."""
+    start: FirstStep = 0
+    """Step at which the change begins; 0 with --for whole plays whole games from the start."""
+    steps: Decisions = 0
+    """Decisions to play on, or whole for the rest of the game, which is 0 in Python."""
     repeats: int = 20
-    """Pairs of continuations, or of whole games."""
+    """Pairs of games or continuations."""
 
     def __post_init__(self) -> None:
         least = {"episode": 0, "start": 0, "steps": 0, "repeats": 1}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from agentlens.network.excitation import ExcitePlan, Target, excite, field_of
+from agentlens.network.excitation import Target, excite, field_of
+from agentlens.network.excite_plan import ExcitePlan
 from agentlens.network.places import list_places
 from agentlens.network.taps import tap
 from agentlens.policies.agent import load_agent

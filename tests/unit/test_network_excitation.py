@@ -12,13 +12,13 @@ import torch
 from agentlens.errors import InvalidArgument, ShapeError
 from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.network.excitation import (
-    ExcitePlan,
     Target,
     excite,
     field_of,
     palette_values,
     total_variation,
 )
+from agentlens.network.excite_plan import ExcitePlan
 from agentlens.network.places import find_place, list_places
 from agentlens.policies.agent import load_agent
 from agentlens.policies.base import Policy

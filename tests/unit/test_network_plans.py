@@ -9,7 +9,7 @@ import pytest
 
 from agentlens.errors import InvalidArgument
 from agentlens.network.concepts import EmbeddingPlan
-from agentlens.network.excitation import ExcitePlan
+from agentlens.network.excite_plan import ExcitePlan
 from agentlens.network.features import FeaturePlan
 from agentlens.network.students import StudentPlan
 
