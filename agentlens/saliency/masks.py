@@ -125,6 +125,12 @@ def _discs(
     observation: tuple[int, int], radius: float, rows: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
     """The soft discs of one radius, row by row: float32 [gy * gx, H, W]."""
+    if not 0 < radius <= WIDEST_SIGMAS * min(observation):
+        raise InvalidArgument(
+            f"radius {radius:g}: expected more than 0 and at most "
+            f"{WIDEST_SIGMAS * min(observation)} pixels, as the observation has "
+            f"{observation[0]} x {observation[1]}."
+        )
     point_y, arms_y = _cross_factors(gaussian_operator(observation[0], radius), rows)
     point_x, arms_x = _cross_factors(gaussian_operator(observation[1], radius), columns)
     masks = np.empty((len(rows), len(columns), *observation), np.float32)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from agentlens.counts import check_count, check_rate
 from agentlens.saliency.lengths import length
 from agentlens.saliency.masks import GridName, MaskSet, gaussian_masks
 from agentlens.saliency.references import parse_reference
@@ -77,6 +78,12 @@ class DiscOptions(MaskOptions):
     """Where the discs' centres lie."""
     preview: bool = False
     """Twice the stride, a quarter of the forward passes; the map stays on that coarse grid."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for radius in self.radius if isinstance(self.radius, tuple) else (self.radius,):
+            check_rate("radius", radius)
+        check_count("stride", self.stride)
 
     @property
     def spacing(self) -> int:

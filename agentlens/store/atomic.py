@@ -87,6 +87,25 @@ def make_folder(folder: Path, *, inside: Path | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
+@contextlib.contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Create a folder for work that begins here; if that fails, what was created for it and is
+    still empty is removed.
+
+    Raises:
+        DiskError: as ``make_folder``.
+    """
+    new = [part for part in (folder, *folder.parents) if not os.path.lexists(part)]
+    try:
+        make_folder(folder)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for part in new:
+                part.rmdir()
+        raise
+
+
 def _recording_around(folder: Path) -> Path | None:
     """The outermost recording that a folder lies in: an inner one may be behind a link."""
     around = [part for part in folder.parents if (part / RECORDING_JSON).exists()]

@@ -30,7 +30,7 @@ from agentlens.arrays import check_dtype, check_finite, check_shape
 from agentlens.errors import AlreadyExists, Corrupt, InvalidArgument, ManifestError
 from agentlens.mapping import decode, encode
 from agentlens.spec import TargetInfo as TargetInfo
-from agentlens.store.atomic import checked_folder, disk_errors, make_folder, names_in
+from agentlens.store.atomic import checked_folder, disk_errors, made_folder, names_in
 from agentlens.store.journal import Batch, Chain, JournalWriter, read_chain
 from agentlens.store.lock import LOCK_NAME, FolderLock
 from agentlens.store.map_pictures import picture_names, write_pictures
@@ -72,20 +72,22 @@ class MapWriter:
         pictures: Mapping[str, np.ndarray] = MappingProxyType({}),
     ) -> None:
         self.folder, self.header = checked_folder(folder), header
-        make_folder(self.folder)
-        self._lock = FolderLock(self.folder)
-        try:
-            keep = self._take_over(force=force)
-            self._done = (
-                {pair for batch in keep.batches for pair in _pairs(batch)} if keep else set()
-            )
-            if keep is None:
-                self._write_header()
-            write_pictures(self.folder, header.grid, pictures)
-            self._journal = JournalWriter(self.folder / _VALUES, self.folder / _CHAIN, keep)
-        except BaseException:
-            self._lock.release()
-            raise
+        with made_folder(self.folder):
+            self._lock = FolderLock(self.folder)
+            try:
+                self._begin(pictures, force=force)
+            except BaseException:
+                self._lock.release()
+                raise
+
+    def _begin(self, pictures: Mapping[str, np.ndarray], *, force: bool) -> None:
+        """Write what stands in a map set before its first map."""
+        keep = self._take_over(force=force)
+        self._done = {pair for batch in keep.batches for pair in _pairs(batch)} if keep else set()
+        if keep is None:
+            self._write_header()
+        write_pictures(self.folder, self.header.grid, pictures)
+        self._journal = JournalWriter(self.folder / _VALUES, self.folder / _CHAIN, keep)
 
     def __enter__(self) -> MapWriter:
         return self

@@ -16,6 +16,7 @@ from agentlens.store.atomic import (
     RECORDING_JSON,
     checked_folder,
     disk_errors,
+    made_folder,
     make_folder,
     names_in,
     refuse_link,
@@ -73,26 +74,29 @@ class RecordingWriter:
     ) -> None:
         self.folder = checked_folder(folder)
         self._open: list[EpisodeWriter] = []
-        make_folder(self.folder)
-        for name in (EPISODES, AGENT, MAPS, RECORDING_JSON):
-            refuse_link(self.folder / name)
-        self._lock = FolderLock(self.folder)
-        try:
-            document = self._take_over(header, force=force, resume=resume)
-            self.header = document.header
-            self._entries = {entry.index: entry for entry in document.entries}
-            self._palette = document.palette
-            self._agent_digests = dict(document.agent_digests)
-            self._complete = False
-            require_space(self.folder, self._estimate())
+        with made_folder(self.folder):
+            for name in (EPISODES, AGENT, MAPS, RECORDING_JSON):
+                refuse_link(self.folder / name)
+            self._lock = FolderLock(self.folder)
+            try:
+                self._begin(self._take_over(header, force=force, resume=resume), agent_files)
+            except BaseException:
+                self._lock.release()
+                raise
+
+    def _begin(self, document: RecordingDocument, agent_files: Sequence[Path]) -> None:
+        """Write what stands in a recording before its first step."""
+        self.header = document.header
+        self._entries = {entry.index: entry for entry in document.entries}
+        self._palette = document.palette
+        self._agent_digests = dict(document.agent_digests)
+        self._complete = False
+        require_space(self.folder, _estimate(document))
+        self._save()
+        make_folder(self.folder / EPISODES, inside=self.folder)
+        if agent_files:
+            self._agent_digests.update(self._copy_agent(agent_files))
             self._save()
-            make_folder(self.folder / EPISODES, inside=self.folder)
-            if agent_files:
-                self._agent_digests.update(self._copy_agent(agent_files))
-                self._save()
-        except BaseException:
-            self._lock.release()
-            raise
 
     def __enter__(self) -> RecordingWriter:
         return self
@@ -195,6 +199,8 @@ class RecordingWriter:
                 "replaced even by force: choose another folder."
             )
         with disk_errors(self.folder, "replace"):
+            freed = sum(f.stat().st_size for f in self.folder.rglob("*") if f.is_file())
+            require_space(self.folder, _estimate(fresh) - freed)
             (self.folder / RECORDING_JSON).unlink(missing_ok=True)
             for name in (EPISODES, MAPS, AGENT):
                 if (self.folder / name).exists():
@@ -234,7 +240,9 @@ class RecordingWriter:
             digests[file.name] = file_digest(self.folder / AGENT / file.name)
         return digests
 
-    def _estimate(self) -> int:
-        """Bytes that the missing episodes will take, roughly."""
-        missing = self.header.episodes_wanted - len(self._entries)
-        return missing * (self.header.max_steps or _TYPICAL_STEPS) * _BYTES_PER_STEP
+
+def _estimate(document: RecordingDocument) -> int:
+    """Bytes that the missing episodes will take, roughly."""
+    header = document.header
+    missing = header.episodes_wanted - len(document.entries)
+    return missing * (header.max_steps or _TYPICAL_STEPS) * _BYTES_PER_STEP

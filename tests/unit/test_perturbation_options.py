@@ -230,3 +230,14 @@ def test_published_pictures_and_several_radii_go_together() -> None:
         single = Greydanus(radius=radius, as_published=True).bind(policy, ONE, FACTS)
         alone = single(batch((1, 20, 20))).values
         torch.testing.assert_close(maps[:, index], alone[:, 0], rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("radius", [0, -2.0, float("nan"), float("inf"), (3.0, 0.0)])
+def test_a_radius_that_is_none_is_refused_as_a_radius(radius: float | tuple[float, ...]) -> None:
+    with pytest.raises(InvalidArgument, match=r"^radius \S+: expected a number, more than 0\.$"):
+        Perturbation(radius=radius)
+
+
+def test_a_radius_far_beyond_the_observation_is_refused_as_a_radius() -> None:
+    with pytest.raises(InvalidArgument, match=r"^radius 5000: .* at most 2000 pixels.*20 x 22\.$"):
+        Perturbation(radius=5000).discs(convolutional((3, 20, 22)))

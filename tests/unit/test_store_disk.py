@@ -148,6 +148,26 @@ def test_a_read_only_file_system_is_explained(tmp_path: Path) -> None:
     assert all("Read-only file system; choose a folder" in line for line in lines)
 
 
+def test_what_does_not_fit_leaves_no_empty_folder(tmp_path: Path) -> None:
+    endless = header(episodes=10**6, max_steps=10**6)
+    with pytest.raises(DiskError, match="are needed"):
+        RecordingWriter(tmp_path / "new" / "recording", endless)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there").mkdir()
+    with pytest.raises(DiskError, match="are needed"):
+        RecordingWriter(tmp_path / "there" / "recording", endless)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+def test_what_does_not_fit_replaces_nothing(tmp_path: Path) -> None:
+    folder = record(tmp_path / "r", (40,))
+    before = sorted(path.name for path in folder.rglob("*"))
+    with pytest.raises(DiskError, match="are needed"):
+        RecordingWriter(folder, header(episodes=10**6, max_steps=10**6), force=True)
+    assert sorted(path.name for path in folder.rglob("*")) == before
+    open_recording(folder).check()
+
+
 def test_a_folder_that_cannot_be_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder, words in (
