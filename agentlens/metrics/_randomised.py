@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
 
 from agentlens.policies.base import Policy
+from agentlens.policies.networks import ChainPolicy
 
 
 def stages(policy: Policy) -> list[list[str]]:
     """Names of the layers that are randomised together: the output layers first, then one each.
 
     Layers are those modules that hold parameters of their own, in the order in which they are
-    declared; the output layers are the linear ones at the end that give an action or a value each.
+    declared. The output layers are the last of each chain that gives an output, so that both
+    halves of a dueling network count; of a network that is not declared, the linear ones at the
+    end that give an action or a value each.
     """
     names = [
         name
         for name, module in policy.named_modules()
         if next(module.parameters(recurse=False), None) is not None
     ]
-    actions = len(policy.action_meanings)
-    outputs: list[str] = []
-    while names and _gives_output(policy.get_submodule(names[-1]), actions):
-        outputs.append(names.pop())
-    inner = [[name] for name in reversed(names)]
+    outputs = _declared_outputs(policy, names) or _outputs_at_the_end(policy, names)
+    inner = [[name] for name in reversed(names) if name not in outputs]
     return [outputs, *inner] if outputs else inner
 
 
@@ -51,8 +52,26 @@ def randomised_policy(policy: Policy, seed: int) -> Policy:
     return list(cascade(policy, seed))[-1]
 
 
-def _gives_output(module: nn.Module, actions: int) -> bool:
-    return isinstance(module, nn.Linear) and module.out_features in (1, actions)
+def _declared_outputs(policy: Policy, names: Sequence[str]) -> list[str]:
+    """The last layer with weights of each chain that gives an output, the last chain's first."""
+    if not isinstance(policy, ChainPolicy):
+        return []
+    outputs = []
+    for number, chain in enumerate(policy.network.chains):
+        own = [name for name in names if name.startswith(f"chains.{number}.")]
+        outputs += own[-1:] if chain.output is not None else []
+    return outputs[::-1]
+
+
+def _outputs_at_the_end(policy: Policy, names: Sequence[str]) -> list[str]:
+    """The last layers, as far as they are linear and as wide as the actions or one value."""
+    actions = len(policy.action_meanings)
+
+    def gives_output(name: str) -> bool:
+        module = policy.get_submodule(name)
+        return isinstance(module, nn.Linear) and module.out_features in (1, actions)
+
+    return list(itertools.takewhile(gives_output, reversed(names)))
 
 
 def _forget(module: nn.Module) -> None:

@@ -6,11 +6,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
 from agentlens.metrics._pixels import to_pixels, top_pixels
 from agentlens.metrics._randomised import cascade, stages
 from agentlens.metrics._ranks import gini, partial, spearman, structural_similarity
 from agentlens.metrics._twins import ShiftedInput, ShiftedLogits
-from agentlens.spec import GridSpec
+from agentlens.policies.networks import build_policy
+from agentlens.spec import ActionSpec, GridSpec, ObservationSpec
 from tests.planted import SmallPolicy
 
 
@@ -66,6 +68,34 @@ def test_output_layers_forget_first_and_nothing_else_does() -> None:
     assert not torch.equal(last.convolutions[0].weight, policy.convolutions[0].weight)
     again = list(cascade(policy, seed=1))[-1]
     assert torch.equal(last.convolutions[0].weight, again.convolutions[0].weight)
+
+
+def test_both_halves_of_a_dueling_network_forget_first() -> None:
+    spec = ObservationSpec(
+        pool="none", grayscale="cv2", resize=(12, 10), interpolation="cv2-area", stack=1
+    )
+    halves = tuple(
+        ChainSpec(
+            name=name,
+            reads="torso",
+            layers=(
+                LayerSpec(kind="linear", out=5),
+                LayerSpec(kind="relu"),
+                LayerSpec(kind="linear", out=out),
+            ),
+            output=name,
+        )
+        for name, out in (("advantage", 3), ("state_value", 1))
+    )
+    torso = ChainSpec(name="torso", layers=(LayerSpec(kind="flatten"),))
+    actions = ActionSpec(meanings=("NOOP", "LEFT", "RIGHT"), selection="greedy", reason="a test")
+    policy = build_policy(NetworkSpec(chains=(torso, *halves)), spec, actions)
+    assert stages(policy) == [["chains.2.2", "chains.1.2"], ["chains.2.0"], ["chains.1.0"]]
+    first = next(cascade(policy, seed=1))
+    observation = torch.rand(2, 1, 12, 10)
+    kept, lost = (p(observation).preferences for p in (policy, first))
+    gaps = (kept - kept.mean(1, keepdim=True)) - (lost - lost.mean(1, keepdim=True))
+    assert float(gaps.abs().max()) > 0.01
 
 
 def test_twins_do_the_same() -> None:
