@@ -22,7 +22,7 @@ from agentlens.workflows.compare_pictures import Gallery
 from agentlens.workflows.compare_plan import ComparisonRun
 from agentlens.workflows.dissect import usual_places
 from agentlens.workflows.revisits import chosen_episodes, pairs_of, sampled_steps
-from agentlens.workflows.untrained import TWIN_SEED, untrained_twin
+from agentlens.workflows.untrained import TWIN_SEED, own_states, untrained_twin
 
 Layers = Mapping[str, np.ndarray]
 """By place, what it gives on the same T states: float [T, C]."""
@@ -58,14 +58,15 @@ def _on_states_of(
     count = sum(map(len, steps.values()))
     if not shared or count < LEAST_STEPS:
         return []
-    observed = [_layer_states(recording, steps) for recording in (own, visit)]
+    recordings = (own, visit)
+    observed = [_layer_states(recording, steps) for recording in recordings]
     mine, theirs = (
         _layers(agent.policy, shared, parts) for agent, parts in zip(agents, observed, strict=True)
     )
     blank = [_untrained(agent, TWIN_SEED + n) for n, agent in enumerate(agents)]
     untrained: list[Layers] = [
-        _layers(policy, shared, parts)
-        for policy, parts in zip(blank, observed, strict=True)
+        _layers(policy, shared, _with_own_states(policy, recording, steps, parts))
+        for policy, recording, parts in zip(blank, recordings, observed, strict=True)
         if policy is not None
     ]
     seeded = _seed_twin_layers(run, home, shared, observed[0])
@@ -101,6 +102,16 @@ def _layer_states(recording: Recording, steps: StepsByEpisode) -> LayerStates:
         states = None if episode.states is None else np.asarray(episode.states)[list(numbers)]
         parts.append((observations, states))
     return parts
+
+
+def _with_own_states(
+    policy: Policy, recording: Recording, steps: StepsByEpisode, observed: LayerStates
+) -> LayerStates:
+    """The same states with the memory that an untrained policy itself has there."""
+    return [
+        (observations, own_states(policy, recording, np.array([(place, s) for s in numbers])))
+        for (observations, _), (place, numbers) in zip(observed, steps.items(), strict=True)
+    ]
 
 
 def _layers(policy: Policy, names: Sequence[str], observed: LayerStates) -> Layers:

@@ -41,7 +41,7 @@ from agentlens.workflows.unit_effects import (
     silenced_kl,
 )
 from agentlens.workflows.unit_screens import Field
-from agentlens.workflows.untrained import TWIN_SEED, untrained_twin
+from agentlens.workflows.untrained import TWIN_SEED, own_states, untrained_twin
 
 TABLE = "units"
 """Name of the table in a recording's folder."""
@@ -137,10 +137,12 @@ def dissect(
     policy, twin = agent.policy, untrained_twin(agent)
     chosen = [find_place(policy, name) for name in places or usual_places(policy)]
     steps = sample_steps(recording)
+    blank = own_states(twin, recording, steps.origins)
     bare = observations_without(recording, steps.origins)
     parts = []
     for number, place in enumerate(chosen):
-        parts.append(_dissect_place(place, policy, twin, steps, bare))
+        other = tap(twin, [place], steps.observations, blank)[place.name]
+        parts.append(_dissect_place(place, policy, steps, other, bare))
         progress(number + 1, len(chosen))
     path = Path(output) if output is not None else recording.folder / TABLE
     _write(path, parts, recording, len(steps.observations))
@@ -281,10 +283,10 @@ def usual_places(policy: Policy) -> list[str]:
 
 
 def _dissect_place(
-    place: Place, policy: Policy, twin: Policy, steps: SampledSteps, bare: ObjectLess
+    place: Place, policy: Policy, steps: SampledSteps, other: np.ndarray, bare: ObjectLess
 ) -> PlaceUnits:
+    """``other``: what the untrained twin's place gives."""
     own = tap(policy, [place], steps.observations, steps.states)[place.name]
-    other = tap(twin, [place], steps.observations, steps.states)[place.name]
     if place.kind == "spatial":
         matches = spatial_matches(own, other, steps.masks)
     else:

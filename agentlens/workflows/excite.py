@@ -39,7 +39,7 @@ from agentlens.workflows.excite_frames import (
 from agentlens.workflows.excite_picture import write_page
 from agentlens.workflows.excite_result import ExciteResult, Role, Subject
 from agentlens.workflows.unit_screens import Field
-from agentlens.workflows.untrained import TWIN_SEED, untrained_twin
+from agentlens.workflows.untrained import TWIN_SEED, own_states, untrained_twin
 
 SAMPLED = 300
 """Steps that background and palette are taken from."""
@@ -127,7 +127,7 @@ def _subjects(
     twin, starts = untrained_twin(agent), _starts(recording)
     own, energies = read_curves(agent.policy, place, range(place.units), recording)
     other = _random_unit(own, unit)
-    blank, _ = read_curves(twin, place, [unit], recording)
+    blank, _ = read_curves(twin, place, [unit], recording, twin=True)
     chosen: tuple[tuple[Role, Policy, int, dict[int, UnitCurve]], ...] = (
         ("unit", agent.policy, unit, {i: c[unit] for i, c in own.items()}),
         ("random unit", agent.policy, other, {i: c[other] for i, c in own.items()}),
@@ -195,7 +195,9 @@ def _subject(
     known = [(frame, fields[frame.at]) for frame in frames if frame.at in fields]
     from_frame = None
     if frames:
-        start, state = _recorded(starts.recording, frames[0])
+        start, state = _recorded(
+            starts.recording, frames[0], policy if role == "untrained" else None
+        )
         from_frame = excite(policy, target, start, starts.palette, plan, state)
     return Subject(
         role=role,
@@ -209,12 +211,18 @@ def _subject(
     )
 
 
-def _recorded(recording: Recording, frame: StrongFrame) -> tuple[np.ndarray, torch.Tensor | None]:
-    """The observation of a step, and the state before it."""
+def _recorded(
+    recording: Recording, frame: StrongFrame, twin: Policy | None
+) -> tuple[np.ndarray, torch.Tensor | None]:
+    """The observation of a step, and the state before it: the recorded one, or the twin's own."""
     episode = next(e for e in recording.episodes if e.index == frame.episode)
     rows = slice(frame.step, frame.step + 1)
     states = episode.states
-    state = None if states is None else torch.from_numpy(np.asarray(states[rows], np.float32))
+    if twin is None:
+        states = None if states is None else np.asarray(states[rows], np.float32)
+    else:
+        states = own_states(twin, recording, np.array([[frame.episode, frame.step]]))
+    state = None if states is None else torch.from_numpy(states)
     return np.asarray(episode.observations[rows][0], np.float32), state
 
 

@@ -14,9 +14,10 @@ from agentlens.envs.atari.objects import boxes_of, facts_of, objects_of
 from agentlens.network.places import Place
 from agentlens.network.taps import CHUNK, tap
 from agentlens.policies.base import Policy
-from agentlens.store.recording import Recording
+from agentlens.store.recording import Episode, Recording
 from agentlens.workflows.dissect import box_masks
 from agentlens.workflows.unit_screens import Field
+from agentlens.workflows.untrained import own_states
 
 APART = 15
 """Decisions between two frames that are told of, so that no moment is told twice."""
@@ -63,7 +64,7 @@ class ObjectShare:
 
 
 def read_curves(
-    policy: Policy, place: Place, units: Sequence[int], recording: Recording
+    policy: Policy, place: Place, units: Sequence[int], recording: Recording, *, twin: bool = False
 ) -> tuple[dict[int, tuple[UnitCurve, ...]], dict[int, np.ndarray]]:
     """What units give at every step.
 
@@ -72,6 +73,7 @@ def read_curves(
         place: of the units.
         units: N numbers.
         recording: of the agent.
+        twin: the policy is another, with a memory of its own.
 
     Returns:
         By episode a curve a unit; and the layer's energy, float32 [T], the mean square of all its
@@ -88,7 +90,7 @@ def read_curves(
         values, places, energy = [], [], []
         for start in range(0, len(episode), CHUNK):
             rows = slice(start, start + CHUNK)
-            states = None if episode.states is None else np.asarray(episode.states[rows])
+            states = _states(policy, recording, episode, rows, twin=twin)
             layer = tap(policy, [place], episode.observations[rows], states)[place.name]
             layer = layer.astype(np.float32)
             energy.append(np.square(layer).reshape(len(layer), -1).mean(1))
@@ -105,6 +107,17 @@ def read_curves(
         )
         energies[episode.index] = np.concatenate(energy)
     return curves, energies
+
+
+def _states(
+    policy: Policy, recording: Recording, episode: Episode, rows: slice, *, twin: bool
+) -> np.ndarray | None:
+    """The memory before some steps: the recorded one, or another policy's own."""
+    if twin:
+        numbers = np.arange(len(episode))[rows]
+        origins = np.stack([np.full(len(numbers), episode.index), numbers], 1)
+        return own_states(policy, recording, origins)
+    return None if episode.states is None else np.asarray(episode.states[rows])
 
 
 def strongest(

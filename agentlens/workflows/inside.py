@@ -5,6 +5,7 @@ Shape letters: T steps, C units of a place, A actions.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from agentlens.policies.agent import Agent, recorded_agent
 from agentlens.policies.base import Policy
 from agentlens.store.recording import Recording, open_recording
 from agentlens.workflows.dissect import SampledSteps, sample_steps
-from agentlens.workflows.untrained import untrained_twin
+from agentlens.workflows.untrained import own_states, untrained_twin
 
 LEARNED_SHARE = 0.8
 """The first steps, from which something is learned; figures are of the rest."""
@@ -72,8 +73,14 @@ class Inside:
     def layer(self, place: Place, *, untrained: bool = False) -> np.ndarray:
         """What a place gives on the steps: float32 [T, C] or [T, C, h, w]."""
         policy = self.twin if untrained else self.agent.policy
-        values = tap(policy, [place], self.steps.observations, self.steps.states)
+        states = self._twin_states if untrained else self.steps.states
+        values = tap(policy, [place], self.steps.observations, states)
         return values[place.name].astype(np.float32)
+
+    @functools.cached_property
+    def _twin_states(self) -> np.ndarray | None:
+        """The untrained network's own memory before the steps: float32 [T, S]."""
+        return own_states(self.twin, self.recording, self.steps.origins)
 
 
 def look_inside(

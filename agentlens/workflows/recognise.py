@@ -24,7 +24,7 @@ from agentlens.store.recording import Episode, Recording, open_recording
 from agentlens.words.attributes import attributes_of
 from agentlens.workflows.describe_result import LOSS_WINDOW
 from agentlens.workflows.dissect import usual_places
-from agentlens.workflows.untrained import untrained_twin
+from agentlens.workflows.untrained import own_states, untrained_twin
 
 CORRUPTED = 6
 """Random windows in which an object is corrupted, of ``LOSS_WINDOW`` steps each."""
@@ -76,13 +76,15 @@ class Recognition:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Steps:
     """``observations``: [T, K, H, W]. ``coordinates``: by group [T, D], NaN where not drawn.
-    ``failing``: bool [T]. ``windows``: how many there are."""
+    ``failing``: bool [T]. ``windows``: how many there are. ``origins``: int64 [T, 2], each step's
+    episode and its place in it."""
 
     observations: np.ndarray
     states: np.ndarray | None
     coordinates: dict[str, np.ndarray]
     failing: np.ndarray
     windows: int
+    origins: np.ndarray
 
 
 def recognise(
@@ -116,8 +118,11 @@ def recognise(
     steps = _steps(recording, corrupt, np.random.default_rng(seed))
     with torch_threads(compute.threads or 1):
         layers = [
-            tap(network, [chosen], steps.observations, steps.states, pooled=True)[chosen.name]
-            for network in (policy, twin)
+            tap(network, [chosen], steps.observations, states, pooled=True)[chosen.name]
+            for network, states in (
+                (policy, steps.states),
+                (twin, own_states(twin, recording, steps.origins)),
+            )
         ]
         objects = [
             _recognised(name, coordinates, steps, layers[0], layers[1])
@@ -182,6 +187,9 @@ def _steps(recording: Recording, corrupt: str, rng: np.random.Generator) -> _Ste
         coordinates=_coordinates(parts, recorded),
         failing=failing,
         windows=int((np.diff(failing.astype(np.int8), prepend=0) > 0).sum()),
+        origins=np.concatenate(
+            [np.stack([np.full(n, e.index), np.arange(n)], 1) for e, n in parts]
+        ),
     )
 
 

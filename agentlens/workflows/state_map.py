@@ -5,6 +5,7 @@ Shape letters: T states, C units of the layer, Y X screen.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from agentlens.store.recording import Recording, open_recording
 from agentlens.viewer.state_map import StateMap, state_map_page
 from agentlens.workflows.dissect import box_coordinates
 from agentlens.workflows.state_colours import by_label, by_number, draw_map
-from agentlens.workflows.untrained import untrained_twin
+from agentlens.workflows.untrained import own_states, untrained_twin
 
 MOST_STATES = 400
 
@@ -133,7 +134,7 @@ def map_states(
     where = find_place(agent.policy, place)
     states = _chosen(recording, plan.states)
     points, share = _laid_out(agent.policy, where, states, plan.kind)
-    far = _untrained_neighbours(agent, where, states, plan.kind)
+    far = _untrained_neighbours(agent, recording, where, states, plan.kind)
     told = _told(states, nearest(points, states.games, states.steps), far)
     colourings = [
         by_number(name, values, _note(figure))
@@ -171,12 +172,15 @@ def _laid_out(
 
 
 def _untrained_neighbours(
-    agent: Agent, place: Place, states: _States, kind: MapKind
+    agent: Agent, recording: Recording, place: Place, states: _States, kind: MapKind
 ) -> np.ndarray | None:
-    """Neighbours on the map of a network that never learned; None where none can be made."""
+    """Neighbours on the map of a network that never learned, with a memory of its own; None where
+    none can be made."""
     if not isinstance(agent.policy, ChainPolicy):
         return None
-    points, _ = _laid_out(untrained_twin(agent), place, states, kind)
+    twin = untrained_twin(agent)
+    memory = own_states(twin, recording, np.stack([states.games, states.steps], 1))
+    points, _ = _laid_out(twin, place, dataclasses.replace(states, memory=memory), kind)
     return nearest(points, states.games, states.steps)
 
 
