@@ -78,10 +78,6 @@ def compare(
     Raises:
         InvalidArgument: fewer than two agents, other games or protocols, no common seed.
         AlreadyExists, UnknownName, CheckpointError, Corrupt, DiskError: as the stages.
-
-    Notes:
-        Where agents have games to play, they play in processes of their own: a script then needs
-        the usual ``if __name__ == "__main__"`` guard. The figures do not depend on it.
     """
     method = configure(plan.method)
     with_twin = load_participants(agents, plan.checkpoints, seed_twin=plan.seed_twin)

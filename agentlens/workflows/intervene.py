@@ -55,8 +55,7 @@ def intervene(
         DiskError: the table cannot be written.
 
     Notes:
-        A whole game of Pong costs about 5 seconds of one core, a hidden one twice as much. With
-        several processes a script needs the usual ``if __name__ == "__main__"`` guard.
+        A whole game of Pong costs about 5 seconds of one core, a hidden one twice as much.
     """
     recording, play = open_recording(recording), play or PlayOn()
     compute = compute or Compute()

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -64,7 +65,7 @@ def in_processes(
             process = context.Process(
                 target=_send_rows, args=(run, tuple(part), writer), daemon=True
             )
-            with _interrupts_held():
+            with starting():
                 process.start()
             writer.close()
             processes[reader] = process
@@ -76,12 +77,23 @@ def in_processes(
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back. What is started meanwhile never gets it: whoever started it stops it."""
+def starting() -> Iterator[None]:
+    """Where processes are started: Ctrl-C is held back, and the caller's script is left alone.
+
+    What is started meanwhile never gets Ctrl-C: whoever started it stops it. It does not run the
+    script again either, as spawned processes do: all that runs there is in this package, so a
+    script needs no guard.
+    """
+    script = vars(sys.modules["__main__"])
+    names: dict[str, Any] = {
+        name: script[name] for name in ("__file__", "__spec__") if name in script
+    }
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    script.update(dict.fromkeys(names))
     try:
         yield
     finally:
+        script.update(names)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

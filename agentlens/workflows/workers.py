@@ -7,11 +7,14 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.sharedctypes import Synchronized
 from types import TracebackType
 from typing import Concatenate, TypeVar
 
+from agentlens.errors import DeviceError
 from agentlens.progress import Progress
+from agentlens.workflows.processes import starting
 
 Result = TypeVar("Result")
 
@@ -24,7 +27,6 @@ class Workers:
     """Some processes, each of which computes on one thread.
 
     Leaving the block ends them; where an error leaves it, their work stops at its next report.
-    A script that starts them needs the usual ``if __name__ == "__main__"`` guard.
     """
 
     def __init__(self, count: int) -> None:
@@ -65,17 +67,33 @@ class Workers:
 
         Returns:
             What each part gave, in the order of the parts.
+
+        Raises:
+            AgentlensError: as ``run`` in one of the processes.
+            DeviceError: a process died.
         """
         self._done.value = 0
         progress(0, total)
-        futures = [self._pool.submit(_counted, run, part) for part in parts]
+        with starting():
+            futures = [self._pool.submit(_counted, run, part) for part in parts]
         waiting: set[concurrent.futures.Future[Result]] = set(futures)
         while waiting:
             finished, waiting = concurrent.futures.wait(waiting, REPORT_EVERY_S)
             for future in finished:
-                future.result()
+                _check(future)
             progress(self._done.value, total)
         return [future.result() for future in futures]
+
+
+def _check(future: concurrent.futures.Future[Result]) -> None:
+    """Raise what a part raised."""
+    try:
+        future.result()
+    except BrokenProcessPool:
+        raise DeviceError(
+            "one of the processes ended before its work was finished; fewer (--threads) need less "
+            "memory."
+        ) from None
 
 
 _shared: list[Synchronized[int]] = []

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from agentlens.errors import Corrupt
+from agentlens.errors import Corrupt, DeviceError
 from agentlens.progress import Progress
 from agentlens.workflows.workers import Workers
 
@@ -27,6 +30,11 @@ def failing(progress: Progress, number: int) -> None:
     for step in range(10_000):
         progress(step, 0)
         time.sleep(0.02)
+
+
+def dying(progress: Progress, number: int) -> None:
+    """As if the system had killed it."""
+    os._exit(9)
 
 
 def test_results_come_in_the_order_of_the_parts_and_progress_is_that_of_all() -> None:
@@ -49,3 +57,36 @@ def test_an_error_of_one_part_is_raised_as_it_is_and_stops_the_others() -> None:
     with pytest.raises(Corrupt, match="the first part is broken"), Workers(2) as workers:
         workers.results(failing, [(0,), (1,)], lambda *_: None)
     assert time.monotonic() - began < 60
+
+
+def test_a_process_that_dies_is_told_of() -> None:
+    with pytest.raises(DeviceError, match="ended before its work"), Workers(2) as workers:
+        workers.results(dying, [(0,), (1,)], lambda *_: None)
+
+
+SCRIPT = """
+from tests.unit.test_workers import counted
+from agentlens.workflows.processes import in_processes
+from agentlens.workflows.workers import Workers
+
+print("script", __name__, __file__ is not None)
+with Workers(2) as workers:
+    parts = workers.results(counted, [(1, 0.0), (2, 0.0)], lambda *_: None)
+    print("done", [number for number, *_ in parts])
+print("made", sorted(in_processes(iter, [[1], [2]])))
+"""
+
+
+def test_a_script_needs_no_guard(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    root = Path(__file__).parents[2]
+    told = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.stderr == ""
+    assert told.stdout.splitlines() == ["script __main__ True", "done [1, 2]", "made [1, 2]"]
