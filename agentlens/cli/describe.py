@@ -80,10 +80,11 @@ def run(options: Options) -> int:
             progress=report,
         )
     columns, _ = read_table(result.folder / "sentences")
-    count = len(columns["sentence"])
+    count, games = len(columns["sentence"]), len(set(columns["episode"].tolist()))
     for place in range(min(options.lines, count)):
         row = place * count // min(options.lines, count)
-        print(f"step {columns['step'][row]}: {columns['sentence'][row]}")
+        game = f"game {columns['episode'][row]}, " if games > 1 else ""
+        print(f"{game}step {columns['step'][row]}: {columns['sentence'][row]}")
     rows = [
         (
             group.name,

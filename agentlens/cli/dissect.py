@@ -17,8 +17,9 @@ class Options:
     Spatial places are matched with object masks (IoU), vectors and memory with attributes (AUC).
     The excess is what a unit has over the same unit of an untrained network and over the masks of
     other steps; the score alone means little. KL: the policy's change with the unit silenced; KL
-    carried: with the unit giving what it gives when the object is erased from the screens. A page
-    shows the best units with the screens at which each is strongest.
+    carried: with the unit giving what it gives when the object is erased from the screens. "not:
+    X": the unit is larger where X does not hold. A page shows the best units with the screens at
+    which each is strongest.
 
     Example: agentlens dissect recordings/pong-ppo --places torso.5 torso.8
     """
@@ -55,7 +56,7 @@ def run(options: Options) -> int:
         for match, kl, carried in order[: options.best]:
             name = f"{part.place.name}.unit.{match.unit}"
             scores = (f"{v:.2f}" for v in (match.score, match.twin, match.shuffled, match.excess))
-            rows.append((name, match.concept, *scores, f"{kl:.4f}", f"{carried:.4f}"))
+            rows.append((name, match.stands_for, *scores, f"{kl:.4f}", f"{carried:.4f}"))
     heads = ("unit", "stands for", "score", "untrained", "other steps", "excess")
     table((*heads, "KL silenced", "KL carried"), rows)
     for part in result.places:

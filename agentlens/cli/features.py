@@ -17,7 +17,8 @@ class Options:
     Learned on the first four fifths of the recording's steps with an object in sight; all figures
     are of the rest. KL: from the policy to the policy with the rebuilt layer in its place. Names
     are attributes (AUC); beside each stand the untrained network's 99th percentile of features
-    learned the same way, and the score with the attribute's steps rolled.
+    learned the same way, and the score with the attribute's steps rolled. "not: X": the feature is
+    larger where X does not hold.
 
     Example: agentlens features recordings/pong-ppo --place torso.8 --active 16
     """
@@ -71,7 +72,7 @@ def run(options: Options) -> int:
         [
             (
                 str(match.unit),
-                match.concept,
+                match.stands_for,
                 *(f"{v:.2f}" for v in (match.score, match.twin, match.shuffled, match.excess)),
             )
             for match in order

@@ -63,7 +63,8 @@ def run(options: Options) -> int:
     for kind in dict.fromkeys(m.kind for m in moments):
         print(f"{kind}: {describe_kind(kind)[0]}")
     first = shlex.quote(moments[0].kind)
-    print(f"to see one: agentlens render {options.recording} --around {first}")
+    game = f" --episode {options.episode}" if options.episode else ""
+    print(f"to see one: agentlens render {options.recording} --around {first}{game}")
     return 0
 
 

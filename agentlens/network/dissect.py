@@ -34,6 +34,8 @@ class UnitMatch:
     ``score``: IoU of a spatial unit, AUC of a vector unit. ``twin``: the largest score of the same
     unit of an untrained network with this concept. ``shuffled``: the score with the concept's
     steps rolled by half the recording. ``purity``: the score's lead over the second-best concept.
+    ``rises``: whether it is larger where the concept holds; an entry of a vector may be smaller
+    there.
     """
 
     unit: int
@@ -42,6 +44,20 @@ class UnitMatch:
     twin: float
     shuffled: float
     purity: float
+    rises: bool = True
+
+    @property
+    def stands_for(self) -> str:
+        """Where the unit is strong, in words.
+
+        Example:
+            >>> match = UnitMatch(
+            ...     unit=0, concept="ball", score=1, twin=0, shuffled=0, purity=1, rises=False
+            ... )
+            >>> match.stands_for
+            'not: ball'
+        """
+        return self.concept if self.rises else f"not: {self.concept}"
 
     @property
     def excess(self) -> float:
@@ -121,14 +137,29 @@ def attribute_auc(activations: np.ndarray, attributes: np.ndarray) -> np.ndarray
         activations: [T, C].
         attributes: bool [T, N].
     """
+    area = _area(activations, attributes)
+    return np.asarray(np.maximum(area, 1 - area))
+
+
+def rises_with(activations: np.ndarray, attributes: np.ndarray) -> np.ndarray:
+    """Whether each unit tends to be larger where an attribute holds: bool [C, N].
+
+    Args:
+        activations: [T, C].
+        attributes: bool [T, N].
+    """
+    return np.asarray(_area(activations, attributes) >= 0.5)
+
+
+def _area(activations: np.ndarray, attributes: np.ndarray) -> np.ndarray:
+    """The area under the ROC curve: float64 [C, N]."""
     ranks = _mid_ranks(activations)
     positive = attributes.sum(0).astype(np.float64)
     negative = len(attributes) - positive
     sums = ranks.T @ attributes.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         area = (sums - positive * (positive + 1) / 2) / (positive * negative)
-    area = np.where((positive == 0) | (negative == 0), 0.5, area)
-    return np.asarray(np.maximum(area, 1 - area))
+    return np.asarray(np.where((positive == 0) | (negative == 0), 0.5, area))
 
 
 def soft_wpmi(
@@ -159,13 +190,18 @@ def soft_wpmi(
 
 
 def best_matches(
-    scores: np.ndarray, twin: np.ndarray, shuffled: np.ndarray, concepts: tuple[str, ...]
+    scores: np.ndarray,
+    twin: np.ndarray,
+    shuffled: np.ndarray,
+    concepts: tuple[str, ...],
+    rises: np.ndarray | None = None,
 ) -> tuple[UnitMatch, ...]:
     """The best concept of every unit, by its excess over the controls.
 
     Args:
         scores, twin, shuffled: [C, N] of the unit, of an untrained twin's, and of rolled steps.
         concepts: N names.
+        rises: bool [C, N], whether a unit is larger where a concept holds; all are if not given.
     """
     controls = np.maximum(twin, shuffled)
     matches = []
@@ -180,6 +216,7 @@ def best_matches(
                 twin=float(twin[unit, best]),
                 shuffled=float(shuffled[unit, best]),
                 purity=float(row[best] - (others.max() if len(others) else 0)),
+                rises=rises is None or bool(rises[unit, best]),
             )
         )
     return tuple(matches)
@@ -217,6 +254,7 @@ def vector_matches(
         attribute_auc(twin, stacked),
         attribute_auc(own, rolled),
         tuple(attributes),
+        rises_with(own, stacked),
     )
 
 

@@ -59,17 +59,15 @@ class PlaceUnits:
 
     ``matches``: one a unit. ``kl``: nats, the policy's mean change when the unit is silenced to
     its mean. ``carried``: nats, its mean change when the unit alone gives what it gives without
-    the object that it stands for. ``rises``: whether it is larger where the concept holds; an
-    entry of a vector may be smaller there. ``soft_wpmi``: of an entry of a vector with its
-    concept, NaN elsewhere. ``dead``: share of units that never change. ``strips``: the best units
-    with the steps at which each is strongest.
+    the object that it stands for. ``soft_wpmi``: of an entry of a vector with its concept, NaN
+    elsewhere. ``dead``: share of units that never change. ``strips``: the best units with the
+    steps at which each is strongest.
     """
 
     place: Place
     matches: tuple[UnitMatch, ...]
     kl: tuple[float, ...]
     carried: tuple[float, ...]
-    rises: tuple[bool, ...]
     soft_wpmi: tuple[float, ...]
     dead: float
     strips: tuple[UnitStrip, ...]
@@ -302,10 +300,6 @@ def _dissect_place(
         carried=carried,
         soft_wpmi=_wpmi_of_names(place, own, matches, steps.attributes),
         strips=_strips(asked, own, matches, (kl, carried)),
-        rises=tuple(
-            place.kind == "spatial" or _rises(own[:, unit], steps.attributes[concept])
-            for unit, concept in enumerate(concepts)
-        ),
         dead=float((flat.max(1) == flat.min(1)).mean()),
     )
 
@@ -352,12 +346,6 @@ def _wpmi_of_names(
     return tuple(float(scores[m.unit, names.index(m.concept)]) for m in matches)
 
 
-def _rises(values: np.ndarray, held: np.ndarray) -> bool:
-    """Whether a unit [T] is larger on the mean where an attribute [T] holds."""
-    wide = values.astype(np.float64)
-    return bool(wide[held].mean() > wide[~held].mean())
-
-
 def _write(path: Path, parts: Sequence[PlaceUnits], recording: Recording, steps: int) -> None:
     rows = [
         {
@@ -366,12 +354,11 @@ def _write(path: Path, parts: Sequence[PlaceUnits], recording: Recording, steps:
             "excess": match.excess,
             "kl_when_silenced": kl,
             "kl_carried": carried,
-            "rises": rises,
             "soft_wpmi": wpmi,
         }
         for part in parts
-        for match, kl, carried, rises, wpmi in zip(
-            part.matches, part.kl, part.carried, part.rises, part.soft_wpmi, strict=True
+        for match, kl, carried, wpmi in zip(
+            part.matches, part.kl, part.carried, part.soft_wpmi, strict=True
         )
     ]
     columns = {name: [row[name] for row in rows] for name in rows[0]}

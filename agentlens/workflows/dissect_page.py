@@ -32,6 +32,17 @@ _APART = 2
 
 _HEIGHT, _PATCH, _GAP, _LABEL = 210, 84, 10, 20
 
+_CAVEAT = (
+    "IoU: where the unit is strongest and where the object is, their overlap as a share of both "
+    "(0 to 1). AUC: how well the unit's value tells steps with the named attribute from others "
+    "(0.5 is chance, 1 is always); not: the unit is larger where it does not hold. Untrained: the "
+    "score of the same unit of a network that never learned. Other steps: the score with the "
+    "objects of other steps. Excess: what the score has over the larger of these two. KL silenced: "
+    "nats that the policy moves when the unit gives its mean; KL carried: when it gives what it "
+    "gives with the object erased. A name says what a unit shows, not what it is used for: "
+    "agentlens edit silences it."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StripFrame:
@@ -96,14 +107,12 @@ def write_dissection_page(
     name = recording.header.agent.name
     page = FigurePage(
         title=f"{name}: what its units stand for",
-        lead="The best units of each layer by their excess, with the screens of the recording at "
-        "which each is strongest. A box marks what the unit reads there; below each screen is "
-        "what lies in the box.",
+        lead="The best units of each layer by their excess, with the screens at which each is "
+        f"strongest among {len(origins)} steps of the recording; above a screen is the unit's "
+        "value there. A box marks what the unit reads; below each screen is what lies in the box.",
         pictures=[_picture(strip, recording, origins) for strip in strips],
         tables=[],
-        caveat="The excess is what a score has over the same unit of a network that never learned "
-        "and over the masks of other steps. A name says what a unit shows, not what it is used "
-        "for: agentlens edit silences it.",
+        caveat=_CAVEAT,
     )
     write_file(path.with_name(f"{path.name}.html"), figure_page(page).encode())
 
@@ -114,10 +123,10 @@ def _picture(strip: UnitStrip, recording: Recording, origins: np.ndarray) -> Pag
     return PagePicture(
         png=png_bytes(draw_strip(strip, recording, origins)),
         alt=f"Screens at which {unit} is strongest",
-        title=f"{unit}: {match.concept}",
+        title=f"{unit}: {match.stands_for}",
         text=f"{kind} {match.score:.2f}, untrained {match.twin:.2f}, other steps "
-        f"{match.shuffled:.2f}: excess {match.excess:.2f}. KL silenced {strip.kl:.4f}, carried "
-        f"{strip.carried:.4f}.",
+        f"{match.shuffled:.2f}: excess {match.excess:.2f}. KL silenced {strip.kl:.4f}, KL "
+        f"carried {strip.carried:.4f}.",
     )
 
 

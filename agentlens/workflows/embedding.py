@@ -262,7 +262,7 @@ def _write(result: ConceptResult, model: Embedding, inside: Inside, place: str) 
 
 
 def _write_curves(result: ConceptResult, model: Embedding, inside: Inside, place: Place) -> None:
-    """The learned numbers at every step of the recording, each with what it follows."""
+    """The learned numbers at every step, each with what it follows and how closely."""
     episodes = [episode for episode in inside.recording.episodes if len(episode)]
     numbers = np.concatenate([_numbers_of(model, inside.agent.policy, place, e) for e in episodes])
     columns: dict[str, np.ndarray] = {
@@ -271,7 +271,7 @@ def _write_curves(result: ConceptResult, model: Embedding, inside: Inside, place
     }
     for named, values in zip(result.embedding.named, numbers.T, strict=True):
         follows = abs(named.correlation) > named.rolled
-        what = named.coordinate if follows else "no object"
+        what = f"{named.coordinate} {named.correlation:+.2f}" if follows else "no object"
         columns[f"{place.name} {named.number}: {what}"] = values
     about = {"recording": inside.recording.header.identity, "place": place.name, **provenance()}
     write_table(result.curves, columns, about)

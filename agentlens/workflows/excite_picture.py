@@ -23,6 +23,11 @@ from agentlens.workflows.unit_screens import boxed_screen, png_bytes
 SHOWN_FRAMES = 4
 
 _CELL, _GAP, _MARGIN, _HEADER, _LABEL, _ROLE, _CURVE = 252, 10, 16, 52, 20, 26, 90
+_START_NOTE = (
+    "Made screens hold no grey value that fewer than one pixel in ten thousand has, and the frame "
+    "they begin with is brought to these: its figure in the picture may differ a little from the "
+    "most recorded. The background is the median of the recording's screens."
+)
 _ROLES = {
     "unit": "the unit",
     "random unit": "a random unit of the layer",
@@ -183,7 +188,7 @@ def _tables(result: ExciteResult) -> list[PageTable]:
         cell = f"{ground.before:.2f} to {ground.after:.2f} ({ground.changed:.1%})"
         rows.append((_ROLES[subject.role], subject.name, strongest, text, cell))
     columns = ("", "unit", "most recorded", "made from that frame", "made from the background")
-    tables = [PageTable(title="How active", heads=columns, rows=rows)]
+    tables = [PageTable(title="How active", heads=columns, rows=rows, note=_START_NOTE)]
     shares = [
         (_ROLES[subject.role], share.name, f"{share.strong:.0%}", f"{share.other:.0%}")
         for subject in result.subjects

@@ -14,7 +14,7 @@ import torch
 
 from agentlens.compute import Compute
 from agentlens.network.concepts import policy_kl
-from agentlens.network.dissect import UnitMatch, attribute_auc, best_matches
+from agentlens.network.dissect import UnitMatch, attribute_auc, best_matches, rises_with
 from agentlens.network.features import (
     FeaturePlan,
     SparseFeatures,
@@ -147,6 +147,7 @@ def feature_matches(
         np.broadcast_to(controls, scores.shape),
         attribute_auc(own, rolled),
         tuple(attributes),
+        rises_with(own, stacked),
     )
 
 
@@ -175,7 +176,7 @@ def _write(
         "attribute": [match.concept for match in result.matches],
         **{
             name: [getattr(match, name) for match in result.matches]
-            for name in ("score", "twin", "shuffled", "purity", "excess")
+            for name in ("score", "twin", "shuffled", "purity", "rises", "excess")
         },
         "active_share": (features != 0).mean(0),
         "mean_when_active": features.sum(0) / np.maximum((features != 0).sum(0), 1),

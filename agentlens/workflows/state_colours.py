@@ -9,7 +9,7 @@ import numpy as np
 
 from agentlens.drawing.pixels import canvas, fill
 from agentlens.drawing.sheet import write_png
-from agentlens.drawing.text import SMALL, TITLE, draw_text
+from agentlens.drawing.text import SMALL, TITLE, draw_text, text_width
 from agentlens.drawing.theme import THEMES
 from agentlens.viewer.state_map import Colouring, placed
 
@@ -29,7 +29,9 @@ _LABELS = (
 """Told apart by colour-blind readers (Okabe and Ito 2008)."""
 
 _UNKNOWN = (150, 150, 150)
-_PANEL, _HEADER, _LEGEND, _MARGIN, _DOT = 420, 56, 44, 16, 5
+_PANEL, _HEADER, _MARGIN, _DOT, _LINE = 420, 56, 16, 5, 18
+_TEXT = 14
+"""From the left of a legend's dot to its words."""
 
 
 def by_number(name: str, values: np.ndarray, note: str) -> Colouring:
@@ -40,8 +42,9 @@ def by_number(name: str, values: np.ndarray, note: str) -> Colouring:
     share = np.clip((np.nan_to_num(values) - low) / max(high - low, 1e-12), 0, 1)
     colours = np.where(known[:, None], _ramp(share), _UNKNOWN)
     middle = (low + high) / 2
-    ends = zip((0.0, 0.5, 1.0), (low, middle, high), strict=True)
-    legend = [(_tuple(_ramp(np.array([s]))[0]), f"{value:.4g}") for s, value in ends]
+    words = (f"{low:.4g} or less", f"{middle:.4g}", f"{high:.4g} or more")
+    shades = _ramp(np.array([0.0, 0.5, 1.0]))
+    legend = [(_tuple(shade), text) for shade, text in zip(shades, words, strict=True)]
     if not known.all():
         legend.append((_UNKNOWN, "none"))
     return Colouring(
@@ -80,25 +83,41 @@ def draw_map(
     shown, theme = colourings, THEMES["light"]
     inside = placed(points, _PANEL, _MARGIN)
     width = len(shown) * (_PANEL + _MARGIN) + _MARGIN
-    picture = canvas((width, _HEADER + _PANEL + _LEGEND), theme.background)
+    legends = [legend_places([words for _, words in c.legend], _PANEL) for c in shown]
+    lines = 1 + max((y for legend in legends for _, y in legend), default=0) // _LINE
+    height = _HEADER + _PANEL + 8 + lines * _LINE + _MARGIN
+    picture = canvas((width, height), theme.background)
     draw_text(picture, title, _MARGIN, 8, size=TITLE, colour=theme.text, width=width - 2 * _MARGIN)
-    for number, colouring in enumerate(shown):
+    for number, (colouring, legend) in enumerate(zip(shown, legends, strict=True)):
         left = _MARGIN + number * (_PANEL + _MARGIN)
         draw_text(picture, colouring.name, left, 34, size=SMALL, colour=theme.muted, width=_PANEL)
         fill(picture, left, _HEADER, _PANEL, _PANEL, theme.surface)
         panel = picture[_HEADER : _HEADER + _PANEL, left : left + _PANEL]
         for (x, y), colour in zip(inside, colouring.colours, strict=True):
             _dot(panel, x, y, colour)
-        _draw_legend(picture, colouring, left, _HEADER + _PANEL + 8)
+        for (colour, words), (x, y) in zip(colouring.legend, legend, strict=True):
+            _draw_entry(picture, colour, words, left + x, _HEADER + _PANEL + 8 + y)
     write_png(picture, output, force=force)
 
 
-def _draw_legend(picture: np.ndarray, colouring: Colouring, left: int, top: int) -> None:
-    theme, room = THEMES["light"], _PANEL // max(len(colouring.legend), 1)
-    for number, (colour, words) in enumerate(colouring.legend):
-        place = left + number * room
-        _dot(picture[top : top + 16], place + _DOT, 8, np.array(colour, np.uint8))
-        draw_text(picture, words, place + 14, top, size=SMALL, colour=theme.text, width=room - 16)
+def legend_places(words: Sequence[str], width: int) -> list[tuple[int, int]]:
+    """Where the entries of a legend stand, x and y: side by side in lines of ``width`` pixels."""
+    places, x, y = [], 0, 0
+    for text in words:
+        room = _TEXT + text_width(text, SMALL)
+        if x and x + room > width:
+            x, y = 0, y + _LINE
+        places.append((x, y))
+        x += room + _MARGIN
+    return places
+
+
+def _draw_entry(
+    picture: np.ndarray, colour: tuple[int, int, int], words: str, left: int, top: int
+) -> None:
+    _dot(picture[top : top + _LINE], left + _DOT, 8, np.array(colour, np.uint8))
+    theme, room = THEMES["light"], _PANEL - _TEXT
+    draw_text(picture, words, left + _TEXT, top, size=SMALL, colour=theme.text, width=room)
 
 
 def _dot(panel: np.ndarray, x: float, y: float, colour: np.ndarray) -> None:

@@ -258,7 +258,7 @@ def _told(states: _States, near: np.ndarray, far: np.ndarray | None) -> list[Tol
 
 def _note(figure: ToldFigure) -> str:
     what = "of the states' actions" if figure.name == "action" else "of its variance"
-    text = f"neighbours on the map tell {max(figure.own, 0):.0%} {what}"
+    text = f"the ten nearest states tell {max(figure.own, 0):.0%} {what}"
     if not np.isfinite(figure.own):
         return ""
     if figure.untrained is None:
@@ -270,7 +270,9 @@ def _lead(place: str, count: int, share: float | None) -> str:
     kind = "UMAP" if share is None else f"two principal components, {share:.0%} of its variance"
     return (
         f"{count} states of the recording, laid out by what {place} gives ({kind}). "
-        "States that the layer gives alike values lie near each other."
+        "States that the layer gives alike values lie near each other. Rows and columns of objects "
+        "are screen pixels of their middles, from the top left; nearest states count from 50 "
+        "decisions away in the game."
     )
 
 

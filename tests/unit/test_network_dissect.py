@@ -71,6 +71,14 @@ def test_vector_matches_find_a_planted_unit() -> None:
     assert best.unit == 6
     assert best.score > 0.95
     assert best.twin < 0.65
+    assert best.stands_for == "above"
+
+
+def test_a_unit_that_falls_with_an_attribute_does_not_stand_for_it() -> None:
+    held = np.array([True, False, True, False])
+    own, twin = np.where(held, 0.0, 1.0)[:, None], np.zeros((4, 1))
+    (match,) = vector_matches(own, twin, {"above": held})
+    assert (match.score, match.rises, match.stands_for) == (1.0, False, "not: above")
 
 
 def test_soft_wpmi_prefers_the_concept_that_is_rare_elsewhere() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agentlens.drawing.text import SMALL, text_width
 from agentlens.errors import InvalidArgument
 from agentlens.network.state_maps import (
     nearest,
@@ -22,7 +23,7 @@ from agentlens.network.state_maps import (
     told_variance,
 )
 from agentlens.viewer.state_map import StateMap, state_map_page
-from agentlens.workflows.state_colours import by_label, by_number
+from agentlens.workflows.state_colours import by_label, by_number, legend_places
 
 
 def test_components_of_a_plane_are_the_plane() -> None:
@@ -60,6 +61,18 @@ def test_what_neighbours_tell_by_hand() -> None:
     assert told_variance(np.array([1.0, 5.0, 1.0, 5.0]), neighbours) == -3.0
     assert np.isnan(told_variance(np.array([1.0, np.nan, 5.0, np.nan]), neighbours))
     assert told_share(np.array([0, 0, 2, 1]), neighbours) == 0.5
+
+
+def test_entries_of_a_legend_stand_in_lines() -> None:
+    words = ("NOOP", "FIRE", "RIGHT", "LEFT", "RIGHTFIRE", "LEFTFIRE")
+    assert {y for _, y in legend_places(words, 420)} == {0}
+    places = legend_places(words * 3, 420)
+    assert len(places) == len(set(places)) == 18
+    assert places == sorted(places, key=lambda place: place[::-1])
+    ends = [
+        x + 14 + text_width(text, SMALL) for (x, _), text in zip(places, words * 3, strict=True)
+    ]
+    assert max(ends) <= 420
 
 
 def test_a_missing_package_is_named() -> None:
