@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from agentlens.cli import main
 from agentlens.drawing.film import Film
+from agentlens.drawing.panels.numbers import Numbers
+from agentlens.drawing.strips import MARGIN, STRIP
 from agentlens.envs.protocols import resolve
 from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
+from agentlens.network.concepts import Embedding, EmbeddingPlan
 from agentlens.policies.agent import Agent, load_agent
 from agentlens.policies.importing import save_agent
 from agentlens.policies.networks import build_policy
@@ -134,6 +140,39 @@ def test_features_and_concepts_are_written(
     run("concepts", recording, "--place", "torso.4", "--k", "2", *small)
     assert read_artefact(tmp_path / "concepts", "embedding").about["place"] == "torso.4"
     assert "principal components" in capsys.readouterr().out
+
+
+def test_the_drawn_curve_is_what_concepts_computed(recording: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(
+        recording, tmp_path / "copy", ignore=shutil.ignore_patterns("numbers", "*.parquet")
+    )
+    small = ("--updates", "20", "--output", tmp_path / "concepts")
+    run("concepts", copied, "--place", "torso.4", "--k", "2", *small)
+    opened = open_recording(copied)
+    artefact = read_artefact(tmp_path / "concepts", "embedding")
+    agent, observations = load_agent(recording.parent / "agent"), opened.episodes[0].observations
+    model = Embedding(12, 6, EmbeddingPlan(**artefact.about["plan"]))
+    model.load_state_dict({name: torch.from_numpy(v) for name, v in artefact.tensors.items()})
+    torso = nn.Sequential(*cast(Any, agent.policy).chains[0])
+    with torch.no_grad():
+        layer = torso(torch.from_numpy(observations[:])).half().float()  # as layers are read
+        computed = model.embed(layer).numpy()
+    film = Film(opened, None)
+    assert [curve.name[:9] for curve in film.scene.numbers] == ["torso.4 0", "torso.4 1"]
+    for curve, numbers in zip(film.scene.numbers, computed.T, strict=True):
+        np.testing.assert_allclose(curve.values, numbers, atol=1e-5)
+    (panel,) = Numbers.for_scene(film.scene, 640)
+    (_, height), plot = panel.size, (640 - 2 * MARGIN - 150 - 64, 40)
+    assert height == 2 * (MARGIN + STRIP)
+    for frame in (0, 45, 100, 179):
+        picture = panel.draw(film.context(frame))
+        x = MARGIN + 150 + round(frame / 179 * (plot[0] - 1))
+        for strip, numbers in enumerate(computed.T):
+            part = (numbers[frame] - numbers.min()) / (numbers.max() - numbers.min())
+            y = MARGIN + 48 * strip + round((1 - float(part)) * (plot[1] - 1))
+            beside_the_cursor = picture[48 * strip : 48 * (strip + 1) + 8, x + 2]
+            dot = (beside_the_cursor == film.scene.theme.accents["control"]).all(-1)
+            np.testing.assert_array_equal(np.flatnonzero(dot) + 48 * strip, np.arange(y - 2, y + 3))
 
 
 EXCITE = ("excite", "--unit", "torso.1.unit.3", "--updates", "1", "--output", "x.html")

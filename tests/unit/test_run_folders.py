@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from agentlens import cli
+from agentlens.cli import _console
+from agentlens.cli._options import AgentChoice
+from agentlens.cli._verb import VERBS
 from agentlens.errors import InvalidArgument
 from agentlens.policies.agent import load_agent
 from agentlens.policies.importing import import_agent
@@ -41,7 +45,7 @@ def test_the_zoos_last_model_is_named_as_its_run(tmp_path: Path) -> None:
     assert load_agent(run / "best_model.zip").spec.name == "Env_1-best_model"
 
 
-def test_every_verb_takes_a_runs_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_runs_folder_is_an_agent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = run_of_the_zoo(tmp_path, {"env_wrapper": [WRAPPER], "frame_stack": 4})
     folder = import_agent(run, tmp_path / "zoo")
     assert load_agent(folder).spec.environment.id == "PongNoFrameskip-v4"
@@ -50,6 +54,60 @@ def test_every_verb_takes_a_runs_folder(tmp_path: Path, capsys: pytest.CaptureFi
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "agent: Env_1 (PPO)"
     assert f"go on: agentlens video {run}" in lines
+
+
+OTHER = "pong-ppo"
+
+COMMANDS = {
+    "compare": (OTHER, "--quick", "--episodes", "1", "--map-states", "0", "--moments", "0"),
+    "import": ("--name", "imported", "--output", "imported"),
+    "info": (),
+    "network": (),
+    "record": ("--max-steps", "4", "--output", "recording"),
+    "score": ("--episodes", "2", "--max-steps", "4"),
+    "video": ("--max-steps", "2", "--stride", "20"),
+    "watch": ("--max-steps", "2", "--stride", "20", "--output", "watched.mp4"),
+}
+"""Verbs that take an agent, with what makes them quick."""
+
+WHOLE_GAMES = ("compare",)
+"""Those that play whole games: they are followed up to the first report of play."""
+
+
+def test_the_verbs_below_are_all_that_take_an_agent() -> None:
+    choosing = {
+        name
+        for name in VERBS.names()
+        if AgentChoice in get_type_hints(VERBS.load(name).options).values()
+    }
+    assert choosing == set(COMMANDS) - {"compare", "import", "info"}  # these say it in own words
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_verb_takes_a_runs_folder(
+    verb: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = run_of_the_zoo(tmp_path, {"env_wrapper": [WRAPPER], "frame_stack": 4})
+    if verb in WHOLE_GAMES:
+        monkeypatch.setattr(_console._PlainLines, "__call__", _stop)
+    try:
+        assert cli.main([verb, str(run), *COMMANDS[verb]]) == 0
+    except _Playing:
+        assert verb in WHOLE_GAMES
+    assert "PongNoFrameskip-v4.zip" in caplog.text + capsys.readouterr().out
+
+
+class _Playing(BaseException):
+    """The agent plays: it was taken."""
+
+
+def _stop(*_: object) -> None:
+    raise _Playing
 
 
 def test_a_checkpoint_without_its_game_is_told_with_env(
