@@ -34,22 +34,12 @@ def gpu_model() -> str:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
 
 
-def write_result(name: str, figures: Mapping[str, Any], *, folder: Path = RESULTS) -> Path:
-    """Write ``<name>.json``.
-
-    Args:
-        name: of the benchmark.
-        figures: plain numbers, nested as the benchmark likes.
-        folder: where to.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.json"
-    document = {
-        "benchmark": name,
+def made_here() -> dict[str, Any]:
+    """What makes figures now: the command, the machine and the versions."""
+    return {
         "command": shlex.join(
             ["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]
         ),
-        "figures": figures,
         "machine": {
             "cpu": cpu_model(),
             "cores": os.cpu_count(),
@@ -58,5 +48,22 @@ def write_result(name: str, figures: Mapping[str, Any], *, folder: Path = RESULT
         },
         "provenance": provenance(),
     }
-    path.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def write_result(name: str, figures: Mapping[str, Any], *, folder: Path = RESULTS) -> Path:
+    """Write ``<name>.json`` with figures that one command made.
+
+    Args:
+        name: of the benchmark.
+        figures: plain numbers, nested as the benchmark likes.
+        folder: where to.
+    """
+    return write_document(name, {**made_here(), "figures": figures}, folder=folder)
+
+
+def write_document(name: str, document: Mapping[str, Any], *, folder: Path) -> Path:
+    """Write ``<name>.json``: the benchmark's name and a document that says what made it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({"benchmark": name, **document}, indent=2) + "\n")
     return path

@@ -3,8 +3,8 @@
     python -m benchmarks.trust RECORDINGS [--agents NAME ...] [--parts measures ...] [--repeats 6]
 
 RECORDINGS is a folder with one recording an agent, by name; what is missing is recorded (6 games).
-The figures of an agent go to benchmarks/results/trust/AGENT.json, and
-`python -m benchmarks.trust_page --write` puts them into docs/trust.md.
+The figures of an agent go to benchmarks/results/trust/AGENT.json, each part with the command that
+made it, and `python -m benchmarks.trust_page --write` puts them into docs/trust.md.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ from agentlens.workflows.intervene_options import Intervention, PlayOn
 from agentlens.workflows.measure import measure
 from agentlens.workflows.measure_plan import MeasurePlan
 from benchmarks.decisive_objects import figures as decisive
-from benchmarks.results import RESULTS, write_result
+from benchmarks.results import RESULTS, made_here, write_document
 
 FOLDER = RESULTS / "trust"
 METHODS = (
@@ -133,8 +134,8 @@ def part_of(
     return decisive(recording, agent, asked=ASKED.get(recording.header.agent.name, FEW))
 
 
-def main() -> None:
-    """Work the parts out and keep them, agent by agent."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -145,16 +146,41 @@ def main() -> None:
         "--slow", nargs="+", choices=SLOW, default=SLOW, help="methods of part slow"
     )
     parser.add_argument("--repeats", type=int, default=REPEATS)
-    options = parser.parse_args()
+    return parser
+
+
+def pieces(part: str, options: argparse.Namespace) -> list[str]:
+    """What one run makes of a part: itself, or "slow METHOD" for each method of part slow."""
+    return [f"slow {method}" for method in options.slow] if part == "slow" else [part]
+
+
+def made_before(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What made each piece of a stored document.
+
+    Documents of before have the stamp of the last run alone: it is true of what its command names,
+    and what made the rest is not known.
+    """
+    if "made" in document or "command" not in document:
+        return dict(document.get("made", {}))
+    stamp = {name: document[name] for name in ("command", "machine", "provenance")}
+    options = arguments().parse_args(shlex.split(document["command"])[3:])
+    return {piece: stamp for part in options.parts for piece in pieces(part, options)}
+
+
+def main() -> None:
+    """Work the parts out and keep them, agent by agent."""
+    options = arguments().parse_args()
     for name in options.agents:
         recording, agent = recording_of(name, options.recordings), load_agent(name)
         path = FOLDER / f"{name}.json"
-        figures = json.loads(path.read_text("utf-8"))["figures"] if path.is_file() else {}
+        before = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        figures, made = before.get("figures", {}), made_before(before)
         for part in options.parts:
             start = time.perf_counter()
             figures[part] = part_of(part, recording, agent, options, figures.get(part, {}))
             figures[part]["seconds"] = round(time.perf_counter() - start, 1)
-            write_result(name, figures, folder=FOLDER)
+            made |= dict.fromkeys(pieces(part, options), made_here())
+            write_document(name, {"figures": figures, "made": made}, folder=FOLDER)
             print(f"{name} {part}: {figures[part]['seconds']} s", flush=True)
 
 

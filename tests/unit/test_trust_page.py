@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from benchmarks import trust_learned
-from benchmarks.trust_page import BEGIN, END, PAGE, part, whole, written
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import trust, trust_learned
+from benchmarks.trust import made_before
+from benchmarks.trust_page import BEGIN, END, PAGE, part, stored, whole, written
 
 
 def test_the_measured_parts_are_what_the_script_prints() -> None:
@@ -54,3 +61,41 @@ def test_a_difference_that_holds_0_is_not_told_and_missing_parts_are_left_out() 
 def test_only_the_part_between_the_marks_is_replaced() -> None:
     page = f"above\n{BEGIN}\nold\n{END}\nbelow\n"
     assert written(page, "new\n") == f"above\n{BEGIN}\nnew\n{END}\nbelow\n"
+
+
+OF_BEFORE = {
+    "figures": {"slow": {"rows": {"lan": {}, "fido": {}}}, "measures": {}},
+    "command": "python -m benchmarks.trust recordings --agents a --parts slow --slow fido",
+    "machine": {"cores": 2},
+    "provenance": {"python": "3.11"},
+}
+
+
+def test_the_stamp_of_a_file_of_before_is_of_what_its_command_names_alone() -> None:
+    made = made_before(OF_BEFORE)
+    assert list(made) == ["slow fido"]
+    assert made["slow fido"]["command"] == OF_BEFORE["command"]
+    assert made_before({}) == {}
+
+
+def test_a_part_that_is_made_again_changes_its_own_command_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(OF_BEFORE))
+    monkeypatch.setattr(trust, "FOLDER", tmp_path)
+    for name in ("recording_of", "load_agent"):
+        monkeypatch.setattr(trust, name, lambda *_: None)
+    monkeypatch.setattr(trust, "part_of", lambda *_: {"new": 1})
+    for again in ("measures", "decisive"):
+        words = ["benchmarks/trust.py", "recordings", "--agents", "a", "--parts", again]
+        monkeypatch.setattr(sys, "argv", words)
+        trust.main()
+    document = json.loads((tmp_path / "a.json").read_text())
+    commands = {piece: made["command"] for piece, made in document["made"].items()}
+    assert commands == {
+        "slow fido": OF_BEFORE["command"],
+        "measures": "python -m benchmarks.trust recordings --agents a --parts measures",
+        "decisive": "python -m benchmarks.trust recordings --agents a --parts decisive",
+    }
+    assert stored(tmp_path)["a"]["slow"] == {"rows": {"lan": {}, "fido": {}}}
+    assert stored(tmp_path)["a"]["measures"]["new"] == 1
