@@ -45,6 +45,7 @@ class EpisodeFile:
         self, folder: Path, index: int, entry: EpisodeEntry | None, header: RecordingHeader
     ) -> None:
         self.folder, self.index, self.entry = folder, index, entry
+        self._part, self._finished = part_path(folder, index), finished_path(folder, index)
         self._header = header
         self._batches: list[tuple[int, int]] = []
         self._schema: pa.Schema | None = None
@@ -55,10 +56,7 @@ class EpisodeFile:
     @property
     def path(self) -> Path:
         """Where the file lies now; an unfinished one may be renamed while it is read."""
-        part = part_path(self.folder, self.index)
-        return (
-            part if self.entry is None and part.exists() else finished_path(self.folder, self.index)
-        )
+        return self._part if self.entry is None and self._part.exists() else self._finished
 
     @property
     def schema(self) -> pa.Schema:
@@ -207,7 +205,7 @@ class EpisodeFile:
         try:
             return read()
         except DiskError:
-            if self.entry is not None or not finished_path(self.folder, self.index).is_file():
+            if self.entry is not None or not self._finished.is_file():
                 raise
             return read()
 
