@@ -70,9 +70,9 @@ def recording_of(name: str, folder: Path) -> Recording:
     return agentlens.record(load_agent(name), output=path, play=Play(episodes=GAMES))
 
 
-def measures(recording: Recording) -> dict[str, Any]:
+def measures(recording: Recording, states: int = STATES) -> dict[str, Any]:
     """Every fast method with all metrics, controls beside them."""
-    result = measure(recording, METHODS, MeasurePlan(states=STATES), compute=ONE)
+    result = measure(recording, METHODS, MeasurePlan(states=states), compute=ONE)
     return {
         "states": len(result.steps),
         "units": result.units,
@@ -126,7 +126,7 @@ def part_of(
 ) -> dict[str, Any]:
     """The figures of one part; ``earlier`` is what is known of it."""
     if part == "measures":
-        return measures(recording)
+        return measures(recording, options.states)
     if part == "slow":
         return slow(recording, options.slow, earlier)
     if part == "interventions":
@@ -145,6 +145,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--slow", nargs="+", choices=SLOW, default=SLOW, help="methods of part slow"
     )
+    parser.add_argument("--states", type=int, default=STATES, help="states of part measures")
     parser.add_argument("--repeats", type=int, default=REPEATS)
     return parser
 
