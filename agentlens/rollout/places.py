@@ -59,7 +59,7 @@ def ram_edits(texts: Sequence[str], game: str) -> dict[int, int | None]:
 
     Raises:
         UnknownName: no such name in the game's table.
-        InvalidArgument: not of that form, or out of range.
+        InvalidArgument: not of that form, out of range, or one value for several bytes.
     """
     names = named_places(game).ram
     edits: dict[int, int | None] = {}
@@ -70,12 +70,18 @@ def ram_edits(texts: Sequence[str], game: str) -> dict[int, int | None]:
                 f"RAM edit {text!r}: expected NAME=freeze or NAME=VALUE with a value 0 to 255."
             )
         if name.isdigit() and int(name) < 128:
-            address = int(name)
+            addresses: tuple[int, ...] = (int(name),)
         elif name in names:
-            address = names[name]
+            addresses = names[name]
         else:
             raise UnknownName("RAM name", name, names, "Or give an address from 0 to 127.")
-        edits[address] = None if value == FREEZE else int(value)
+        if len(addresses) > 1 and value != FREEZE:
+            raise InvalidArgument(
+                f"RAM edit {text!r}: {name} is {len(addresses)} bytes, which can be frozen; to set "
+                f"one, give its address: {', '.join(map(str, addresses))}."
+            )
+        for address in addresses:
+            edits[address] = None if value == FREEZE else int(value)
     return edits
 
 

@@ -10,6 +10,12 @@ import pytest
 import agentlens
 from agentlens.envs.atari.objects import Boxes, boxes_of, objects_of
 from agentlens.envs.atari.regions import named_places
+from agentlens.rollout.places import ram_edits
+from agentlens.rollout.player import Player
+from agentlens.rollout.seeds import episode_seed
+
+OPPONENT = 56
+"""Palette index of the opponent and of its score."""
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +65,34 @@ def test_the_ball_is_nowhere_but_in_court_paddle_strips_and_beyond(boxes: Boxes)
     assert edges[:, 1].max() <= bottom
     middle = (edges[:, 2] >= left) & (edges[:, 3] <= right)
     assert middle.mean() > 0.7
+
+
+@pytest.mark.parametrize("edit", ["opponent=freeze", "opponent=0", "score=freeze"])
+def test_named_bytes_change_their_object_and_nothing_else(edit: str) -> None:
+    """Twins with the same actions: a point is lost meanwhile, but the digits on show stand."""
+    spec, screens, rewards = agentlens.load_agent("pong-ppo").spec, [], []
+    for hold in (False, True):
+        player = Player(spec, 0)
+        player.begin(episode_seed(3, 0))
+        for step in range(40):
+            player.environment.step(2 + step // 8 % 2)
+        before = player.environment.screen.copy()
+        if hold:
+            player.hold_ram(ram_edits([edit], "pong"))
+        outcomes = [player.environment.step(2 + step // 8 % 2) for step in range(40, 60)]
+        rewards.append([outcome.reward for outcome in outcomes])
+        screens.append(player.environment.screen.copy())
+    differs, (free, held) = screens[0] != screens[1], screens
+    assert differs.any()
+    assert rewards[0] == rewards[1]
+    if edit == "score=freeze":
+        assert not differs[24:].any()
+        np.testing.assert_array_equal(held[:24], before[:24])
+        assert -1.0 in rewards[0]
+        return
+    opponent = (free == OPPONENT) | (held == OPPONENT)
+    assert not (differs & ~opponent).any()
+    assert (held[34:194] == OPPONENT).any() == (edit == "opponent=freeze")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 A file is ``<game>.toml`` with two tables. ``[regions]``: a name and its rectangles, written
 ``rows,columns`` in native screen pixels, ends excluded, several joined by ``+``. ``[ram]``: a name,
-the byte's ``address`` and its ``meaning``.
+the ``addresses`` of its bytes and their ``meaning``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _FOLDER = Path(__file__).resolve().parent
 class NamedPlaces:
     """What interventions can name in one game; both tables are empty for a game without a file.
 
-    ``regions``: rectangles as text by name. ``ram``: address by name.
+    ``regions``: rectangles as text by name. ``ram``: addresses by name.
     """
 
     regions: Mapping[str, str]
-    ram: Mapping[str, int]
+    ram: Mapping[str, tuple[int, ...]]
 
 
 def named_places(game: str) -> NamedPlaces:
@@ -34,5 +34,5 @@ def named_places(game: str) -> NamedPlaces:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     return NamedPlaces(
         regions=dict(table.get("regions", {})),
-        ram={name: entry["address"] for name, entry in table.get("ram", {}).items()},
+        ram={name: tuple(entry["addresses"]) for name, entry in table.get("ram", {}).items()},
     )
