@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -123,9 +123,11 @@ def edit_arms(
 
     Returns:
         ``DRAWS`` draws of as many other units of the same places and of as many of another
-        place, of those that ever change, each edited alike; where units are steered, by the same
-        direction with its entries exchanged at random, so that it is as long. The sham adds
-        zeros, or puts in what the agent's own units give, or their own weights.
+        place, of those that ever change, each edited alike. Where units are steered, others of
+        the same place get what the named ones get, at random, so that the push is as long (the
+        named units themselves where they are more than half); those of the other place get
+        entries of that place's own direction, at random. The sham adds zeros, or puts in what the
+        agent's own units give, or their own weights.
 
     Raises:
         UnknownName, InvalidArgument: no such attribute or step, or too few units to draw from.
@@ -136,7 +138,7 @@ def edit_arms(
     moves = _moves(inside, plan, places)
     living = {name: living_units(inside, place) for name, place in places.items()}
     pools = {
-        name: np.arange(places[name].units) if steered else _pool(name, units, living[name])
+        name: _steered_pool(places[name], units) if steered else _pool(name, units, living[name])
         for name, units in chosen.items()
     }
     generator = np.random.default_rng(SEED)
@@ -145,9 +147,9 @@ def edit_arms(
         edits = []
         for where, numbers in units.items():
             move = moves[where]
-            if steered and name in ("random", "wrong layer") and move.values is not None:
-                exchanged = torch.from_numpy(generator.permutation(len(move.values)))
-                move = dataclasses.replace(move, values=move.values[exchanged])
+            if steered and name in ("random", "wrong layer"):
+                given = chosen[where] if name == "random" else range(places[where].units)
+                move = _exchanged(move, given, numbers, generator)
             edits.append(dataclasses.replace(move, units=numbers))
         return EditArm(arm=name, draw=draw, edits=tuple(edits))
 
@@ -180,6 +182,23 @@ def arms_digest(arms: Iterable[EditArm]) -> str:
                 digest.update(f"{tuple(tensor.shape)}".encode())
                 digest.update(np.ascontiguousarray(tensor.cpu()).tobytes())
     return digest.hexdigest()
+
+
+def _exchanged(
+    move: Edit, given: Sequence[int], taking: Sequence[int], generator: np.random.Generator
+) -> Edit:
+    """A push with the entries of ``given`` units handed at random to as many others, or fewer."""
+    assert move.values is not None  # a push has a direction
+    entries = generator.permutation(np.asarray(given))[: len(taking)]
+    values = torch.zeros_like(move.values)
+    values[list(taking)] = move.values[torch.from_numpy(entries)]
+    return dataclasses.replace(move, values=values)
+
+
+def _steered_pool(place: Place, units: tuple[int, ...]) -> np.ndarray:
+    """The units that get the push of the named ones: others, or all where these are too few."""
+    others = np.setdiff1d(np.arange(place.units), units)
+    return others if len(others) >= len(units) else np.arange(place.units)
 
 
 def _moves(inside: Inside, plan: EditPlan, places: Mapping[str, Place]) -> dict[str, Edit]:

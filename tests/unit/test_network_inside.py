@@ -18,7 +18,7 @@ from agentlens.policies.networks import build_policy
 from agentlens.spec import ActionSpec, ObservationSpec
 from agentlens.workflows.dissect import SampledSteps, box_coordinates
 from agentlens.workflows.edit import edit_changes
-from agentlens.workflows.edit_arms import ABLATE, edit_arms
+from agentlens.workflows.edit_arms import ABLATE, EditPlan, edit_arms
 from agentlens.workflows.edit_choice import read_units
 from agentlens.workflows.embedding import name_numbers, principal_directions, principal_numbers
 from agentlens.workflows.features import feature_matches
@@ -173,6 +173,29 @@ def test_the_only_unit_that_is_used_moves_the_policy_and_the_sham_does_not() -> 
     assert {change.kl for change in random} == {0.0}
     assert all("unit.3" not in change.units for change in random)
     assert (sham[0].kl, sham[0].total_variation) == (0.0, 0.0)
+
+
+def test_random_units_are_pushed_as_far_as_the_named_ones_and_are_others() -> None:
+    agent = inside()
+    layer = agent.layer(find_place(agent.agent.policy, "torso.4"))
+    held = layer[:, 1] > np.median(layer[:, 1])
+    steps = dataclasses.replace(agent.steps, attributes={"planted": held})
+    agent = dataclasses.replace(agent, steps=steps)
+    plan = EditPlan(operation="steer", towards="planted")
+    direction = layer[held].mean(0) - layer[~held].mean(0)
+    arms = edit_arms(agent, {"torso.4": (1, 2)}, plan)
+    pushes = [arm.edits[0] for arm in arms if arm.arm == "random"]
+    for push in pushes:
+        assert push.values is not None
+        assert not {1, 2} & set(push.units)
+        given = sorted(push.values[list(push.units)].tolist())
+        np.testing.assert_allclose(given, sorted(direction[[1, 2]]), atol=1e-6)
+    assert len({push.units for push in pushes}) > 3
+    whole = edit_arms(agent, {"torso.4": tuple(range(8))}, plan)
+    for arm in whole:
+        if arm.arm == "random":
+            given = sorted(np.asarray(arm.edits[0].values).tolist())
+            np.testing.assert_allclose(given, sorted(direction), atol=1e-6)
 
 
 def test_more_than_half_of_a_layer_and_no_units_are_refused() -> None:
