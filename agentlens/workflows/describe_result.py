@@ -10,6 +10,7 @@ import numpy as np
 
 from agentlens.store.recording import Episode
 from agentlens.words.description import Describer, Description
+from agentlens.words.losses import losing_decisions
 from agentlens.words.sentences import losses_line, shares_line
 
 LOSS_WINDOW = 20
@@ -136,8 +137,7 @@ def _losses(parts: Sequence[tuple[Episode, Description]], groups: int) -> tuple[
         episode = described[0][0]
         cited = np.concatenate([part.cited for _, part in described])
         steps = np.concatenate([part.steps for _, part in described]) - int(episode.steps[0])
-        lives = np.append(episode.lives, episode.lives[-1:])
-        losing = (episode.rewards < 0) | (np.diff(lives) < 0)
+        losing = losing_decisions(episode)
         for row in np.flatnonzero(losing[steps]):
             lost += 1
             before += cited[max(0, row - LOSS_WINDOW) : row + 1].any(0)

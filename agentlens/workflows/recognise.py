@@ -22,6 +22,7 @@ from agentlens.saliency.engine.settings import torch_threads
 from agentlens.saliency.objects import ObjectEraser
 from agentlens.store.recording import Episode, Recording, open_recording
 from agentlens.words.attributes import attributes_of
+from agentlens.words.losses import losing_decisions
 from agentlens.workflows.describe_result import LOSS_WINDOW
 from agentlens.workflows.dissect import usual_places
 from agentlens.workflows.untrained import own_states, untrained_twin
@@ -230,9 +231,7 @@ def _coordinates(
 
 def _before_losses(episode: Episode, count: int) -> np.ndarray:
     """The steps up to a lost point or life: bool [T]."""
-    lives = np.append(episode.lives, episode.lives[-1:])
-    losing = ((episode.rewards < 0) | (np.diff(lives) < 0))[:count]
     failing = np.zeros(count, np.bool_)
-    for step in np.flatnonzero(losing):
+    for step in np.flatnonzero(losing_decisions(episode)[:count]):
         failing[max(0, step - LOSS_WINDOW) : step + 1] = True
     return failing
