@@ -271,7 +271,10 @@ def _differs(game: _Game, shown: np.ndarray, hidden: np.ndarray | None) -> bool:
 
 
 def _replay_to(player: Player, episode: Episode, step: int) -> None:
-    """Replay an episode up to the decision ``step`` and take over its recorded memory."""
+    """Replay an episode up to the decision ``step`` and take over its recorded memory.
+
+    The recorded game went on from there, however long nothing new had come before.
+    """
     replayed, told = replay(player, episode), episode.fingerprints
     for t in range(step):
         row = next(replayed)
@@ -280,6 +283,7 @@ def _replay_to(player: Player, episode: Episode, step: int) -> None:
                 f"episode {episode.index}, step {t}: the replay differs from the recording; "
                 "`agentlens verify` says where, and recording.json which ale-py made it."
             )
+    player.go_on()
     if step == 0:
         words = episode.seed_words
         player.begin(EpisodeSeed(words=(words[0], words[1], words[2], words[3])))

@@ -115,6 +115,11 @@ class Player:
         """Whether the recurrent state was reset before the coming step."""
         return self._state_reset
 
+    def go_on(self) -> None:
+        """Count what was replayed for nothing new no more: only play from here on can be stuck."""
+        self.end = ""
+        self._stuck.begin()
+
     def hold_ram(self, edits: Mapping[int, int | None]) -> None:
         """Hold bytes of RAM until the episode ends; see ``Environment.hold_ram``."""
         self.environment.hold_ram(edits)

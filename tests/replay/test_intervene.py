@@ -11,7 +11,7 @@ import torch
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.policies.agent import Agent
 from agentlens.rollout.hiding import HiddenStack, Sight, hide
-from agentlens.rollout.intervene import Arm, Branch, PlayedStep, play_on
+from agentlens.rollout.intervene import Arm, Branch, PlayedStep, _replay_to, play_on
 from agentlens.rollout.places import ram_edits, region_mask, rolled
 from agentlens.rollout.play import Play
 from agentlens.rollout.player import Player
@@ -78,6 +78,24 @@ def test_hiding_all_makes_the_policy_say_the_same_in_every_state(tmp_path: Path)
         np.testing.assert_allclose(row.probabilities, 1 / 6, atol=1e-6)
         assert row.change is not None
         assert row.change.kl > 0
+
+
+def test_what_stood_still_before_the_step_does_not_end_the_game(tmp_path: Path) -> None:
+    agent = tiny_agent(
+        tmp_path / "agent", "ALE/Breakout-v5", preset="ale-vector", selection="greedy"
+    )
+    agent.policy.load_state_dict({n: 0 * w for n, w in agent.policy.state_dict().items()})
+    still = Play(max_steps=80, stuck_after=0)  # it never serves
+    episode = record(agent, output=tmp_path / "rec", play=still).episodes[0]
+    player = Player(agent.spec, 0, play=Play(stuck_after=10))
+    _replay_to(player, episode, 70)
+    ends = []
+    for action in episode.actions[70:]:
+        ends.append(player.end)
+        player.play(int(action), NO_OUTPUTS)
+    assert ends == [""] * 10
+    player.play(0, NO_OUTPUTS)
+    assert player.end == "stuck"
 
 
 def test_redrawn_chances_differ_and_repeat(tmp_path: Path) -> None:
