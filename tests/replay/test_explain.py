@@ -151,7 +151,6 @@ def test_weights_that_are_not_numbers_are_found_before_any_map(recording: Record
         ({"steps": slice(40, 50)}, "of the steps from 40 to before 50 there is none in 2 episodes"),
         ({"steps": []}, "no steps"),
         ({"steps": {2: slice(None)}}, "episode 2: the recording has 0, 1"),
-        ({"method": Perturbation(radius=-1.0)}, "sigma -1"),
         ({"method": Perturbation(stride=85)}, "stride 85"),
         ({"method": Perturbation(stride="5")}, "stride: expected int, got str '5'"),
         ({"method": Perturbation(planes="first")}, "'all', 'newest', 'each'"),
