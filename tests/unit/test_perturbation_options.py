@@ -241,3 +241,9 @@ def test_a_radius_that_is_none_is_refused_as_a_radius(radius: float | tuple[floa
 def test_a_radius_far_beyond_the_observation_is_refused_as_a_radius() -> None:
     with pytest.raises(InvalidArgument, match=r"^radius 5000: .* at most 2000 pixels.*20 x 22\.$"):
         Perturbation(radius=5000).discs(convolutional((3, 20, 22)))
+
+
+@pytest.mark.parametrize("stride", [0, -5, "5", 2.5])
+def test_a_stride_that_is_no_whole_number_is_refused(stride: object) -> None:
+    with pytest.raises(InvalidArgument, match=r"^stride \S+: expected a whole number from 1\.$"):
+        Perturbation(stride=stride)  # type: ignore[arg-type]
