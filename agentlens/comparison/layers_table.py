@@ -14,6 +14,9 @@ _WORDS = (
     "common. Untrained networks of the same shape agree as well, since they see the same screens: "
     "only what lies off that column was learned."
 )
+_SEED_WORDS = (
+    " Another seed: the first agent beside a second training run of the same, its seed twin."
+)
 
 
 def layers_table(rows: Sequence[LayerSimilarity]) -> Html:
@@ -36,7 +39,8 @@ def layers_table(rows: Sequence[LayerSimilarity]) -> Html:
         ]
         caption = f"{key[0]} and {key[1]}, on {own[0].steps} of {key[2]}'s states"
         tables.append(columns_table(caption, heads, cells))
-    return join([element("p", _WORDS), *tables])
+    seeded = any(row.seed_twin is not None for row in rows)
+    return join([element("p", _WORDS + (_SEED_WORDS if seeded else "")), *tables])
 
 
 def _number(value: float | None) -> str:

@@ -1,9 +1,9 @@
 """Dissection: which concept each unit stands for, beside units that were never trained.
 
 A concept is a mask over the observation (an object's box) or an attribute of the step (the ball is
-above the paddle). A number alone says little: of 32 random filters 22 pass the published
-threshold on Pong. So every match comes with the same unit's of an untrained twin, and with the
-match to masks of other steps.
+above the paddle). A number alone says little: random filters pass the published threshold on Pong,
+too. So every match comes with the same unit's of an untrained twin, and with the match to masks of
+other steps.
 
 Shape letters: T steps, C units, h w feature rows and columns, H W observation, N concepts.
 """

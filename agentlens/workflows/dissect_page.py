@@ -109,7 +109,8 @@ def write_dissection_page(
         title=f"{name}: what its units stand for",
         lead="The best units of each layer by their excess, with the screens at which each is "
         f"strongest among {len(origins)} steps of the recording; above a screen is the unit's "
-        "value there. A box marks what the unit reads; below each screen is what lies in the box.",
+        "value there. A box marks what a unit of a convolution reads; below each screen is what "
+        "lies in the box.",
         pictures=[_picture(strip, recording, origins) for strip in strips],
         tables=[],
         caveat=_CAVEAT,
