@@ -59,7 +59,7 @@ def test_a_trained_policy_is_scored_in_its_own_world_and_the_default_finds_the_c
 
 def test_the_reference_policies_are_small_and_an_agent_of_another_world_is_refused() -> None:
     sizes = [path.stat().st_size for path in POLICIES.glob("*/policy.safetensors")]
-    assert len(sizes) == 4
+    assert len(sizes) == 5
     assert sum(sizes) < 2_000_000
     with pytest.raises(UnknownName, match="Mosaic16-v0"):
         bench_causes(["perturbation"], agent="pong-ppo")
