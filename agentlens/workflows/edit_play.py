@@ -138,7 +138,7 @@ def _question(
         "recording": recording.header.identity,
         "plan": dataclasses.asdict(plan),
         "units": arms[0].units,
-        "arms": arms_digest(arms),
+        "values and draws": arms_digest(arms),
         "games": games,
         "first_game": FIRST_GAME,
         "device": device.type,

@@ -230,7 +230,7 @@ def test_unfinished_games_of_another_question_are_refused(
 ) -> None:
     with pytest.raises(Interrupted):
         play(recording, EditPlan(), tmp_path, games=2, progress=StopAfter(1))
-    with pytest.raises(AlreadyExists, match=r"holds 1 games .* \(other plan, arms, games\)"):
+    with pytest.raises(AlreadyExists, match=r"holds 1 games .* \(other plan, values and draws, games\)"):
         play(recording, HALVED, tmp_path, games=3)
     assert table_exists(tmp_path / "games-unfinished")
     afresh = play(recording, HALVED, tmp_path, games=3, force=True)
