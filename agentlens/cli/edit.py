@@ -10,7 +10,8 @@ from agentlens.cli._console import ConsoleStages, table
 from agentlens.cli._options import DeviceFlags, RecordingChoice
 from agentlens.cli._verb import Verb
 from agentlens.errors import InvalidArgument
-from agentlens.workflows.options import Location, Name, Whole
+from agentlens.workflows.edit_plan import EditPlan
+from agentlens.workflows.options import Location, Name
 
 if TYPE_CHECKING:
     from agentlens.comparison.statistics import Interval
@@ -55,18 +56,7 @@ class Options:
     chosen_on: Location = None
     """Another recording of the agent, dissected, on which --best chooses: then the choice does
     not know what it is measured on."""
-    operation: Literal["ablate", "keep", "steer", "patch", "reweigh"] = "ablate"
-    """What is done to the units."""
-    towards: Name = None
-    """With steer: an attribute such as "ball in its upper half"."""
-    amount: float = 1.0
-    """With steer: times the difference of the means with and without the attribute. With reweigh:
-    times the units' weights."""
-    step: Whole = None
-    """With patch: a step of the first episode whose values are put in."""
-    donor: Name = None
-    """With patch or reweigh: an agent of the same network, whose units or weights are put in;
-    "untrained" for the network that never learned."""
+    plan: EditPlan
     games: int = 0
     """Play so many whole games of each arm, paired under the same chances, and tell the return; 0
     measures on the recorded steps. Finished games are kept: the same command goes on after a
@@ -82,7 +72,6 @@ def run(options: Options) -> int:
     """Print one line an arm."""
     from agentlens.cli._agent import use_compute
     from agentlens.workflows.edit import edit_units
-    from agentlens.workflows.edit_arms import EditPlan
     from agentlens.workflows.edit_choice import ChosenUnits, UnitChoice, best_units
     from agentlens.workflows.edit_play import play_edits
 
@@ -92,13 +81,6 @@ def run(options: Options) -> int:
         raise InvalidArgument(
             "--place and --chosen-on go with --best; --units names layers itself."
         )
-    plan = EditPlan(
-        operation=options.operation,
-        towards=options.towards,
-        amount=options.amount,
-        step=options.step,
-        donor=options.donor,
-    )
     recording, units = options.source.open(), ChosenUnits(named=options.units)
     if options.best is not None:
         choice = UnitChoice(
@@ -106,7 +88,7 @@ def run(options: Options) -> int:
         )
         units = best_units(options.chosen_on or recording, choice)
     compute = use_compute(options.compute)
-    print(f"{options.operation}: {' '.join(units.named)}")
+    print(f"{options.plan.operation}: {' '.join(units.named)}")
     if units.carried is not None:
         print(
             f"together they carry {units.carried[0]:.3f} of the {units.carried[1]:.3f} nats that "
@@ -115,12 +97,14 @@ def run(options: Options) -> int:
     if units.beside:
         print(f"chosen alike: {' '.join(units.beside)}")
     if options.games == 0:
-        _print_changes(edit_units(recording, units, plan, compute=compute, output=options.output))
+        _print_changes(
+            edit_units(recording, units, options.plan, compute=compute, output=options.output)
+        )
         return 0
     played = play_edits(
         recording,
         units,
-        plan,
+        options.plan,
         games=options.games,
         compute=compute,
         output=options.output,

@@ -12,17 +12,14 @@ import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from agentlens.errors import InvalidArgument, ShapeError
+from agentlens.network.operations import OPERATIONS, Operation
 from agentlens.network.places import Place, named_layers
 from agentlens.policies.base import Policy, PolicyOutput
-
-Operation = Literal["ablate", "keep", "patch", "steer", "reweigh"]
-OPERATIONS: tuple[Operation, ...] = ("ablate", "keep", "patch", "steer", "reweigh")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -19,8 +19,9 @@ from agentlens.network.edits import EditedPolicy
 from agentlens.provenance import provenance
 from agentlens.store.recording import Recording
 from agentlens.store.tables import write_table
-from agentlens.workflows.edit_arms import ABLATE, SEED, Arm, EditArm, EditPlan, edit_arms
+from agentlens.workflows.edit_arms import SEED, Arm, EditArm, edit_arms
 from agentlens.workflows.edit_choice import ChosenUnits, read_units
+from agentlens.workflows.edit_plan import ABLATE, EditPlan
 from agentlens.workflows.inside import Inside, look_inside, preferences_of
 
 MOST_STEPS = 120

@@ -16,13 +16,14 @@ import torch
 from torch import Tensor
 
 from agentlens.errors import InvalidArgument, UnknownName
-from agentlens.network.edits import OPERATIONS, Edit, Operation, incoming_weights
+from agentlens.network.edits import Edit, incoming_weights
 from agentlens.network.places import Place, find_place, list_places
 from agentlens.network.taps import tap
 from agentlens.policies.agent import load_agent
 from agentlens.policies.base import Policy
 from agentlens.workflows.dissect import usual_places
 from agentlens.workflows.edit_choice import Chosen
+from agentlens.workflows.edit_plan import EditPlan
 from agentlens.workflows.inside import Inside, living_units
 
 DRAWS = 20
@@ -34,66 +35,6 @@ SEED = 11
 Arm = Literal["named", "chosen alike", "random", "wrong layer", "sham"]
 ARMS: tuple[Arm, ...] = ("named", "chosen alike", "random", "wrong layer", "sham")
 """In the order of tables; "chosen alike" only where units were chosen for a concept."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EditPlan:
-    """What is done to the units.
-
-    Raises:
-        InvalidArgument: an operation without what it needs, or what goes with another.
-    """
-
-    operation: Operation = "ablate"
-    """ablate: they give their mean over the recording; keep: all others of the layer do; steer:
-    they move towards an attribute; patch: they give what they gave at a step, or what another
-    agent's give on the same screens; reweigh: their incoming weights are multiplied, or another
-    agent's."""
-    towards: str | None = None
-    """Steer: an attribute such as "ball in its upper half"; the direction is the mean of the
-    steps where it holds less that of the others."""
-    amount: float = 1.0
-    """Steer: times the direction. Reweigh: times the weights."""
-    step: int | None = None
-    """Patch: a step of the recording's first episode, whose values are put in at every step."""
-    donor: str | None = None
-    """Patch or reweigh: another agent that sees what this one sees and has the layer;
-    "untrained" for the network that never learned."""
-
-    def __post_init__(self) -> None:
-        operation = self.operation
-        if operation not in OPERATIONS:
-            raise InvalidArgument(f"operation {operation!r}: expected {', '.join(OPERATIONS)}.")
-        if (self.towards is not None) != (operation == "steer"):
-            raise InvalidArgument(
-                f"operation {operation!r}, towards {self.towards!r}: an attribute goes with "
-                "steer, which needs one."
-            )
-        if self.step is not None and operation != "patch":
-            raise InvalidArgument(
-                f"operation {operation!r}, step {self.step!r}: a step goes with patch."
-            )
-        if self.donor is not None and operation not in ("patch", "reweigh"):
-            raise InvalidArgument(
-                f"operation {operation!r}, donor {self.donor!r}: an agent goes with patch and "
-                "reweigh."
-            )
-        if not np.isfinite(self.amount) or (
-            self.amount != 1 and operation not in ("steer", "reweigh")
-        ):
-            raise InvalidArgument(
-                f"amount {self.amount}: expected a number, with steer and reweigh alone."
-            )
-        if operation == "patch" and (self.step is None) == (self.donor is None):
-            raise InvalidArgument("patch needs a step or another agent (donor), one of them.")
-        if operation == "reweigh" and (self.amount == 1) == (self.donor is None):
-            raise InvalidArgument(
-                "reweigh needs an amount other than 1 or another agent (donor), one of them."
-            )
-
-
-ABLATE = EditPlan()
-"""Units give their mean."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -32,9 +32,10 @@ from agentlens.rollout.outputs import one_thread
 from agentlens.rollout.seeds import episode_seed
 from agentlens.store.recording import Recording, open_recording
 from agentlens.workflows.edit import MOST_STEPS, arms_of_units
-from agentlens.workflows.edit_arms import ABLATE, EditArm, EditPlan, arms_digest
+from agentlens.workflows.edit_arms import EditArm, arms_digest
 from agentlens.workflows.edit_choice import ChosenUnits
 from agentlens.workflows.edit_games import ORDER, UNTOUCHED, EditedGame, EditedGames, GamesSoFar
+from agentlens.workflows.edit_plan import ABLATE, EditPlan
 from agentlens.workflows.inside import look_inside
 from agentlens.workflows.processes import in_processes, parts_for
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from agentlens.errors import InvalidArgument, ShapeError, UnknownName
-from agentlens.network.edits import Edit, EditedPolicy, Operation, incoming_weights
+from agentlens.network.edits import Edit, EditedPolicy, incoming_weights
+from agentlens.network.operations import Operation
 from agentlens.network.places import find_place, list_places, parse_unit
 from agentlens.network.taps import read_places, tap
 from agentlens.policies.agent import load_agent
