@@ -81,6 +81,7 @@ class ChainPolicy(Policy):
         for index, chain in enumerate(network.chains):
             layers, shapes[chain.name] = build_chain(chain, shapes, f"network.chains[{index}]")
             self.chains.append(layers)
+        self._combines = any(isinstance(module, Combination) for module in self.modules())
         self.kind, self.has_value = check_heads(network, shapes, len(action.meanings))
         self.state_size = sum(memory_size(m) for m in self.modules())
         self.requires_grad_(False)
@@ -177,7 +178,7 @@ class ChainPolicy(Policy):
         torso = reading_chain(self.network)
         if torso is None or torso.name != chain or memory_size(self._layers(chain)[layer]):
             return None
-        if any(isinstance(module, Combination) for module in self.modules()):
+        if self._combines:
             return None
         return self._evaluate(output, state, given={chain: (layer, output)})
 
