@@ -151,12 +151,14 @@ class SaliencyMethod(abc.ABC):
     """One way to make maps. Subclasses are final frozen keyword-only dataclasses, one a file.
 
     Their fields are the options. ``paper``: where the method comes from. ``summary``: one line
-    for tables. ``weakness``: what a reader of its maps should know.
+    for tables. ``weakness``: what a reader of its maps should know. ``has_places``: whether a map
+    has places; a curve has one number a step.
     """
 
     summary: ClassVar[str]
     paper: ClassVar[str]
     weakness: ClassVar[str]
+    has_places: ClassVar[bool] = True
 
     @property
     def pictures(self) -> frozenset[str]:

@@ -153,6 +153,11 @@ def unmeasurable(method: SaliencyMethod, policy: Policy) -> str:
             f"Maps of {method_name(method)} need the steps or the screens around a state, so no "
             "badges can be measured for them."
         )
+    if not method.has_places:
+        return (
+            f"{method_name(method)} gives numbers without places, and metrics compare places, so "
+            "no badges can be measured for it."
+        )
     if not any(True for _ in policy.parameters()):
         return "A policy without weights looks at nothing, so no badges can be measured for it."
     return ""

@@ -103,6 +103,7 @@ def test_maps_have_the_declared_shape_and_are_the_same_in_any_company(name: str)
         if not info.signed:
             assert values.min() >= 0, info.name
     assert explainer.grid.observation == SHAPE[1:]
+    assert METHODS.load(name).has_places == (explainer.grid.shape != (1, 1))
     assert all(-0.5 <= row <= SHAPE[1] - 0.5 for row in explainer.grid.rows)
 
 

@@ -34,6 +34,7 @@ class Memory(ReferenceOptions, AskedOptions, SaliencyMethod):
     summary: ClassVar[str] = "curve: what the agent remembers against what it sees"
     paper: ClassVar[str] = "none"
     weakness: ClassVar[str] = "a zero state is one that the agent meets only at an episode's start"
+    has_places: ClassVar[bool] = False
 
     reference: str = length("blur:20")
     """What fills the observation: blur[:sigma], constant[:value], median, mean, previous,

@@ -32,6 +32,7 @@ class Temporal(ReferenceOptions, AskedOptions, SaliencyMethod):
     summary: ClassVar[str] = "curve: which frame of the stack matters"
     paper: ClassVar[str] = "none"
     weakness: ClassVar[str] = "what stands in several frames is not missed when one is replaced"
+    has_places: ClassVar[bool] = False
 
     change: Literal["replace", "swap"] = "replace"
     """Whether a frame is replaced by the reference or swapped with its older neighbour."""
