@@ -68,7 +68,7 @@ class MethodMaker:
         """Maps float64 [F, gy, gx]; see ``metrics.Maker``."""
         method: Any = self.method
         if action is not None:
-            if not hasattr(method, "action"):
+            if not self._asks_about_an_action(policy, median):
                 return None
             method = dataclasses.replace(method, action=policy.action_meanings[action])
         if self.seed is not None:
@@ -80,6 +80,17 @@ class MethodMaker:
             values = explainer(part(frames, chosen)).values[:, 0]
             maps.append(values.abs().sum(1).double().cpu().numpy())
         return np.concatenate(maps)
+
+    def _asks_about_an_action(self, policy: Policy, median: np.ndarray) -> bool:
+        """Whether another action could change the map: of a score that is asked for by name, only
+        where it depends on one; a default gives way to one that does."""
+        method: Any = self.method
+        if not hasattr(method, "action"):
+            return False
+        if getattr(method, "targets", None) is None:
+            return True
+        explainer = bind(method, policy, median, self.compute, self.groups)
+        return explainer.targets[0].of_action
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -86,6 +86,21 @@ def test_a_policy_without_weights_and_a_method_of_screens_are_refused(
         measure(nobody)
     with pytest.raises(InvalidArgument, match="need the steps or the screens"):
         measure(recording, ["objects"])
+    with pytest.raises(InvalidArgument, match="temporal gives numbers without places"):
+        measure(recording, ["temporal"])
+
+
+def test_scores_that_ask_about_no_action_have_no_separability(recording: Recording) -> None:
+    plan = MeasurePlan(states=2, metrics=("separability",), controls=False)
+
+    def measured(*targets: str) -> np.ndarray:
+        method = Perturbation(stride=20, targets=targets)
+        result = measure(recording, [method], plan, compute=Compute(threads=1))
+        return result.values["perturbation"]["separability"]
+
+    assert np.isnan(measured("kl")).all()
+    assert np.isnan(measured("kl", "contrast")).all()  # the first is measured
+    assert (measured("contrast", "kl") < 1).all()
 
 
 def test_a_video_with_badges_refuses_such_a_method_before_a_game_is_played(
