@@ -93,6 +93,7 @@ def _print_returns(returns: PairedReturns) -> None:
             ("difference, paired", returns.difference),
         )
     ]
+    print()
     table(("return", f"mean of {returns.teacher.units} games", "95 % interval"), rows)
     inside = "lies in" if returns.within else "does NOT lie in"
     print(f"the student's mean return {inside} the teacher's interval")
