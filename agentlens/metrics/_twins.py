@@ -17,7 +17,7 @@ class _Twin(Policy):
     def __init__(self, inner: Policy) -> None:
         super().__init__()
         self.inner = inner
-        self.observation_shape = inner.observation_shape
+        self.observation_shape, self.channels = inner.observation_shape, inner.channels
         self.action_meanings = inner.action_meanings
         self.state_size, self.kind = inner.state_size, inner.kind
         self.has_value = inner.has_value

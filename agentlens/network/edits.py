@@ -104,7 +104,7 @@ class EditedPolicy(Policy):
         super().__init__()
         self.inner = copy.deepcopy(policy)
         self.edits = tuple(edits)
-        self.observation_shape = policy.observation_shape
+        self.observation_shape, self.channels = policy.observation_shape, policy.channels
         self.action_meanings = policy.action_meanings
         self.state_size, self.kind = policy.state_size, policy.kind
         self.has_value = policy.has_value

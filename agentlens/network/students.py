@@ -100,7 +100,7 @@ class Student(Policy):
             raise InvalidArgument("the policy has a memory: students are for those without.")
         super().__init__()
         self.plan = plan
-        self.observation_shape = teacher.observation_shape
+        self.observation_shape, self.channels = teacher.observation_shape, teacher.channels
         self.action_meanings = teacher.action_meanings
         self.state_size, self.kind, self.has_value = 0, teacher.kind, False
         self.register_buffer("centre", torch.zeros(teacher.observation_shape))
