@@ -196,7 +196,7 @@ def makers(scene: Scene, network: Path | None) -> dict[str, Callable[[], np.ndar
         "lan, of the policy drawn anew": lambda: method_maps(lan, anew, own, frames),
         "perturbation": lambda: method_maps(swept, policy, median, frames),
         "perturbation, of the policy drawn anew": lambda: method_maps(swept, anew, median, frames),
-        "edges": lambda: to_pixels(*edge_maps(frames.observations)),
+        "edges": lambda: to_pixels(*edge_maps(frames.observations, policy.channels)),
         "random": lambda: np.random.default_rng(0).random(shape),
     }
     if network is None:

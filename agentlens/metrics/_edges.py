@@ -11,16 +11,17 @@ from agentlens.spec import GridSpec
 _STRIDE, _RADIUS = 4, 2.0
 
 
-def edge_maps(observations: Tensor) -> tuple[np.ndarray, GridSpec]:
-    """Smoothed gradient magnitude of the newest plane, on a grid of its own.
+def edge_maps(observations: Tensor, channels: int) -> tuple[np.ndarray, GridSpec]:
+    """Smoothed gradient magnitude of the newest frame, on a grid of its own.
 
     Args:
         observations: [F, K, H, W].
+        channels: planes of a frame; of colours the mean.
 
     Returns:
         float64 [F, gy, gx] and where the values lie.
     """
-    newest = observations[:, -1].double().cpu().numpy()
+    newest = observations[:, -channels:].double().mean(1).cpu().numpy()
     down, right = np.gradient(newest, axis=(1, 2))
     height, width = newest.shape[1:]
     magnitude = np.hypot(down, right)

@@ -15,7 +15,7 @@ from agentlens.metrics._ranks import spearman
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeCorrelation(Metric):
-    """Spearman correlation of a map with the gradient magnitude of the newest plane.
+    """Spearman correlation of a map with the gradient magnitude of the newest frame.
 
     Notes:
         No forward pass.
@@ -32,7 +32,8 @@ class EdgeCorrelation(Metric):
 
     def __call__(self, sample: Sample) -> np.ndarray:
         """The correlation in each state; see ``Metric``."""
-        edges = to_pixels(*edge_maps(sample.states.frames.observations))
+        channels = sample.states.policy.channels
+        edges = to_pixels(*edge_maps(sample.states.frames.observations, channels))
         at = [np.rint(centres).astype(int) for centres in (sample.grid.rows, sample.grid.columns)]
         return spearman(sample.maps, edges[:, at[0]][:, :, at[1]])
 

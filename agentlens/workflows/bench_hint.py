@@ -115,8 +115,10 @@ class Hint:
         """The hint for a game whose planes look like ``median``, float32 [H, W], in [0, 1].
 
         Raises:
-            InvalidArgument: an observation too narrow for one place an action.
+            InvalidArgument: colour, or an observation too narrow for one place an action.
         """
+        if median.ndim != 2:
+            raise InvalidArgument("a hint is painted in grey, and this agent sees colour.")
         height, width = median.shape
         if _MARGIN + _STEP * actions > width:
             raise InvalidArgument(

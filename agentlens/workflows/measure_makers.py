@@ -100,7 +100,7 @@ class EdgeMaker:
     def grid(self, policy: Policy, median: np.ndarray) -> GridSpec:
         """Where the values lie."""
         shape = policy.observation_shape
-        return edge_maps(torch.zeros(1, *shape))[1]
+        return edge_maps(torch.zeros(1, *shape), policy.channels)[1]
 
     def __call__(
         self,
@@ -111,4 +111,4 @@ class EdgeMaker:
         action: int | None = None,
     ) -> np.ndarray | None:
         """Maps float64 [F, gy, gx]; no action is asked about."""
-        return None if action is not None else edge_maps(frames.observations)[0]
+        return None if action is not None else edge_maps(frames.observations, policy.channels)[0]

@@ -6,12 +6,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from agentlens.compute import Compute
 from agentlens.layer_spec import ChainSpec, LayerSpec, NetworkSpec
+from agentlens.metrics._edges import edge_maps
 from agentlens.metrics._pixels import to_pixels, top_pixels
 from agentlens.metrics._randomised import cascade, stages
 from agentlens.metrics._ranks import gini, partial, spearman, structural_similarity
+from agentlens.metrics._recorded import bind
 from agentlens.metrics._twins import ShiftedInput, ShiftedLogits
+from agentlens.network.edits import EditedPolicy
+from agentlens.network.students import Student, StudentPlan
 from agentlens.policies.networks import build_policy
+from agentlens.saliency.methods.perturbation import Perturbation
 from agentlens.spec import ActionSpec, GridSpec, ObservationSpec
 from tests.planted import SmallPolicy
 
@@ -107,3 +113,43 @@ def test_twins_do_the_same() -> None:
     twin = ShiftedLogits(policy, 40.0)(observation).preferences
     torch.testing.assert_close(twin.softmax(-1), base.softmax(-1), rtol=0, atol=1e-5)
     assert (twin - base).abs().min() > 5
+
+
+def test_what_stands_for_a_policy_of_colours_has_its_frames() -> None:
+    spec = ObservationSpec(
+        pool="none",
+        grayscale="none",
+        channels=3,
+        resize=(36, 40),
+        interpolation="cv2-area",
+        stack=2,
+    )
+    chain = ChainSpec(
+        name="torso",
+        layers=(LayerSpec(kind="flatten"), LayerSpec(kind="linear", out=3)),
+        output="logits",
+    )
+    actions = ActionSpec(meanings=("NOOP", "LEFT", "RIGHT"), selection="sample")
+    policy = build_policy(NetworkSpec(chains=(chain,)), spec, actions)
+    method = Perturbation(planes="each", stride=12)
+    blank = np.zeros((3, 36, 40), np.float32)
+    grid = bind(method, policy, blank, Compute(threads=1))
+    stands = [
+        ShiftedInput(policy, 0.25),
+        ShiftedLogits(policy, 40.0),
+        EditedPolicy(policy, []),
+        Student(policy, StudentPlan(kind="cam")),
+    ]
+    for other in stands:
+        assert bind(method, other, blank, Compute(threads=1)).planes == grid.planes
+
+
+def test_edges_of_a_colour_frame_are_of_all_its_colours() -> None:
+    observations = torch.zeros(1, 6, 24, 24)
+    observations[0, 3, :, 12:] = 1.0  # red of the newer frame
+    observations[0, 2, 12:] = 1.0  # blue of the older one
+    maps, grid = edge_maps(observations, 3)
+    columns = maps[0].sum(0)
+    assert abs(grid.columns[int(columns.argmax())] - 12) <= 4
+    np.testing.assert_allclose(maps[0], maps[0][:1].repeat(len(grid.rows), 0), atol=1e-9)
+    assert columns.max() > 0
