@@ -11,12 +11,13 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, Generic, TypeVar, cast
-
-import torch
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from agentlens.compute import Compute
 from agentlens.errors import AgentlensError, DeviceError
+
+if TYPE_CHECKING:
+    import torch
 
 Row = TypeVar("Row")
 

@@ -9,18 +9,19 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from agentlens.errors import Corrupt, DeviceError
 from agentlens.progress import Progress
 from agentlens.workflows.workers import Workers
 
 
-def counted(progress: Progress, number: int, pause_s: float) -> tuple[int, int, str]:
+def counted(progress: Progress, number: int, pause_s: float) -> tuple[int, int, int]:
     """Takes a while, and says who did it and on how many threads."""
     for step in range(number):
         progress(step + 1, number)
     time.sleep(pause_s)
-    return number, os.getpid(), os.environ["OMP_NUM_THREADS"]
+    return number, os.getpid(), torch.get_num_threads()
 
 
 def failing(progress: Progress, number: int) -> None:
@@ -44,7 +45,7 @@ def test_results_come_in_the_order_of_the_parts_and_progress_is_that_of_all() ->
         first = workers.results(counted, parts, lambda *args: told.append(args), 12)
         again = workers.results(counted, [(2, 0.0)], lambda *args: told.append(args), 2)
     assert [number for number, *_ in first + again] == [3, 4, 5, 2]
-    assert {threads for *_, threads in first} == {"1"}
+    assert {threads for *_, threads in first} == {1}
     assert os.getpid() not in {pid for _, pid, _ in first}
     assert {pid for _, pid, _ in again} <= {pid for _, pid, _ in first}, "processes stay"
     assert told[0] == (0, 12)
@@ -90,3 +91,9 @@ def test_a_script_needs_no_guard(tmp_path: Path) -> None:
     )
     assert told.stderr == ""
     assert told.stdout.splitlines() == ["script __main__ True", "done [1, 2]", "made [1, 2]"]
+
+
+def test_nothing_that_reads_its_threads_once_is_loaded_before_they_are_set() -> None:
+    """What a process loads to begin with."""
+    code = "import sys, agentlens.workflows.workers; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
