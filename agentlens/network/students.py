@@ -63,8 +63,9 @@ class StudentPlan:
 class WinnerTakesAll(nn.Module):
     """In each block of U channels only the largest passes its value, at every place by itself.
 
-    In training gradients reach the losers through a softmax of the values (straight through); the
-    winner is always the largest, never drawn, so that outputs reproduce.
+    In training gradients reach the losers through a softmax of the values (straight through);
+    afterwards they are those of what is computed, for maps. The winner is always the largest, never
+    drawn, so that outputs reproduce.
 
     References:
         Panousis & Chatzis 2023 (DISCOVER), section 3. Deviation: no sampling of winners, in
@@ -79,7 +80,7 @@ class WinnerTakesAll(nn.Module):
         """[B, C] or [B, C, h, w] -> the same shape, C / U of its channels not zero."""
         parted = values.reshape(len(values), -1, self.block, *values.shape[2:])
         hard = one_hot(parted.argmax(2), self.block).movedim(-1, 2).to(values.dtype)
-        if not torch.is_grad_enabled():
+        if not (self.training and torch.is_grad_enabled()):
             return torch.flatten(parted * hard, 1, 2)
         soft = (parted / self.temperature).softmax(2)
         return torch.flatten(parted * (hard + soft - soft.detach()), 1, 2)

@@ -31,6 +31,17 @@ def test_gradients_reach_the_losers_too() -> None:
     assert bool((values.grad != 0).all())
 
 
+def test_gradients_of_a_taught_student_are_those_of_what_it_computes() -> None:
+    student = Student(nature(), StudentPlan(block=4)).eval().requires_grad_(False).double()
+    torch.manual_seed(0)
+    observation, way = torch.rand(2, 1, 4, 84, 84, dtype=torch.float64).unbind()
+    observation.requires_grad_(True)
+    (gradient,) = torch.autograd.grad(student(observation).preferences[0, 0], observation)
+    with torch.no_grad():
+        ahead, behind = (student(observation + s * way).preferences[0, 0] for s in (1e-6, -1e-6))
+    assert float((gradient * way).sum()) == pytest.approx(float(ahead - behind) / 2e-6, rel=1e-4)
+
+
 @pytest.mark.parametrize("block", [2, 4, 8])
 def test_active_share_is_exactly_one_of_a_block(block: int) -> None:
     student = Student(nature(), StudentPlan(block=block))
