@@ -72,7 +72,7 @@ def tap(
         pooled: take the largest value of each channel of a spatial place: [T, C].
 
     Returns:
-        By name float16 [T, C, h, w] or [T, C].
+        By name float16 [T, C, h, w] or [T, C]; float32 where values are too large for that.
 
     Notes:
         T / 64 forward passes; 2 bytes a value.
@@ -85,8 +85,14 @@ def tap(
         _, values = read_places(policy, places, observation, state)
         for name, value in values.items():
             value = value.amax((2, 3)) if pooled and value.ndim == 4 else value
-            parts[name].append(value.to(torch.float16).cpu().numpy())
+            parts[name].append(_small(value).cpu().numpy())
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def _small(value: Tensor) -> Tensor:
+    """Values in float16, in float32 where they would become infinite."""
+    half = value.to(torch.float16)
+    return half if bool(torch.isfinite(half).all()) else value.float()
 
 
 def _chunks(count: int) -> Iterator[slice]:

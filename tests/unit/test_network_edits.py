@@ -49,6 +49,14 @@ def test_a_place_reaches_exactly_its_receptive_field(stacked: Policy) -> None:
         assert (not np.array_equal(base, other)) == reached, pixel
 
 
+def test_values_too_large_for_half_precision_stay_finite(stacked: Policy) -> None:
+    place, seen = find_place(stacked, "torso.0"), 1e6 * observations(stacked).numpy()
+    values = tap(stacked, [place], seen, None)[place.name]
+    assert values.dtype == np.float32
+    assert np.isfinite(values).all()
+    assert np.abs(values).max() > np.finfo(np.float16).max
+
+
 def test_unknown_places_and_units_are_named(stacked: Policy) -> None:
     with pytest.raises(UnknownName, match=r"torso\.4"):
         find_place(stacked, "torso.44")
