@@ -87,7 +87,7 @@ def play_edits(
         units: names such as "torso.5.unit.3", or what ``best_units`` chose.
         plan: what is done to them.
         games: of each arm; the random units and those of the wrong layer are drawn anew for every
-            game.
+            game, up to 20; then the same sets come again.
         compute: ``threads``: processes that play side by side, 0 for one a core.
         output: path of the table, without a suffix; ``edit-games`` in the recording's folder if
             not given. Finished games are in ``<output>-unfinished`` until all are played: asked
