@@ -29,6 +29,8 @@ from agentlens.workflows.inside import Inside, living_units
 DRAWS = 20
 """Random sets of units."""
 
+_MEMORY = "an agent with a memory cannot take or give units step by step."
+
 SEED = 11
 """Of the draws."""
 
@@ -145,6 +147,8 @@ def _steered_pool(place: Place, units: tuple[int, ...]) -> np.ndarray:
 def _moves(inside: Inside, plan: EditPlan, places: Mapping[str, Place]) -> dict[str, Edit]:
     """By place what is done to its units, as an edit of none of them."""
     donor = None if plan.donor is None else donor_policy(inside, plan.donor, places.values())
+    if donor is not None and plan.operation == "patch" and donor.state_size:
+        raise InvalidArgument(_MEMORY)
     moves = {}
     for name, place in places.items():
         live = donor if plan.operation == "patch" else None
@@ -208,7 +212,7 @@ def donor_policy(inside: Inside, name: str, places: Iterable[Place]) -> Policy:
             f"{name} sees other observations than {own.spec.name}: choose another."
         )
     if donor.policy.state_size or own.policy.state_size:
-        raise InvalidArgument("an agent with a memory cannot take or give units step by step.")
+        raise InvalidArgument(_MEMORY)
     shapes = {place.name: place.shape for place in list_places(donor.policy)}
     for place in places:
         if shapes.get(place.name) != place.shape:

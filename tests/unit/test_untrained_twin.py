@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from agentlens.errors import InvalidArgument
 from agentlens.network.places import find_place
 from agentlens.network.taps import tap
 from agentlens.policies.agent import recorded_agent
@@ -15,6 +16,7 @@ from agentlens.rollout.recorder import record
 from agentlens.store.recording import Episode, Recording
 from agentlens.workflows.bench_agents import mosaic_agent
 from agentlens.workflows.dissect import SampledSteps
+from agentlens.workflows.edit_arms import EditPlan, edit_arms
 from agentlens.workflows.excite_frames import read_curves
 from agentlens.workflows.inside import Inside
 from agentlens.workflows.untrained import own_states, untrained_twin
@@ -41,6 +43,26 @@ def _run_along(policy: Policy, episode: Episode) -> np.ndarray:
     return np.stack(states)
 
 
+def _inside(recording: Recording) -> Inside:
+    """The agent and its twin on all steps of the game."""
+    agent, episode = recorded_agent(recording), recording.episodes[0]
+    steps = SampledSteps(
+        observations=np.asarray(episode.observations[:]),
+        states=np.asarray(episode.states),
+        masks={},
+        attributes={},
+        coordinates={},
+        origins=np.stack([np.zeros(len(episode), int), np.arange(len(episode))], 1),
+    )
+    return Inside(
+        recording=recording,
+        agent=agent,
+        twin=untrained_twin(agent),
+        steps=steps,
+        preferences=np.zeros((len(episode), 4), np.float32),
+    )
+
+
 def test_the_agents_own_memory_is_the_recorded_one(recording: Recording) -> None:
     agent, episode = recorded_agent(recording), recording.episodes[0]
     states = own_states(agent.policy, recording, np.stack([0 * STEPS, STEPS], 1))
@@ -55,20 +77,7 @@ def test_a_twin_is_given_its_own_memory_by_all_that_look_inside(recording: Recor
     own = tap(twin, [place], seen, _run_along(twin, episode))[place.name].astype(np.float32)
     wrong = tap(twin, [place], seen, lent)[place.name].astype(np.float32)
     assert np.abs(own - wrong).max() > 0.05
-    inside = Inside(
-        recording=recording,
-        agent=agent,
-        twin=twin,
-        steps=SampledSteps(
-            observations=seen,
-            states=lent,
-            masks={},
-            attributes={},
-            coordinates={},
-            origins=np.stack([np.zeros(len(seen), int), np.arange(len(seen))], 1),
-        ),
-        preferences=np.zeros((len(seen), 2), np.float32),
-    )
+    inside = _inside(recording)
     np.testing.assert_allclose(inside.layer(place, untrained=True), own, atol=1e-3)
     curves, _ = read_curves(twin, place, [3], recording, twin=True)
     np.testing.assert_allclose(curves[0][0].values, own[:, 3], atol=1e-3)
@@ -80,3 +89,11 @@ def test_a_twin_is_given_its_own_memory_by_all_that_look_inside(recording: Recor
 def test_a_policy_without_memory_has_none(recording: Recording) -> None:
     twin = untrained_twin(mosaic_agent("Mosaic16-v0"))
     assert own_states(twin, recording, np.zeros((1, 2), np.int64)) is None
+
+
+def test_units_of_an_untrained_network_are_not_put_into_an_agent_with_memory(
+    recording: Recording,
+) -> None:
+    plan = EditPlan(operation="patch", donor="untrained")
+    with pytest.raises(InvalidArgument, match="with a memory cannot take or give"):
+        edit_arms(_inside(recording), {"templates.1": (0,)}, plan)
