@@ -16,7 +16,7 @@ from agentlens.rollout.recorder import record
 from agentlens.store.recording import Episode, Recording
 from agentlens.workflows.bench_agents import mosaic_agent
 from agentlens.workflows.dissect import SampledSteps
-from agentlens.workflows.edit_arms import EditPlan, edit_arms
+from agentlens.workflows.edit_arms import EditPlan, _moves
 from agentlens.workflows.excite_frames import read_curves
 from agentlens.workflows.inside import Inside
 from agentlens.workflows.untrained import own_states, untrained_twin
@@ -95,5 +95,7 @@ def test_units_of_an_untrained_network_are_not_put_into_an_agent_with_memory(
     recording: Recording,
 ) -> None:
     plan = EditPlan(operation="patch", donor="untrained")
+    inside = _inside(recording)
+    places = {"templates.1": find_place(inside.agent.policy, "templates.1")}
     with pytest.raises(InvalidArgument, match="with a memory cannot take or give"):
-        edit_arms(_inside(recording), {"templates.1": (0,)}, plan)
+        _moves(inside, plan, places)
