@@ -5,8 +5,8 @@
 A small convolutional network learns which action is right in mosaics that it has not seen before;
 where the cue is in no frame of the stack, a GRU stands behind the convolutions, which begin as
 those of the world without a delay, and both learn from short sequences. Nothing tells the networks
-where to look. They go to benchmarks/policies/WORLD as
-agents, and `agentlens bench causes --agent benchmarks/policies/WORLD` scores methods on them.
+where to look. They go to benchmarks/policies/WORLD as agents, and
+`agentlens bench causes --agent benchmarks/policies/WORLD` scores methods on them.
 
 Shape letters: N mosaics, T decisions in a row, K planes, H W observation.
 """
