@@ -44,6 +44,7 @@ class Game:
     total: float = 0.0
     seed: int = 0
     end: str = "terminated"
+    lives: tuple[int, ...] = ()
 
 
 def write(
@@ -100,7 +101,7 @@ def _row(game: Game, step: int, index: int, q_network: bool) -> StepRow:
         forced=np.zeros((0, 2), np.int32),
         reward=float(game.total if step == 0 else 0),
         clipped_reward=0.0,
-        lives=0,
+        lives=game.lives[step] if game.lives else 0,
         terminated=step == len(game.outputs) - 1,
         truncated=False,
     )

@@ -16,7 +16,8 @@ class ValueBias:
     """Mean of value minus discounted return on the agent's own states, in ``reward`` units.
 
     Positive: the critic hopes for too much. ``gamma`` and ``reward`` are those of its training.
-    Only episodes that the game ended count, since a cut one's return is unknown.
+    Only episodes that the game ended count, since a cut one's return is unknown, and only games
+    without lives.
     """
 
     agent: str
@@ -28,9 +29,14 @@ class ValueBias:
 
 
 def value_bias(recording: Recording, agent: str) -> ValueBias | None:
-    """Measure the bias; None where gamma or the reward's scaling is not known, or no value is."""
+    """Measure the bias; None where gamma or the reward's scaling is not known, no value is, or a
+    life is lost: many critics learn that a lost life is the end, and then they do not predict the
+    game's return; nothing says which do.
+    """
     value = recording.header.agent.value
     if value.gamma is None or value.reward not in ("raw", "clipped"):
+        return None
+    if any((np.diff(e.lives.astype(np.int64)) < 0).any() for e in recording.episodes if len(e)):
         return None
     gaps = []
     for episode in recording.episodes:

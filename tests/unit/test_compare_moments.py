@@ -71,6 +71,9 @@ def test_value_bias_is_value_minus_what_followed(tmp_path: Path) -> None:
     assert found.bias.estimate == 1.0
     assert (found.episodes, found.states) == (1, 4)
     assert value_bias(write(tmp_path / "b", [game]), "A") is None
+    # Whether the critic learned that a lost life is the end, nothing says.
+    lives = replace(game, lives=(2, 2, 1, 1))
+    assert value_bias(write(tmp_path / "c", [game, lives], agent=agent), "A") is None
 
 
 def test_discounting_by_hand() -> None:
