@@ -144,6 +144,12 @@ def _print_games(result: EditedGames) -> None:
     table(("units", "games", "return", "less untouched", "named less this"), rows)
     same = "are the untouched ones, action for action"
     print(f"sham games {same if result.sham_agrees else 'DIFFER from the untouched ones'}")
+    count = len(result.of(UNTOUCHED))
+    if result.distinct < count:
+        print(
+            f"only {result.distinct} of {count} untouched games differ: intervals that take them "
+            "for as many are too narrow"
+        )
     print(f"95 % intervals over games; table: {_files(result.path)}")
 
 

@@ -72,6 +72,12 @@ class EditedGames:
         return _interval(self.returns(arm) - self.returns(other))
 
     @property
+    def distinct(self) -> int:
+        """How many of the untouched games differ in their actions: a greedy agent whose games all
+        begin alike plays one game again and again, and intervals over them mean nothing."""
+        return len({game.actions for game in self.of(UNTOUCHED)})
+
+    @property
     def sham_agrees(self) -> bool:
         """Whether every sham game is the untouched one, action for action."""
         pairs = zip(self.of("sham"), self.of(UNTOUCHED), strict=True)
