@@ -23,6 +23,9 @@ from agentlens.errors import InvalidArgument, ShapeError
 QUANTILES = (0.995, 0.98)
 """A unit is on above one of these quantiles of its own values; the best counts."""
 
+Centres = tuple[np.ndarray, np.ndarray]
+"""Rows [h] and columns [w] of the observation in the middle of what a map's values see."""
+
 _CHUNK = 16
 """Steps whose features are enlarged at a time."""
 
@@ -79,7 +82,10 @@ def unit_thresholds(activations: np.ndarray, quantile: float) -> np.ndarray:
 
 
 def mask_iou(
-    activations: np.ndarray, masks: np.ndarray, quantiles: Sequence[float] = QUANTILES
+    activations: np.ndarray,
+    masks: np.ndarray,
+    quantiles: Sequence[float] = QUANTILES,
+    centres: Centres | None = None,
 ) -> np.ndarray:
     """Intersection over union of each unit's strongest places and each concept: float [C, N].
 
@@ -87,17 +93,18 @@ def mask_iou(
         activations: [T, C, h, w].
         masks: bool [T, N, H, W].
         quantiles: of a unit's own values, above which it is on; the best of them counts.
+        centres: rows [h] and columns [w] of the masks in the middle of what each value sees; evenly
+            over the masks if not known.
 
     Notes:
-        T C H W comparisons a quantile. Features are enlarged bilinearly.
+        T C H W comparisons a quantile.
 
     References:
-        Bau et al. 2017, section 2.2; their quantile is .995. Deviations: a unit whose quantile is
-        its largest value is on where it reaches that, so that a detector that is on in more than
-        the quantile's share of the places is not lost. Features are spread evenly over the
-        observation, where theirs are anchored in the middle of what each value sees: deep layers
-        are scored lower near the edges (a planted detector behind three unpadded convolutions
-        gets .06 where anchored ones give .21), trained and untrained alike.
+        Bau et al. 2017, section 2.2: values are interpolated between the centres of their
+        receptive fields; their quantile is .995. Deviations: beyond the outermost centres values
+        stay as they are there; a unit whose quantile is its largest value is on where it reaches
+        that, so that a detector that is on in more than the quantile's share of the places is not
+        lost.
     """
     if len(activations) != len(masks) or activations.ndim != 4 or masks.ndim != 4:
         raise ShapeError(
@@ -109,8 +116,7 @@ def mask_iou(
     on = torch.zeros(len(limits), activations.shape[1], 1)
     for start in range(0, len(masks), _CHUNK):
         part = torch.from_numpy(activations[start : start + _CHUNK].astype(np.float32))
-        large = interpolate(part, masks.shape[2:], mode="bilinear", align_corners=False)
-        large = large.movedim(1, 0).flatten(1)
+        large = _enlarged(part, masks.shape[2:], centres).movedim(1, 0).flatten(1)
         wanted = torch.from_numpy(masks[start : start + _CHUNK]).float().movedim(1, 0).flatten(1)
         for index, limit in enumerate(limits):
             active = (large > limit).float()
@@ -119,6 +125,20 @@ def mask_iou(
     present = torch.from_numpy(masks.sum((0, 2, 3)).astype(np.float32))
     union = on + present - both
     return np.asarray((both / union.clamp_min(1)).amax(0).numpy())
+
+
+def _enlarged(values: Tensor, size: tuple[int, ...], centres: Centres | None) -> Tensor:
+    """Features [t, C, h, w] on the pixels of the masks, bilinear between their centres and constant
+    beyond the outermost."""
+    if centres is None:
+        return interpolate(values, size, mode="bilinear", align_corners=False)
+    rows, columns = (
+        torch.from_numpy(
+            np.stack([np.interp(np.arange(side), own, unit) for unit in np.eye(len(own))], 1)
+        ).float()
+        for side, own in zip(size, centres, strict=True)
+    )
+    return rows @ values @ columns.T
 
 
 def _limits(activations: np.ndarray, quantile: float) -> Tensor:
@@ -226,19 +246,23 @@ def best_matches(
 
 
 def spatial_matches(
-    own: np.ndarray, twin: np.ndarray, masks: Mapping[str, np.ndarray]
+    own: np.ndarray,
+    twin: np.ndarray,
+    masks: Mapping[str, np.ndarray],
+    centres: Centres | None = None,
 ) -> tuple[UnitMatch, ...]:
     """The best object of every channel: IoU at the better of two quantiles.
 
     Args:
         own, twin: [T, C, h, w] of the agent and of the same network untrained.
         masks: by concept bool [T, H, W].
+        centres: of what each value sees; see ``mask_iou``.
     """
     stacked = np.stack(list(masks.values()), 1)
     rolled = np.roll(stacked, len(stacked) // 2, axis=0)
-    scores = mask_iou(own, np.concatenate([stacked, rolled], 1))
-    count = len(masks)
-    return best_matches(scores[:, :count], mask_iou(twin, stacked), scores[:, count:], tuple(masks))
+    scores = mask_iou(own, np.concatenate([stacked, rolled], 1), centres=centres)
+    count, untrained = len(masks), mask_iou(twin, stacked, centres=centres)
+    return best_matches(scores[:, :count], untrained, scores[:, count:], tuple(masks))
 
 
 def vector_matches(

@@ -18,11 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agentlens.errors import InvalidArgument, UnknownName
-from agentlens.policies.base import Policy
+from agentlens.policies.base import Policy, window_sides
 from agentlens.policies.networks import ChainPolicy
 
 PlaceKind = Literal["spatial", "vector", "memory"]
@@ -36,7 +37,8 @@ class Place:
 
     ``shape``: of one observation, (C, h, w) or (C,). ``receptive_px``: side of the part of the
     observation that one value can depend on, rows and columns, None where it is all of it or not
-    known. ``stride_px``: distance of neighbouring values, observation pixels.
+    known. ``stride_px``: distance of neighbouring values, observation pixels. ``first_px``: the
+    middle of what the first value sees, row and column of the observation.
     """
 
     name: str
@@ -45,6 +47,21 @@ class Place:
     shape: tuple[int, ...]
     receptive_px: tuple[int, int] | None = None
     stride_px: tuple[int, int] | None = None
+    first_px: tuple[float, float] | None = None
+
+    @property
+    def centres(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Rows [h] and columns [w] of the observation in the middle of what each value of a spatial
+        place sees; None where that is not known."""
+        if self.stride_px is None or self.first_px is None:
+            return None
+        rows, columns = (
+            first + stride * np.arange(size)
+            for first, stride, size in zip(
+                self.first_px, self.stride_px, self.shape[1:], strict=True
+            )
+        )
+        return rows, columns
 
     @property
     def units(self) -> int:
@@ -65,7 +82,7 @@ def list_places(policy: Policy) -> tuple[Place, ...]:
         if name not in shapes or isinstance(module, nn.GRUCell | nn.LSTMCell):
             continue
         shape = shapes[name]
-        field, stride = fields.get(name, (None, None))
+        field, stride, first = fields.get(name, (None, None, None))
         places.append(
             Place(
                 name=name,
@@ -74,6 +91,7 @@ def list_places(policy: Policy) -> tuple[Place, ...]:
                 shape=shape,
                 receptive_px=field,
                 stride_px=stride,
+                first_px=first,
             )
         )
     return (*places, *_memory_places(policy))
@@ -153,32 +171,34 @@ def _shapes(policy: Policy) -> dict[str, tuple[int, ...]]:
 
 def _receptive_fields(
     policy: Policy, shapes: dict[str, tuple[int, ...]]
-) -> dict[str, tuple[tuple[int, int], tuple[int, int]]]:
-    """Receptive field and stride of the layers of a leading chain of convolutions and pools."""
+) -> dict[str, tuple[tuple[int, int], tuple[int, int], tuple[float, float]]]:
+    """Receptive field, stride and first centre of the layers of a leading chain of convolutions and
+    pools."""
     if not isinstance(policy, ChainPolicy) or policy.network.reshape is not None:
         return {}
-    fields, field, stride = {}, (1, 1), (1, 1)
+    fields, field, stride, centre = {}, (1, 1), (1, 1), (0.0, 0.0)
     reading = next(c.name for c in policy.network.chains if c.reads == "observation")
     for name, module in named_layers(policy):
         if not name.startswith(f"{reading}."):
             continue
         if len(shapes.get(name, ())) != 3:
             break
-        kernel, step = _kernel(module)
+        kernel, step, padding = _kernel(module)
+        centre = (
+            centre[0] + ((kernel[0] - 1) / 2 - padding[0]) * stride[0],
+            centre[1] + ((kernel[1] - 1) / 2 - padding[1]) * stride[1],
+        )
         field = (field[0] + (kernel[0] - 1) * stride[0], field[1] + (kernel[1] - 1) * stride[1])
         stride = (stride[0] * step[0], stride[1] * step[1])
-        fields[name] = (field, stride)
+        fields[name] = (field, stride, centre)
     return fields
 
 
-def _kernel(module: nn.Module) -> tuple[tuple[int, int], tuple[int, int]]:
+def _kernel(module: nn.Module) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Sides, steps and padding of what a layer reads at a time."""
     if not isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-        return (1, 1), (1, 1)
-    return _pair(module.kernel_size), _pair(module.stride)
-
-
-def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[-1])
+        return (1, 1), (1, 1), (0, 0)
+    return window_sides(module)
 
 
 def _memory_places(policy: Policy) -> tuple[Place, ...]:

@@ -286,7 +286,7 @@ def _dissect_place(
     """``other``: what the untrained twin's place gives."""
     own = tap(policy, [place], steps.observations, steps.states)[place.name]
     if place.kind == "spatial":
-        matches = spatial_matches(own, other, steps.masks)
+        matches = spatial_matches(own, other, steps.masks, place.centres)
     else:
         matches = vector_matches(own, other, steps.attributes)
     flat = np.moveaxis(own, 1, 0).reshape(own.shape[1], -1).astype(np.float32)

@@ -12,6 +12,7 @@ from agentlens.network.dissect import mask_iou
 from agentlens.network.places import find_place
 from agentlens.network.taps import tap
 from agentlens.policies.agent import load_agent
+from agentlens.policies.base import Policy
 from agentlens.rollout.play import Play
 from agentlens.rollout.recorder import record
 from agentlens.workflows.dissect import sample_steps
@@ -34,14 +35,15 @@ def test_the_third_convolution_of_a_pong_agent_shows_the_ball(
     masks = np.stack([steps.masks[name] for name in names], 1)
     shuffled = masks[np.random.default_rng(4).permutation(len(masks))]
 
-    def layer(policy: object) -> np.ndarray:
-        place = find_place(policy, LAYER)  # type: ignore[arg-type]
-        return tap(policy, [place], steps.observations, steps.states)[LAYER]  # type: ignore[arg-type]
+    place = find_place(agent.policy, LAYER)
 
-    trained = layer(agent.policy)
-    twins = [mask_iou(layer(untrained_twin(agent, TWIN_SEED + n)), masks) for n in range(3)]
-    scores, ball = mask_iou(trained, masks), names.index("ball")
+    def iou(policy: Policy, of: np.ndarray) -> np.ndarray:
+        layer = tap(policy, [place], steps.observations, steps.states)[LAYER]
+        return mask_iou(layer, of, centres=place.centres)
+
+    twins = [iou(untrained_twin(agent, TWIN_SEED + n), masks) for n in range(3)]
+    scores, ball = iou(agent.policy, masks), names.index("ball")
     assert scores[:, ball].max() > 2 * max(twin[:, ball].max() for twin in twins)
     assert (scores[:, ball] > 0.04).sum() > 2 * max((t[:, ball] > 0.04).sum() for t in twins)
     untrained = np.quantile(np.concatenate(twins), 0.99, axis=0)
-    assert (mask_iou(trained, shuffled) <= np.maximum(untrained, 1e-9)).all()
+    assert (iou(agent.policy, shuffled) <= np.maximum(untrained, 1e-9)).all()

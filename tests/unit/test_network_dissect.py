@@ -34,6 +34,17 @@ def test_iou_by_hand() -> None:
     assert mask_iou(activations, masks, [0.4])[0, 0] == pytest.approx(1 / 3)
 
 
+def test_values_are_spread_between_the_centres_of_what_they_see() -> None:
+    activations = np.array([1, 0], np.float32).reshape(1, 1, 2, 1)
+    masks = np.zeros((1, 1, 20, 1), bool)
+    masks[0, 0, :11] = True
+    # between rows 5 and 15 the value falls from 1 to 0: above .45 up to row 10
+    centres = np.array([5.0, 15.0]), np.array([0.0])
+    assert mask_iou(activations, masks, [0.45], centres)[0, 0] == 1
+    # spread evenly it falls between rows 4.5 and 14.5
+    assert mask_iou(activations, masks, [0.45])[0, 0] == pytest.approx(10 / 11)
+
+
 def test_a_planted_detector_is_found_and_its_twin_and_other_steps_are_not() -> None:
     generator = np.random.default_rng(0)
     square, other = moving_square(), moving_square()[::-1].copy()

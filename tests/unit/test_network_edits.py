@@ -36,6 +36,10 @@ def test_receptive_fields_of_the_nature_network(stacked: Policy) -> None:
     assert fields["torso.2"] == ((20, 20), (8, 8))  # 8 + (4 - 1) * 4
     assert fields["torso.4"] == ((36, 36), (8, 8))  # 20 + (3 - 1) * 8
     assert fields["torso.7"] == (None, None)
+    centres = find_place(stacked, "torso.4").centres
+    assert centres is not None
+    np.testing.assert_array_equal(centres[0], 17.5 + 8 * np.arange(7))  # of rows 0 to 35, 8 to 43
+    assert find_place(stacked, "torso.7").centres is None
 
 
 def test_a_place_reaches_exactly_its_receptive_field(stacked: Policy) -> None:

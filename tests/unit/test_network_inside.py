@@ -18,8 +18,9 @@ from agentlens.policies.networks import build_policy
 from agentlens.spec import ActionSpec, ObservationSpec
 from agentlens.workflows.dissect import SampledSteps, box_coordinates
 from agentlens.workflows.edit import edit_changes
-from agentlens.workflows.edit_arms import ABLATE, EditPlan, edit_arms
+from agentlens.workflows.edit_arms import edit_arms
 from agentlens.workflows.edit_choice import read_units
+from agentlens.workflows.edit_plan import ABLATE, EditPlan
 from agentlens.workflows.embedding import name_numbers, principal_directions, principal_numbers
 from agentlens.workflows.features import feature_matches
 from agentlens.workflows.inside import (
