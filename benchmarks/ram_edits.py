@@ -22,7 +22,7 @@ from agentlens.rollout.places import ram_edits
 from agentlens.rollout.player import Player
 from agentlens.rollout.seeds import EpisodeSeed
 from agentlens.store.recording import Episode, open_recording
-from benchmarks.results import write_result
+from benchmarks.results import INTERVENTIONS, write_result
 
 COURT = slice(34, 194)
 """Rows of the court."""
@@ -121,7 +121,8 @@ def main() -> None:
     parser.add_argument("--states", type=int, default=40)
     options = parser.parse_args()
     table = figures(options.recording, options.states)
-    write_result("ram_edits", {"states": options.states, "edits": table})
+    result = {"states": options.states, "edits": table}
+    write_result("ram_edits", result, folder=INTERVENTIONS)
     headings = next(iter(table.values()))
     print("| edit | " + " | ".join(headings) + " |")
     print("|---" * (len(headings) + 1) + "|")

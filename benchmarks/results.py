@@ -17,6 +17,9 @@ from agentlens.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 
+INTERVENTIONS = RESULTS / "interventions"
+"""What edits of the console's bytes change, for docs/trust.md."""
+
 MASKS = RESULTS / "masks"
 """What learned masks show, for docs/trust.md; figures of time lie in ``RESULTS`` itself."""
 
