@@ -16,8 +16,9 @@ import torch
 from agentlens.policies.agent import load_agent
 from agentlens.policies.architectures import architecture
 from agentlens.policies.networks import build_policy
+from agentlens.saliency.engine import batched, incremental
+from benchmarks.contenders import REPOSITORY, Case, Contenders, medians, played
 from benchmarks.results import write_result
-from benchmarks.saliency import REPOSITORY, Case, Contenders, batched, incremental, medians, played
 
 NAMES = ("batched", "incremental", "incremental, noise")
 

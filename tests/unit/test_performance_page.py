@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from benchmarks.report import Target, flat, number, performance_page, targets, verdict
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+FOLDER = DOCS.parent / "benchmarks"
 
 
 def test_the_page_is_what_the_script_prints() -> None:
@@ -77,3 +79,8 @@ def test_every_target_leads_to_a_stored_figure() -> None:
         for name in target.path:
             assert name in figures, target
             figures = figures[name]
+
+
+@pytest.mark.parametrize("script", sorted(p.stem for p in FOLDER.glob("*.py")))
+def test_every_benchmark_can_be_started(script: str) -> None:
+    assert importlib.import_module(f"benchmarks.{script}").__doc__
