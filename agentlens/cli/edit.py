@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +15,7 @@ from agentlens.workflows.options import Location, Name
 
 if TYPE_CHECKING:
     from agentlens.comparison.statistics import Interval
+    from agentlens.store.recording import Recording
     from agentlens.workflows.edit import EditResult
     from agentlens.workflows.edit_games import EditedGames
 
@@ -86,7 +87,7 @@ def run(options: Options) -> int:
         choice = UnitChoice(
             concept=options.best, count=options.count, place=options.place, by=options.by
         )
-        units = best_units(options.chosen_on or recording, choice)
+        units = best_units(_chosen_on(options, recording), choice)
     compute = use_compute(options.compute)
     print(f"{options.plan.operation}: {' '.join(units.named)}")
     if units.carried is not None:
@@ -113,6 +114,20 @@ def run(options: Options) -> int:
     )
     _print_games(played)
     return 0
+
+
+def _chosen_on(options: Options, recording: Recording) -> Recording:
+    """The recording on which units are chosen, which must be of the same agent."""
+    if options.chosen_on is None:
+        return recording
+    other = replace(options.source, recording=options.chosen_on).open()
+    own, chosen = recording.header.agent, other.header.agent
+    if chosen != own:
+        raise InvalidArgument(
+            f"--chosen-on {options.chosen_on} is a recording of {chosen.name} with other weights "
+            f"or another protocol than {own.name}'s: units of one agent say nothing of another's."
+        )
+    return other
 
 
 def _print_changes(result: EditResult) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agentlens.cli import main
 from agentlens.compute import Compute
 from agentlens.errors import InvalidArgument, UnknownName
 from agentlens.network.dissect import mask_iou
@@ -70,3 +71,13 @@ def test_masks_of_other_steps_show_nothing_that_moves(recordings: tuple[Path, Pa
         # the score stands still: its masks of other steps are its masks
         scores = mask_iou(own, shuffled, centres=place.centres)
         assert scores[:, moving].max() < limit
+
+
+def test_units_are_not_chosen_on_another_agents_games(
+    recordings: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    early = load_agent("pong-ppo-early")
+    record(early, output=tmp_path / "early", play=Play(seed=0, max_steps=60))
+    asked = ("--best", "ball", "--by", "jointly", "--chosen-on", str(tmp_path / "early"))
+    assert main(["edit", str(recordings[1]), *asked]) == 1
+    assert "units of one agent say nothing of another's" in capsys.readouterr().err
